@@ -1,0 +1,52 @@
+"""The command line. Standard library only."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TEST_ROOMS = ("lint", "unit", "dags", "docs", "e2e", "drills")
+
+
+def parse_arguments(words: list[str]) -> argparse.Namespace:
+    """Arguments of one call; exits with 2 and the usage where they are wrong."""
+    parser = argparse.ArgumentParser(prog="python3 -m bootstrap", description="Brings up the data platform.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--state", type=Path, default=ROOT / ".platform", metavar="DIR", help="state folder (default: .platform/)"
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        return verbs.add_parser(name, parents=[common], help=text, description=text)
+
+    up = verb("up", "everything from an empty machine to a proven platform; safe to repeat")
+    up.add_argument("--target", choices=["local"], default="local", help="where components run")
+    up.add_argument("--profile", metavar="NAME", help="a profile of stack/stack.yaml (default: the one in use)")
+    up.add_argument("--only", metavar="A,B", default="", help="only these components and what they depend on")
+    up.add_argument("--foreground", action="store_true", help="stay until interrupted, then stop the platform")
+
+    status = verb("status", "components, addresses, state and last checks")
+    status.add_argument("--json", action="store_true", help="for programs")
+    check = verb("check", "run checks now")
+    check.add_argument("components", nargs="*", metavar="COMPONENT")
+    logs = verb("logs", "last lines of a component's logs")
+    logs.add_argument("component", metavar="COMPONENT")
+    logs.add_argument("--lines", type=int, default=100)
+    verb("doctor", "what is missing on this machine, before anything starts")
+    ingest = verb("ingest", "put files where a dataset's flow takes them")
+    ingest.add_argument("dataset", metavar="DATASET")
+    ingest.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    run = verb("run", "trigger a DAG, follow it, and exit with its outcome")
+    run.add_argument("dag", metavar="DAG_ID")
+    run.add_argument("--conf", default="{}", metavar="JSON", help="parameters of the run")
+    down = verb("down", "stop the platform")
+    down.add_argument("--purge", action="store_true", help="remove its data and secrets too")
+    test = verb("test", "run the tests")
+    test.add_argument("rooms", nargs="*", metavar="ROOM", help=f"some of {', '.join(TEST_ROOMS)} (default: all)")
+    found = parser.parse_args(words)
+    found.state = found.state.absolute()
+    if found.verb == "test" and (unknown := [room for room in found.rooms if room not in TEST_ROOMS]):
+        parser.error(f"unknown test rooms: {', '.join(unknown)}; there are {', '.join(TEST_ROOMS)}")
+    return found

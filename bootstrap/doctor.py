@@ -1,0 +1,61 @@
+"""`doctor`, and the second part of the preflight, which knows the components."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from bootstrap import preflight
+from bootstrap.place import make_target
+from data_platform.checks.run import arguments as check_arguments
+from data_platform.stack.errors import PlatformError
+from data_platform.targets.local import ports
+from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.target import LocalTarget
+
+
+def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
+    """Refuse what would fail later: a check with wrong arguments, a port that others hold, too little memory.
+
+    Raises:
+        PlatformError: names all of it and what to do.
+    """
+    for item in target.stack.components.values():
+        for check in item.component.checks:
+            check_arguments(check)
+    running = {name for name in target.stack.components if target.processes(name)}
+    chosen = ports.choose(target.stack, target.state, target.cache)
+    if not running:
+        needed = sum(target.stack.components[name].component.resources.memory_mib for name in selected) / 1024
+        available = preflight.available_memory_gib()
+        if needed > available:
+            raise PlatformError(
+                f"the components need {needed:.1f} GiB of memory, {available:.1f} GiB are available",
+                "stop other programs, or use --only to bring up fewer components",
+            )
+        ports.refuse_taken(target.stack, chosen, orphans(target))
+
+
+def orphans(target: LocalTarget) -> set[str]:
+    """Components whose servers run without a supervisor (it was killed); `up` takes them over."""
+    from data_platform.targets.local.launch import start_of
+    from data_platform.targets.local.state import read_json
+
+    found = set()
+    for record in (target.state.run / "started").glob("*.json"):
+        started = read_json(record)
+        if started.get("start") and start_of(int(started["pid"])) == started["start"]:
+            found.add(record.name.partition(".")[0])
+    return found
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Say what is missing on this machine; 0 when nothing is."""
+    found = preflight.problems(arguments.state, cache_folder(), cached=True)
+    if found:
+        preflight.report(found)
+        return 1
+    target = make_target(arguments.state, None)
+    refuse_unfit(target, tuple(target.stack.components))
+    print(f"This machine is ready: {len(target.stack.components)} components, state in {target.state.folder}.")
+    return 0

@@ -1,0 +1,44 @@
+"""`ingest`: put files where a dataset's flow takes them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from pathlib import Path
+
+from bootstrap.arguments import ROOT
+from bootstrap.place import open_target
+from data_platform.stack.errors import PlatformError
+
+
+def datasets() -> list[str]:
+    """Datasets that have a flow."""
+    return sorted(path.name for path in (ROOT / "nifi_flows").glob("*/") if path.is_dir())
+
+
+def ingest(arguments: argparse.Namespace) -> int:
+    """Copy each file into the dataset's landing folder; it appears there in one step, whole.
+
+    Raises:
+        PlatformError: there is no such dataset, or a file cannot be read.
+    """
+    if arguments.dataset not in datasets():
+        known = ", ".join(datasets()) or "none yet"
+        raise PlatformError(f"there is no dataset {arguments.dataset!r}", f"use one of: {known}")
+    unreadable = [str(path) for path in arguments.files if not (path.is_file() and os.access(path, os.R_OK))]
+    if unreadable:
+        raise PlatformError(f"cannot be read: {', '.join(unreadable)}", "give the paths of existing files")
+    landing = open_target(arguments).state.folder / "landing" / arguments.dataset
+    landing.mkdir(parents=True, exist_ok=True)
+    for path in arguments.files:
+        place(path, landing)
+        print(f"{path} → {landing / path.name}")
+    return 0
+
+
+def place(source: Path, folder: Path) -> None:
+    """Copy a file under a name that flows leave alone, then give it its own."""
+    draft = folder / f".{source.name}.part"
+    shutil.copyfile(source, draft)
+    draft.replace(folder / source.name)

@@ -1,0 +1,46 @@
+"""The target that a command line speaks of."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from bootstrap.arguments import ROOT
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import DEFAULT_PROFILE, load_stack
+from data_platform.targets.local.state import State, write_private
+from data_platform.targets.local.target import LocalTarget
+
+
+def open_target(arguments: argparse.Namespace) -> LocalTarget:
+    """The target of an existing state folder.
+
+    Raises:
+        PlatformError: nothing was ever brought up there.
+    """
+    state = State(arguments.state)
+    if not state.settings_file.exists():
+        raise PlatformError(f"there is no platform in {state.folder}", "run: python3 -m bootstrap up")
+    return LocalTarget(load_stack(ROOT, state.settings()["profile"]), state)
+
+
+def make_target(state_folder: Path, profile: str | None) -> LocalTarget:
+    """The target of a new or existing state folder; remembers the profile.
+
+    Raises:
+        PlatformError: another profile is in use there.
+    """
+    state = State(state_folder)
+    settings = state.settings()
+    used = settings.get("profile")
+    if used and profile and used != profile:
+        raise PlatformError(
+            f"{state.folder} was brought up with the profile {used!r}, not {profile!r}; its data lies in {used!r}'s servers",
+            f"use --state with another folder for {profile!r}, or --profile {used}",
+        )
+    stack = load_stack(ROOT, profile or used or DEFAULT_PROFILE)
+    state.folder.mkdir(parents=True, exist_ok=True)
+    if settings.get("profile") != stack.profile:
+        write_private(state.settings_file, json.dumps({"target": "local", "profile": stack.profile}) + "\n")
+    return LocalTarget(stack, state)

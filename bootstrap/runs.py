@@ -1,0 +1,107 @@
+"""Trigger DAG runs and follow them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from bootstrap.place import open_target
+from bootstrap.progress import Progress
+from data_platform.checks.base import Deadline
+from data_platform.clients.airflow import RUN_ENDS, TASK_ENDS, Airflow
+from data_platform.stack.errors import PlatformError
+
+#: Seconds between two looks at a run.
+_LOOK = 0.5
+#: The API server may be away for this long (it was killed and is started again) before following gives up.
+_AWAY_SECONDS = 120.0
+_LOG_LINES = 25
+
+
+class _NotThere(Exception):
+    """The DAG has not been parsed yet."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trigger a DAG, follow it, and exit 0 when the run succeeds."""
+    try:
+        conf = json.loads(arguments.conf)
+    except ValueError as error:
+        raise PlatformError(f"--conf is not JSON: {error}", """write for example --conf '{"components": ["trino"]}'""") from None
+    if not isinstance(conf, dict):
+        raise PlatformError("--conf is not a JSON object", """write for example --conf '{"components": ["trino"]}'""")
+    target = open_target(arguments)
+    login = target.credentials("airflow")
+    airflow = Airflow(target.address("airflow", "api").url, login["username"], login["password"])
+    return 0 if follow(airflow, arguments.dag, conf, Progress()) == "success" else 1
+
+
+def follow(airflow: Airflow, dag: str, conf: dict[str, Any], progress: Progress) -> str:
+    """Trigger a run and show its tasks until it ends; a run that is still going on is awaited first.
+
+    Returns:
+        success or failed.
+
+    Raises:
+        PlatformError: there is no such DAG, or Airflow does not answer.
+    """
+
+    def parsed() -> None:
+        if not airflow.has_dag(dag):
+            raise _NotThere
+
+    try:
+        Deadline(60).retry(parsed, on=(_NotThere, httpx.TransportError))
+    except _NotThere:
+        raise PlatformError(f"Airflow knows no DAG {dag!r}", "use one of: " + ", ".join(airflow.dag_ids())) from None
+    except httpx.TransportError as error:
+        raise PlatformError(f"Airflow does not answer: {error}", "run: python3 -m bootstrap up") from None
+    airflow.unpause(dag)
+    for active in airflow.active_runs(dag):
+        progress.say(dag, f"a run is going on already ({active['dag_run_id']}); waiting for it")
+        _await(airflow, dag, str(active["dag_run_id"]), progress)
+    run_id = airflow.trigger(dag, conf)
+    progress.say(dag, f"run {run_id}")
+    state = _await(airflow, dag, run_id, progress)
+    if state != "success":
+        _show_failures(airflow, dag, run_id, progress)
+    return state
+
+
+def _await(airflow: Airflow, dag: str, run_id: str, progress: Progress) -> str:
+    try:
+        while True:
+            state, tasks = Deadline(_AWAY_SECONDS).retry(
+                lambda: (airflow.run_state(dag, run_id), airflow.tasks(dag, run_id)),
+                on=(httpx.TransportError, httpx.HTTPStatusError),
+            )
+            progress.tasks(dag, {t["task_id"]: (t["state"] or "none", _seconds(t)) for t in tasks})
+            if state in RUN_ENDS:
+                return state
+            time.sleep(_LOOK)  # between two looks; the loop ends on what it sees
+    except httpx.HTTPError as error:
+        raise PlatformError(f"Airflow does not answer: {error}", "run: python3 -m bootstrap up") from None
+    finally:
+        progress.end()
+
+
+def _seconds(task: dict[str, Any]) -> float:
+    if task["duration"]:
+        return float(task["duration"])
+    if task["start_date"] and task["state"] not in TASK_ENDS:
+        started = datetime.fromisoformat(task["start_date"].replace("Z", "+00:00"))
+        return (datetime.now(started.tzinfo) - started).total_seconds()
+    return 0.0
+
+
+def _show_failures(airflow: Airflow, dag: str, run_id: str, progress: Progress) -> None:
+    for task in airflow.tasks(dag, run_id):
+        if task["state"] == "failed":
+            progress.say(task["task_id"], "[red]failed[/]; the end of its log:")
+            lines = airflow.log(dag, run_id, task["task_id"], task["try_number"])
+            progress.console.print("\n".join(lines[-_LOG_LINES:]), markup=False, soft_wrap=True)

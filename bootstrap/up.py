@@ -1,0 +1,107 @@
+"""`up` and `down`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+
+from filelock import FileLock, Timeout
+
+from bootstrap import runs, supervision
+from bootstrap.doctor import refuse_unfit
+from bootstrap.place import make_target, open_target
+from bootstrap.progress import Progress
+from bootstrap.report import print_summary
+from data_platform import lifecycle
+from data_platform.clients.airflow import Airflow
+from data_platform.stack.errors import PlatformError
+from data_platform.targets.local.state import State
+from data_platform.targets.local.target import LocalTarget
+
+DEPLOY = "stack_deploy"
+
+
+def _alone(state: State) -> FileLock:
+    lock = state.lock("up")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PlatformError(
+            f"another `up` or `down` works on {state.folder}", "wait until it has ended, then run it again"
+        ) from None
+    return lock
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Bring the platform up and prove it; 0 only when every check passed."""
+    started = time.monotonic()
+    target = make_target(arguments.state, arguments.profile)
+    only = tuple(name for name in arguments.only.split(",") if name)
+    selected = target.stack.only(only)
+    with _alone(target.state):
+        refuse_unfit(target, selected)
+        progress = Progress()
+        supervision.ensure(target.state)
+        # What the bootstrap itself installs; everything else is the deploy DAG's work.
+        for name in [n for n in target.stack.components if target.stack.components[n].component.bootstrap]:
+            install(target, name, progress)
+        outcome = runs.follow(connect(target), DEPLOY, {"components": list(only)}, progress)
+    print_summary(target, selected, time.monotonic() - started)
+    if outcome != "success":
+        return 1
+    if arguments.foreground:
+        _stay(target)
+    return 0
+
+
+def install(target: LocalTarget, component: str, progress: Progress) -> None:
+    """Bring one component to its definition and verify it, without Airflow.
+
+    Raises:
+        PlatformError: a step failed, or a check did.
+    """
+    progress.say(component, "observe")
+    observation = lifecycle.observe(target, component)
+    for step in observation.steps:
+        progress.say(component, str(step))
+    if observation.steps:
+        target.fetch(component, observation.steps)
+        target.apply(component, [step for step in observation.steps if step.kind != "artifact"])
+    if observation.steps or not observation.proven:
+        progress.say(component, "wait")
+        target.wait(component)
+        progress.say(component, "verify")
+        # The database of results exists once Airflow is installed.
+        keep = "airflow" in target.stack.components[component].component.databases or component == "airflow"
+        lifecycle.require_passed(lifecycle.verify(target, component, "deploy", keep=keep))
+    progress.done(component)
+
+
+def connect(target: LocalTarget) -> Airflow:
+    """A client of this platform's Airflow."""
+    login = target.credentials("airflow")
+    return Airflow(target.address("airflow", "api").url, login["username"], login["password"])
+
+
+def _stay(target: LocalTarget) -> None:
+    """Wait for TERM or Ctrl-C, then stop the platform: the way of a container's main process."""
+    print("The platform is up. Ctrl-C stops it.", flush=True)
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    supervision.stop(target.state)
+
+
+def down(arguments: argparse.Namespace) -> int:
+    """Stop the platform; with --purge remove its state folder too."""
+    state = State(arguments.state)
+    if not state.folder.exists():
+        print(f"There is no platform in {state.folder}.")
+        return 0
+    open_target(arguments)
+    with _alone(state):
+        supervision.stop(state)
+    print(f"Stopped the platform in {state.folder}.")
+    if arguments.purge:
+        supervision.remove(state.folder)
+        print(f"Removed {state.folder} with all data and secrets.")
+    return 0

@@ -1,0 +1,29 @@
+"""### Check the platform
+
+Every hour each component's checks do what its users do: run a query, store an object, write a table. Results are kept
+for 90 days; the page *Health* in the menu shows the last day.
+
+**Owner:** platform team. **When it fails:** the failed task's log has the evidence; `python3 -m bootstrap logs
+<component>` has the server's side. Trigger `stack_deploy` to bring the component back to its definition.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.sdk import DAG
+
+from data_platform.dagkit.components import DEFAULTS, check_tasks
+from data_platform.targets.current import current_stack
+
+with DAG(
+    "stack_health",
+    schedule="@hourly",
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS | {"retries": 0},
+    tags=["stack"],
+    doc_md=__doc__,
+):
+    check_tasks(current_stack())

@@ -1,0 +1,29 @@
+"""A row is written to PostgreSQL and read back."""
+
+from __future__ import annotations
+
+import uuid
+
+from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
+
+
+def check(params: Params, platform: Platform, deadline: Deadline) -> str:
+    """Write a row to a new table, read it back, and drop the table."""
+    del params, deadline
+    from psycopg import sql
+
+    from data_platform.clients.postgres import connect
+
+    server, login = platform.address("postgresql", "sql"), platform.credentials("postgresql")
+    token = uuid.uuid4().hex
+    table = sql.Identifier(f"check_{token}")
+    with connect(server.host, server.port, login["username"], login["password"], "postgres") as connection:
+        connection.execute(sql.SQL("create table {} (token text)").format(table))
+        try:
+            connection.execute(sql.SQL("insert into {} values (%s)").format(table), (token,))
+            row = connection.execute(sql.SQL("select token, version() from {}").format(table)).fetchone()
+        finally:
+            connection.execute(sql.SQL("drop table {}").format(table))
+    if row is None or row[0] != token:
+        raise CheckFailed(f"wrote {token}, read {row}")
+    return f"wrote and read {token[:8]} on {str(row[1]).partition(' on ')[0]}"

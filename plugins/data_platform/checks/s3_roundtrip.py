@@ -1,0 +1,49 @@
+"""An object is stored, read back bit by bit, and removed; without a key nothing can be read."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import uuid
+
+from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+
+#: Enough for more than one part of a stream, little enough for every hour.
+_BYTES = 1 << 20
+
+
+class Params(KindParams):
+    """Arguments of the kind."""
+
+    bucket: str
+
+
+def check(params: Params, platform: Platform, deadline: Deadline) -> str:
+    """Put, get and compare one object, then ask for it anonymously."""
+    from minio.deleteobjects import DeleteObject
+    from minio.error import S3Error
+
+    from data_platform.clients import s3
+
+    url, keys = platform.address("s3", "http").url, platform.credentials("s3")
+    store = s3.client(url, keys["access_key"], keys["secret_key"], deadline.remaining)
+    name, content = f".checks/{uuid.uuid4()}", secrets.token_bytes(_BYTES)
+    try:
+        store.put_object(params.bucket, name, io.BytesIO(content), len(content))
+        with store.get_object(params.bucket, name) as answer:
+            if answer.read() != content:
+                raise CheckFailed(f"{params.bucket}/{name} came back different")
+        try:
+            s3.client(url, "", "").stat_object(params.bucket, name)
+        except S3Error as error:
+            if error.code != "AccessDenied":
+                raise
+        else:
+            raise CheckFailed(f"{params.bucket}/{name} can be read without a key")
+    finally:
+        versions = list(store.list_objects(params.bucket, prefix=name, include_version=True))
+        leftovers = [DeleteObject(str(v.object_name), v.version_id) for v in versions]
+        failed = [str(error) for error in store.remove_objects(params.bucket, leftovers)]
+    if failed:
+        raise CheckFailed(f"could not be removed again: {failed}")
+    return f"{_BYTES} bytes stored in {params.bucket}, read back equal, refused without a key, removed"

@@ -1,0 +1,41 @@
+"""An object that is overwritten keeps its old version, and the old version can be read."""
+
+from __future__ import annotations
+
+import io
+import uuid
+
+from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+
+
+class Params(KindParams):
+    """Arguments of the kind."""
+
+    bucket: str
+
+
+def check(params: Params, platform: Platform, deadline: Deadline) -> str:
+    """Put an object twice and read the first version back by its id."""
+    from minio.deleteobjects import DeleteObject
+
+    from data_platform.clients import s3
+
+    url, keys = platform.address("s3", "http").url, platform.credentials("s3")
+    store = s3.client(url, keys["access_key"], keys["secret_key"], deadline.remaining)
+    name = f".checks/{uuid.uuid4()}"
+    versions: list[str] = []
+    try:
+        for content in (b"first", b"second"):
+            written = store.put_object(params.bucket, name, io.BytesIO(content), len(content))
+            if not written.version_id:
+                raise CheckFailed(f"bucket {params.bucket} keeps no versions")
+            versions.append(written.version_id)
+        with store.get_object(params.bucket, name, version_id=versions[0]) as answer:
+            if (found := answer.read()) != b"first":
+                raise CheckFailed(f"the first version holds {found!r}")
+    finally:
+        leftovers = [DeleteObject(name, version) for version in versions]
+        failed = [str(error) for error in store.remove_objects(params.bucket, leftovers)]
+    if failed:
+        raise CheckFailed(f"could not be removed again: {failed}")
+    return f"2 versions in {params.bucket}, the first one read back after it was overwritten"

@@ -1,0 +1,105 @@
+"""Airflow's REST API (v2), as a user of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from data_platform.clients import http
+
+#: States in which a DAG run or task has come to its end.
+RUN_ENDS = frozenset({"success", "failed"})
+TASK_ENDS = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+_PAGE = 100
+
+
+class Airflow:
+    """A logged-in client.
+
+    Args:
+        url: address of the API server.
+        username: login.
+        password: generated at first start.
+        seconds: deadline of one request.
+    """
+
+    def __init__(self, url: str, username: str, password: str, seconds: float = 30.0) -> None:
+        self._http = http.client(url, seconds)
+        self._login = {"username": username, "password": password}
+
+    def _request(self, method: str, path: str, **arguments: Any) -> Any:
+        if "Authorization" not in self._http.headers:
+            self._authenticate()
+        answer = self._http.request(method, path, **arguments)
+        if answer.status_code == httpx.codes.UNAUTHORIZED:  # the token has expired
+            self._authenticate()
+            answer = self._http.request(method, path, **arguments)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def _authenticate(self) -> None:
+        answer = self._http.post("/auth/token", json=self._login)
+        answer.raise_for_status()
+        self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def health(self) -> dict[str, str]:
+        """Status of each part: metadatabase, scheduler, triggerer, dag_processor."""
+        found = self._request("GET", "/api/v2/monitor/health")
+        return {part: str(value["status"]) for part, value in found.items() if value}
+
+    def dag_ids(self) -> list[str]:
+        """Ids of all active DAGs."""
+        return [str(dag["dag_id"]) for dag in self._request("GET", "/api/v2/dags", params={"limit": _PAGE})["dags"]]
+
+    def import_errors(self) -> list[str]:
+        """Files that could not be parsed, with the reason."""
+        found = self._request("GET", "/api/v2/importErrors")["import_errors"]
+        return [f"{error['filename']}: {error['stack_trace'][-500:]}" for error in found]
+
+    def has_dag(self, dag_id: str) -> bool:
+        """Whether the DAG has been parsed."""
+        answer = self._http.get(f"/api/v2/dags/{dag_id}") if "Authorization" in self._http.headers else None
+        if answer is None or answer.status_code == httpx.codes.UNAUTHORIZED:
+            self._authenticate()
+            answer = self._http.get(f"/api/v2/dags/{dag_id}")
+        return answer.status_code == httpx.codes.OK
+
+    def active_runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Runs that are queued or running, newest first."""
+        query = {"state": ["queued", "running"], "order_by": "-run_after", "limit": _PAGE}
+        found = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)
+        return list(found["dag_runs"])
+
+    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run and return its id."""
+        body = {"logical_date": None, "conf": conf}
+        return str(self._request("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the DAG run."""
+        self._request("PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": False})
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """State of a run: queued, running, success, failed."""
+        return str(self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Task instances of a run."""
+        found = []
+        while True:
+            query = {"limit": _PAGE, "offset": len(found)}
+            page = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params=query)
+            found += page["task_instances"]
+            if len(found) >= page["total_entries"] or not page["task_instances"]:
+                return found
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[str]:
+        """Lines of a task's log."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        found = self._request("GET", path, headers={"Accept": "application/json"})
+        return [_line(entry) for entry in found["content"]]
+
+
+def _line(entry: Any) -> str:
+    return str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry)

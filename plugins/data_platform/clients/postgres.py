@@ -1,0 +1,67 @@
+"""PostgreSQL: connections, roles and databases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+#: Seconds to wait for a connection.
+CONNECT_SECONDS = 10
+
+
+def connect(host: str, port: int, user: str, password: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection in autocommit mode.
+
+    Raises:
+        psycopg.OperationalError: nobody listens there, or the login is refused.
+    """
+    return psycopg.connect(
+        host=host,
+        port=port,
+        user=user,
+        password=password,
+        dbname=database,
+        connect_timeout=CONNECT_SECONDS,
+        autocommit=True,
+        application_name="data-platform",
+    )
+
+
+def can_login(host: str, port: int, user: str, password: str, database: str) -> bool:
+    """Whether the role may log in to that database with that password."""
+    try:
+        connect(host, port, user, password, database).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def ensure_database(
+    admin: psycopg.Connection[tuple[object, ...]], database: str, role: str, password: str, comment: str
+) -> None:
+    """Make role and database where they are missing, and set the role's password. Data is left alone."""
+    verb: LiteralString = "alter" if _exists(admin, "select 1 from pg_roles where rolname = %s", role) else "create"
+    # Autocommit and one statement at a time: `create database` cannot run in a transaction.
+    statement = sql.SQL(verb) + sql.SQL(" role {} login password {}").format(sql.Identifier(role), sql.Literal(password))
+    # The password must not reach the server's log, whatever its log settings are.
+    admin.execute("set log_statement = 'none'")
+    admin.execute("set log_min_duration_statement = -1")
+    admin.execute(statement)
+    if not _exists(admin, "select 1 from pg_database where datname = %s", database):
+        admin.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(role)))
+    admin.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
+    admin.execute(sql.SQL("comment on database {} is {}").format(sql.Identifier(database), sql.Literal(comment)))
+
+
+def _exists(admin: psycopg.Connection[tuple[object, ...]], question: LiteralString, name: str) -> bool:
+    return admin.execute(question, (name,)).fetchone() is not None
+
+
+def first_row(
+    connection: psycopg.Connection[tuple[object, ...]], query: LiteralString, parameters: Mapping[str, object] | None = None
+) -> tuple[object, ...] | None:
+    """First row of a query."""
+    return connection.execute(query, parameters).fetchone()

@@ -1,0 +1,86 @@
+"""The object store, by S3 alone: any store that speaks it can take MinIO's place."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import ENABLED, Filter
+from minio.error import S3Error
+from minio.lifecycleconfig import (
+    AbortIncompleteMultipartUpload,
+    LifecycleConfig,
+    NoncurrentVersionExpiration,
+    Rule,
+)
+from minio.versioningconfig import VersioningConfig
+
+from data_platform.stack.model import Bucket
+
+REGION = "us-east-1"
+_RULE = "data-platform"
+_SECONDS = 10.0
+#: Days that stand for "no lifecycle rule".
+NEVER = 10**6
+
+
+def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS) -> Minio:
+    """A client of the store at a URL; empty keys for an anonymous one.
+
+    Args:
+        url: such as http://127.0.0.1:9000.
+        access_key: name of the key.
+        secret_key: the key.
+        seconds: deadline of one request.
+    """
+    parts = urlsplit(url)
+    pool = urllib3.PoolManager(timeout=urllib3.Timeout(seconds), retries=urllib3.Retry(total=1, backoff_factor=0.2))
+    return Minio(
+        parts.netloc,
+        access_key=access_key or None,
+        secret_key=secret_key or None,
+        secure=parts.scheme == "https",
+        region=REGION,
+        http_client=pool,
+    )
+
+
+def read_bucket(store: Minio, name: str) -> Bucket | None:
+    """The bucket's settings as declared ones; None where there is no such bucket.
+
+    A bucket without our lifecycle rule is shown with the longest times, so that it differs from every declaration.
+    """
+    if not store.bucket_exists(name):
+        return None
+    versioned = store.get_bucket_versioning(name).status == ENABLED
+    try:
+        lifecycle = store.get_bucket_lifecycle(name)
+    except S3Error as error:
+        if error.code != "NoSuchLifecycleConfiguration":
+            raise
+        lifecycle = None
+    noncurrent = uploads = NEVER
+    for rule in lifecycle.rules if lifecycle else ():
+        if rule.rule_id == _RULE:
+            if rule.noncurrent_version_expiration and rule.noncurrent_version_expiration.noncurrent_days:
+                noncurrent = int(rule.noncurrent_version_expiration.noncurrent_days)
+            if rule.abort_incomplete_multipart_upload:
+                uploads = int(rule.abort_incomplete_multipart_upload.days_after_initiation or uploads)
+    return Bucket(versioned=versioned, expire_noncurrent_days=noncurrent, abort_uploads_days=uploads)
+
+
+def ensure_bucket(store: Minio, name: str, wanted: Bucket) -> None:
+    """Make the bucket where it is missing and set versioning and lifecycle. Objects are left alone."""
+    if not store.bucket_exists(name):
+        store.make_bucket(name, REGION)
+    if wanted.versioned:
+        store.set_bucket_versioning(name, VersioningConfig(ENABLED))
+    rule = Rule(
+        ENABLED,
+        rule_filter=Filter(prefix=""),
+        rule_id=_RULE,
+        noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=wanted.expire_noncurrent_days),
+        abort_incomplete_multipart_upload=AbortIncompleteMultipartUpload(days_after_initiation=wanted.abort_uploads_days),
+    )
+    store.set_bucket_lifecycle(name, LifecycleConfig([rule]))

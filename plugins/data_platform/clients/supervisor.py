@@ -1,0 +1,108 @@
+"""Supervisor (supervisord.org) over its XML-RPC interface on a unix socket."""
+
+from __future__ import annotations
+
+import sys
+import xmlrpc.client
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from supervisor.xmlrpc import Faults, SupervisorTransport
+
+from data_platform.clients.commands import run
+from data_platform.stack.errors import PlatformError
+
+#: States in which supervisor has the program running or is about to.
+ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF"})
+_REMEDY = "run: python3 -m bootstrap up"
+
+
+class Supervisor:
+    """Client of one supervisord.
+
+    Args:
+        socket: path of its unix socket.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        transport = SupervisorTransport(None, None, f"unix://{socket}")
+        self._proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        try:
+            return getattr(self._proxy.supervisor, method)(*arguments)
+        except OSError:
+            raise PlatformError(f"the supervisor does not answer on {self._socket}", _REMEDY) from None
+
+    def is_up(self) -> bool:
+        """Whether it answers."""
+        try:
+            self._call("getState")
+        except PlatformError:
+            return False
+        return True
+
+    def pid(self) -> int:
+        """Its process id."""
+        return int(self._call("getPID"))
+
+    def states(self) -> dict[str, str]:
+        """State of every program, by program name: RUNNING, STARTING, BACKOFF, FATAL, EXITED, STOPPED."""
+        return {str(info["name"]): str(info["statename"]) for info in self._call("getAllProcessInfo")}
+
+    def pids(self) -> dict[str, int]:
+        """Process id of every running program."""
+        return {str(info["name"]): int(info["pid"]) for info in self._call("getAllProcessInfo") if info["pid"]}
+
+    def start(self, program: str) -> None:
+        """Read the configuration again and start the program, without waiting until it serves."""
+        self._call("reloadConfig")
+        # Each program is a group of its own name; a known group may hold an older definition.
+        if program in self.states():
+            self.stop(program)
+            self._call("removeProcessGroup", program)
+        self._call("addProcessGroup", program)
+        self._tolerate(Faults.ALREADY_STARTED, "startProcess", program, False)
+
+    def stop(self, program: str) -> None:
+        """Stop the program and wait until it has ended."""
+        self._tolerate(Faults.NOT_RUNNING, "stopProcess", program, True)
+
+    def forget(self, program: str) -> None:
+        """Stop the program and take it out of the supervisor."""
+        if program in self.states():
+            self.stop(program)
+            self._call("removeProcessGroup", program)
+
+    def shutdown(self) -> None:
+        """Stop all programs and the supervisor itself; returns before they have ended."""
+        self._call("shutdown")
+
+    def _tolerate(self, fault: int, method: str, *arguments: object) -> None:
+        try:
+            self._call(method, *arguments)
+        except xmlrpc.client.Fault as error:
+            if error.faultCode != fault:
+                raise PlatformError(f"supervisor: {method} {arguments[0]}: {error.faultString}", _REMEDY) from None
+
+
+def start_daemon(configuration: Path) -> None:
+    """Start supervisord as a daemon.
+
+    Raises:
+        PlatformError: it does not start.
+    """
+    run(
+        [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "--configuration", str(configuration)],
+        doing="starting the supervisor",
+        remedy="read its log in the state folder (logs/supervisord.log)",
+        seconds=60,
+    )
+
+
+def program_section(name: str, command: str, settings: Mapping[str, object]) -> str:
+    """A `[program:…]` section. Supervisor expands `%`, so it is doubled."""
+    lines = [f"[program:{name}]", f"command={command}", *(f"{key}={value}" for key, value in settings.items())]
+    return "\n".join(cast(str, line).replace("%", "%%") for line in lines) + "\n"

@@ -1,0 +1,1 @@
+"""Draws the graph: turns components into task groups."""

@@ -1,0 +1,82 @@
+"""Components as task groups. Order comes from `depends_on` alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import TaskGroup, TriggerRule
+
+from data_platform.dagkit.alerts import alert
+from data_platform.operators.lifecycle import (
+    ApplyComponentOperator,
+    CheckComponentOperator,
+    FetchArtifactsOperator,
+    ObserveComponentOperator,
+    PlanComponentOperator,
+    WaitComponentOperator,
+)
+from data_platform.stack.load import Stack
+
+#: Arguments of every task of the platform.
+DEFAULTS: dict[str, Any] = {
+    "owner": "platform-team",
+    "retries": 1,
+    "retry_delay": timedelta(seconds=5),
+    "execution_timeout": timedelta(minutes=10),
+    "on_failure_callback": alert,
+}
+#: Builds from source on a slow machine.
+_FETCH_TIMEOUT = timedelta(hours=1)
+
+
+def deploy_groups(stack: Stack) -> None:
+    """Draw `observe → plan → apply → wait → verify` for each component, in the DAG of the context.
+
+    A component's `apply` comes after the `verify` of all that it depends on. Its downloads and builds
+    (`artifacts.<component>`) wait for its own `plan` only.
+    """
+    verified: dict[str, Any] = {}
+    with TaskGroup("artifacts", tooltip="Downloads and builds"):
+        artifacts = {
+            name: FetchArtifactsOperator(task_id=name, component=name, execution_timeout=_FETCH_TIMEOUT)
+            for name in stack.components
+        }
+    for name in stack.components:
+        with TaskGroup(name, tooltip=stack.components[name].component.summary):
+            observe = ObserveComponentOperator(task_id="observe", component=name)
+            plan = PlanComponentOperator(task_id="plan", component=name, trigger_rule=TriggerRule.NONE_FAILED)
+            apply = ApplyComponentOperator(task_id="apply", component=name, trigger_rule=TriggerRule.NONE_FAILED)
+            wait = WaitComponentOperator(task_id="wait", component=name)
+            verify = CheckComponentOperator(
+                task_id="verify", component=name, reason="deploy", trigger_rule=TriggerRule.NONE_FAILED
+            )
+        observe >> plan >> [artifacts[name], apply, verify]
+        artifacts[name] >> apply >> wait >> verify
+        for needed in stack.dependencies(name):
+            verified[needed] >> [apply, verify]
+        verified[name] = verify
+
+
+def plan_groups(stack: Stack) -> list[PlanComponentOperator]:
+    """Draw `observe → plan` for each component and return the plans: the drift report."""
+    plans = []
+    for name in stack.components:
+        with TaskGroup(name, tooltip=stack.components[name].component.summary):
+            observe = ObserveComponentOperator(task_id="observe", component=name)
+            plan = PlanComponentOperator(task_id="plan", component=name, report_only=True)
+        observe >> plan
+        plans.append(plan)
+    return plans
+
+
+def check_tasks(stack: Stack) -> None:
+    """Draw one task for each component that runs its checks."""
+    for name, item in stack.components.items():
+        CheckComponentOperator(
+            task_id=name,
+            component=name,
+            reason="health",
+            only_deployed=True,
+            doc_md="\n".join(f"- {check.name}" for check in item.component.checks),
+        )

@@ -1,0 +1,1 @@
+"""What Airflow knows of the platform: connections derived from components."""

@@ -1,0 +1,1 @@
+"""One verb each, as a step in the Airflow UI."""

@@ -1,0 +1,41 @@
+"""The drift report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import BaseOperator
+
+from data_platform.stack.plan import Step
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class ReportDriftOperator(BaseOperator):
+    """Gather the plans of all components; fail when one of them has steps.
+
+    Args:
+        plans: ids of the plan tasks.
+    """
+
+    def __init__(self, *, plans: list[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.plans = plans
+
+    def execute(self, context: Context) -> str:
+        """The report when there is no drift."""
+        lines = []
+        for task_id in self.plans:
+            steps = context["ti"].xcom_pull(task_ids=task_id, key="steps")
+            if steps is None:
+                raise AirflowFailException(f"{task_id} left no plan → clear it and let it run again")
+            lines += [f"{task_id.removesuffix('.plan')}: {Step.model_validate(step)}" for step in steps]
+        if lines:
+            raise AirflowFailException(
+                "the platform is not what its definition says:\n"
+                + "\n".join(lines)
+                + "\n→ trigger stack_deploy, or change the definition"
+            )
+        return f"no drift in {len(self.plans)} components"

@@ -1,0 +1,178 @@
+"""The lifecycle of a component as Airflow tasks: observe, plan, fetch, apply, wait, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowFailException, AirflowSkipException
+from airflow.providers.standard.operators.branch import BaseBranchOperator
+from airflow.sdk import BaseOperator
+
+from data_platform import lifecycle
+from data_platform.checks.base import CheckResult
+from data_platform.operators.links import ComponentLink
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.plan import Resource, Seen, Step, plan
+from data_platform.targets.base import Target
+from data_platform.targets.current import current
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: Run parameter: components to deploy with all that they need; empty for all.
+SELECTION = "components"
+
+
+class ComponentOperator(BaseOperator):
+    """A task about one component; links to the component's own page.
+
+    Args:
+        component: its name.
+    """
+
+    operator_extra_links = (ComponentLink(),)
+    template_fields: Sequence[str] = ("component",)
+
+    def __init__(self, *, component: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.component = component
+
+    def _steps(self, context: Context) -> list[Step]:
+        found = context["ti"].xcom_pull(task_ids=f"{self.component}.plan", key="steps") or []
+        return [Step.model_validate(step) for step in found]
+
+
+class ObserveComponentOperator(ComponentOperator):
+    """Look at what is wanted and what is there; changes nothing."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """The observation, for `plan`. Holds digests, no secrets."""
+        target = current()
+        selection = tuple(context["params"].get(SELECTION) or ())
+        if self.component not in target.stack.only(selection):
+            raise AirflowSkipException(f"{self.component} is not among {', '.join(selection)} and what they need")
+        seen = lifecycle.observe(target, self.component)
+        return {
+            "wanted": [resource.model_dump() for resource in seen.wanted],
+            "seen": [thing.model_dump() for thing in seen.seen],
+            "proven": seen.proven,
+        }
+
+
+class PlanComponentOperator(BaseBranchOperator):
+    """Decide what must change, and with it which of the following tasks run.
+
+    Args:
+        component: its name.
+        report_only: for the drift report: decide and record; what follows runs whatever was decided.
+    """
+
+    operator_extra_links = (ComponentLink(),)
+
+    def __init__(self, *, component: str, report_only: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.component = component
+        self.report_only = report_only
+
+    def choose_branch(self, context: Context) -> Iterable[str]:
+        """Task ids to follow; none when there is nothing to do and all is proven."""
+        ti = context["ti"]
+        found = ti.xcom_pull(task_ids=f"{self.component}.observe")
+        if not found:
+            return []
+        wanted = [Resource.model_validate(value) for value in found["wanted"]]
+        steps = plan(wanted, [Seen.model_validate(value) for value in found["seen"]])
+        for step in steps:
+            self.log.info("%s", step)
+        ti.xcom_push(key="steps", value=[step.model_dump() for step in steps])
+        if self.report_only:
+            return sorted(self.downstream_task_ids)
+        if steps:
+            fetching = any(step.kind == "artifact" for step in steps)
+            return [
+                *([f"artifacts.{self.component}"] if fetching else []),
+                f"{self.component}.apply",
+                f"{self.component}.verify",
+            ]
+        if not found["proven"]:
+            self.log.info("nothing to change; the checks were not all passed within the last hour")
+            return [f"{self.component}.verify"]
+        self.log.info("nothing to change, and all checks passed within the last hour")
+        return []
+
+
+class FetchArtifactsOperator(ComponentOperator):
+    """Download and build what the component runs; needs no other component."""
+
+    def execute(self, context: Context) -> None:
+        """Carry out the plan's artifact steps."""
+        current().fetch(self.component, [step for step in self._steps(context) if step.kind == "artifact"])
+
+
+class ApplyComponentOperator(ComponentOperator):
+    """Carry out the plan."""
+
+    def execute(self, context: Context) -> None:
+        """Carry out the steps in their order."""
+        target = current()
+        steps = [step for step in self._steps(context) if step.kind != "artifact"]
+        if target.stack.components[self.component].component.bootstrap and steps:
+            # Restarting Airflow from inside one of its tasks would kill the task.
+            raise AirflowFailException(
+                f"{self.component} differs from its definition ({'; '.join(map(str, steps))}) and runs this very task"
+                " → run: python3 -m bootstrap up"
+            )
+        for step in steps:
+            self.log.info("%s", step)
+        target.apply(self.component, steps)
+
+
+class WaitComponentOperator(ComponentOperator):
+    """Wait until the component takes requests."""
+
+    def execute(self, context: Context) -> None:
+        """Return when all processes are ready."""
+        del context
+        current().wait(self.component)
+
+
+class CheckComponentOperator(ComponentOperator):
+    """Run all checks of a component and keep the results.
+
+    Args:
+        component: its name.
+        reason: deploy or health; kept with the results.
+        only_deployed: skip a component that was never deployed.
+    """
+
+    def __init__(self, *, reason: str, only_deployed: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reason = reason
+        self.only_deployed = only_deployed
+
+    def execute(self, context: Context) -> list[str]:
+        """One line a check; fails when a check failed."""
+        del context
+        target = current()
+        if self.only_deployed and not self._is_deployed(target):
+            raise AirflowSkipException(f"{self.component} is not deployed yet")
+        results = lifecycle.verify(target, self.component, self.reason)
+        lines = [_line(result) for result in results]
+        for line in lines:
+            self.log.info("%s", line)
+        try:
+            lifecycle.require_passed(results)
+        except PlatformError as error:
+            raise AirflowFailException(str(error)) from None
+        return lines
+
+    def _is_deployed(self, target: Target) -> bool:
+        # A stopped server is deployed and broken; one whose configuration was never written is not deployed.
+        seen = {(thing.kind, thing.name) for thing in target.observe(self.component)}
+        wanted = {(r.kind, r.name) for r in target.wanted(self.component) if r.kind in ("artifact", "file")}
+        return wanted <= seen
+
+
+def _line(result: CheckResult) -> str:
+    return f"{result.status}: {result.name} ({result.seconds:.2f} s): {result.evidence}"

@@ -1,0 +1,1 @@
+"""What the platform is, read from `stack/`: model, graph, bindings and plan. Pure: no Airflow, no network."""

@@ -1,0 +1,178 @@
+"""Read `stack/` into a checked `Stack`. Every mistake in it ends here, with the file, the key and the remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.graph import in_order, with_dependencies
+from data_platform.stack.model import Artifact, Component, Loaded, Local, StackFile, Strict
+
+DEFAULT_PROFILE = "default"
+M = TypeVar("M", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The platform of one profile: its components in dependency order, and who provides which capability."""
+
+    root: Path
+    file: StackFile
+    profile: str
+    components: dict[str, Loaded]
+    capabilities: dict[str, str]
+    toolchains: dict[str, Artifact]
+
+    def resolve(self, name: str) -> str:
+        """Component of that name, or the one that provides the capability of that name.
+
+        Raises:
+            PlatformError: there is neither.
+        """
+        found = self.capabilities.get(name, name)
+        if found not in self.components:
+            raise PlatformError(
+                f"there is no component {name!r} in the profile {self.profile!r}",
+                f"use one of: {', '.join(self.components)}",
+            )
+        return found
+
+    def dependencies(self, name: str) -> tuple[str, ...]:
+        """Names of the components that must be verified before this one, as components (capabilities resolved)."""
+        return tuple(self.resolve(n) for n in self.components[name].component.depends_on)
+
+    def edges(self) -> dict[str, tuple[str, ...]]:
+        """Every component with its direct dependencies."""
+        return {name: self.dependencies(name) for name in self.components}
+
+    def only(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The named components and all that they depend on, in order; all components for an empty tuple."""
+        wanted = with_dependencies(self.edges(), tuple(self.resolve(n) for n in names)) if names else set(self.components)
+        return tuple(n for n in self.components if n in wanted)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PlatformError(f"{path} is missing", "create it; see docs/how-to/add-a-component.md") from None
+    except yaml.YAMLError as error:
+        raise PlatformError(f"{path} is not YAML: {error}", "correct the syntax at that line") from None
+
+
+def _explain(path: Path, error: ValidationError) -> PlatformError:
+    """All mistakes of one file in one error."""
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+        what = "unknown key" if item["type"] == "extra_forbidden" else item["msg"]
+        lines.append(f"{path}: {where}: {what}")
+    return PlatformError("\n".join(lines), "correct the key; docs/reference/ lists what each file may say")
+
+
+def parse(model: type[M], path: Path) -> M:
+    """Read one YAML file as a model.
+
+    Raises:
+        PlatformError: the file is missing, is no YAML, or says something that the model does not know.
+    """
+    try:
+        return model.model_validate(_read_yaml(path))
+    except ValidationError as error:
+        raise _explain(path, error) from None
+
+
+def _load_component(folder: Path, file: StackFile) -> Loaded:
+    component = parse(Component, folder / "component.yaml")
+    if component.name != folder.name or component.namespace != folder.parent.name:
+        raise PlatformError(
+            f"{folder / 'component.yaml'}: name and namespace are {component.namespace}/{component.name}, "
+            f"but its folder is {folder.parent.name}/{folder.name}",
+            "give the folder and the component the same name and namespace",
+        )
+    if component.namespace not in file.namespaces:
+        raise PlatformError(
+            f"{folder / 'component.yaml'}: namespace {component.namespace!r} is not in stack.yaml",
+            f"use one of {', '.join(file.namespaces)}, or add it to stack/stack.yaml",
+        )
+    return Loaded(component=component, local=parse(Local, folder / "local.yaml"), folder=folder)
+
+
+def _refuse_shared_ports(loaded: dict[str, Loaded]) -> None:
+    taken: dict[int, str] = {}
+    for name, item in loaded.items():
+        for endpoint, spec in item.component.endpoints.items():
+            if other := taken.get(spec.port):
+                raise PlatformError(
+                    f"port {spec.port} is declared twice: by {other} and by {name}.{endpoint}",
+                    f"give one of them another port in its component.yaml ({item.folder / 'component.yaml'})",
+                )
+            taken[spec.port] = f"{name}.{endpoint}"
+
+
+def load_stack(root: Path, profile: str = DEFAULT_PROFILE) -> Stack:
+    """Read and check `root/stack` for one profile.
+
+    Args:
+        root: the checkout.
+        profile: a profile of stack.yaml.
+
+    Raises:
+        PlatformError: any mistake: unknown key, cycle, missing dependency, two components on one port, …
+    """
+    base = root / "stack"
+    file = parse(StackFile, base / "stack.yaml")
+    if profile not in file.profiles:
+        raise PlatformError(f"there is no profile {profile!r}", f"use one of: {', '.join(file.profiles)}")
+    folders = sorted(path.parent for path in base.glob("components/*/*/component.yaml"))
+    if not folders:
+        raise PlatformError(f"{base / 'components'} holds no component", "is this a whole checkout?")
+    loaded = {folder.name: _load_component(folder, file) for folder in folders}
+    _refuse_shared_ports(loaded)
+
+    chosen = file.profiles[profile]
+    capabilities = {**file.capabilities, **chosen.capabilities}
+    for capability, provider in capabilities.items():
+        if provider not in loaded or capability not in loaded[provider].component.provides:
+            raise PlatformError(
+                f"stack.yaml: {provider!r} stands for the capability {capability!r} but does not provide it",
+                f"add 'provides: [{capability}]' to its component.yaml, or choose another component",
+            )
+    # A component that provides a capability takes part only where it was chosen for one.
+    components = {
+        name: item
+        for name, item in loaded.items()
+        if name not in chosen.without
+        and (not item.component.provides or any(capabilities.get(c) == name for c in item.component.provides))
+    }
+    for name, item in components.items():
+        for needed in item.component.depends_on:
+            if capabilities.get(needed, needed) not in components:
+                raise PlatformError(
+                    f"{item.folder / 'component.yaml'}: depends_on names {needed!r}, which is no component of the "
+                    f"profile {profile!r}",
+                    f"correct the name, or use one of: {', '.join(sorted(components))}",
+                )
+    edges = {
+        name: tuple(capabilities.get(n, n) for n in item.component.depends_on) for name, item in components.items()
+    }
+    toolchains = _load_toolchains(base / "toolchains.yaml")
+    for item in components.values():
+        if unknown := sorted(set(item.local.toolchains) - set(toolchains)):
+            raise PlatformError(
+                f"{item.folder / 'local.yaml'}: toolchains names {', '.join(unknown)}",
+                f"use one of {', '.join(toolchains)}, or add it to stack/toolchains.yaml",
+            )
+    return Stack(root, file, profile, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
+
+
+def _load_toolchains(path: Path) -> dict[str, Artifact]:
+    try:
+        return TypeAdapter(dict[str, Artifact]).validate_python(_read_yaml(path))
+    except ValidationError as error:
+        raise _explain(path, error) from None

@@ -1,0 +1,256 @@
+"""The component model: what `component.yaml`, `local.yaml` and `stack.yaml` may say.
+
+Unknown keys are errors. The JSON schema in `docs/reference/` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+CheckName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{5,79}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Seconds = Annotated[float, Field(gt=0)]
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Strict(BaseModel):
+    """Base of all models: unknown keys are refused, values never change after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _duration(value: object) -> object:
+    """Turn `90s`, `2m` or `1h` into seconds; other values are left to the field's own validation."""
+    if isinstance(value, str):
+        if not (match := _DURATION.match(value)):
+            raise ValueError(f"{value!r} is not a duration; write for example 90s, 2m or 1h")
+        return float(match[1]) * _UNITS[match[2]]
+    return value
+
+
+class Endpoint(Strict):
+    """One address that a component listens on."""
+
+    port: int = Field(ge=1024, le=65535, description="Preferred port; `local` takes the next free one if it is taken.")
+    scheme: Literal["http", "https", "tcp"] = Field("http", description="How clients speak to it.")
+    path: str = Field("", description="Path of the page that a person opens; empty for an API only.")
+
+
+class Connection(Strict):
+    """The Airflow connection that is derived from an endpoint and the generated credentials."""
+
+    type: Key = Field(description="Airflow connection type, such as trino, postgres, http, aws.")
+    endpoint: Key = Field(description="Which of the endpoints it goes to.")
+    login: Key | None = Field(None, description="Name of the credential that is the login.")
+    password: Key | None = Field(None, description="Name of the credential that is the password.")
+    db_schema: str | None = Field(None, alias="schema", description="Airflow's `schema` field (a database or catalog).")
+    extra: dict[str, Any] = Field(default_factory=dict, description="Airflow's `extra` field.")
+    url_host: bool = Field(False, description="True where the hook wants the whole address in `host`.")
+
+
+class Resources(Strict):
+    """What the component needs, for preflight on `local` and requests on `kubernetes`."""
+
+    cpu: float = Field(gt=0, description="Cores.")
+    memory_mib: int = Field(gt=0, description="Resident memory in MiB.")
+    storage_mib: int = Field(0, ge=0, description="Disk for its data in MiB.")
+
+
+class CheckSpec(Strict):
+    """Something a user would do, with a deadline. The kind names a module in `data_platform.checks`."""
+
+    name: CheckName = Field(description="A sentence in kebab-case that is true when the check passes.")
+    kind: Key = Field(description="Module in data_platform/checks.")
+    within: Seconds = Field(60.0, description="Deadline in seconds, or a duration such as 2m.")
+    params: dict[str, Any] = Field(default_factory=dict, alias="with", description="Arguments of the kind.")
+
+    _read_within = field_validator("within", mode="before")(_duration)
+
+
+class Backup(Strict):
+    """How the component's data is saved; `none` says why there is nothing to save."""
+
+    kind: Key = Field(description="none, or a module in data_platform/backup.")
+    reason: str = Field("", description="Why there is no backup.")
+
+    @model_validator(mode="after")
+    def _none_needs_a_reason(self) -> Self:
+        if self.kind == "none" and not self.reason:
+            raise ValueError("backup kind 'none' needs a reason")
+        return self
+
+
+class Component(Strict):
+    """`component.yaml`: what a component is, on any target."""
+
+    name: Name
+    namespace: Name = Field(description="Namespace without the platform's prefix: storage, processing, …")
+    version: str = Field(min_length=1, description="Version of the software.")
+    summary: str = Field(min_length=10, description="One sentence: why it is here.")
+    provides: tuple[Name, ...] = Field((), description="Capabilities; stack.yaml says which component stands for one.")
+    depends_on: tuple[Name, ...] = Field((), description="Components or capabilities that must be verified before.")
+    bootstrap: bool = Field(False, description="True for what the bootstrap installs before Airflow exists.")
+    endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
+    connection: Connection | None = None
+    credentials: dict[Key, str] = Field(default_factory=dict, description="Fixed names, such as a user name; not secret.")
+    secrets: tuple[Key, ...] = Field((), description="Generated at first start.")
+    databases: tuple[Key, ...] = Field((), description="PostgreSQL databases owned by a role of the component's name.")
+    resources: Resources
+    checks: tuple[CheckSpec, ...] = Field(min_length=1)
+    backup: Backup
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [check.name for check in self.checks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two checks are named {', '.join(twice)}")
+        if self.connection and self.connection.endpoint not in self.endpoints:
+            raise ValueError(f"connection.endpoint {self.connection.endpoint!r} is not one of the endpoints")
+        if self.databases and "postgresql" not in self.depends_on:
+            raise ValueError("databases need 'postgresql' in depends_on")
+        return self
+
+
+class Artifact(Strict):
+    """Something to fetch or build, into the per-user cache by the digest of its inputs. Exactly one source."""
+
+    wheel: str | None = Field(None, description="PyPI wheel as NAME==VERSION, unpacked.")
+    environment: Key | None = Field(None, description="Python environment from locks/NAME.txt.")
+    maven: str | None = Field(None, description="Maven coordinate GROUP:ARTIFACT:VERSION[:TYPE[:CLASSIFIER]].")
+    maven_lock: str | None = Field(None, description="File beside local.yaml: a line `COORDINATE SHA256` a file.")
+    go: str | None = Field(None, description="Go package, built from the go.mod and go.sum in `source`.")
+    build: tuple[str, ...] | None = Field(
+        None,
+        description="Command (templates allowed) that writes into the folder $OUT, run in the component's folder.",
+    )
+    source: str | None = Field(None, description="Folder or file beside local.yaml that a build reads.")
+    needs: tuple[Key, ...] = Field((), description="Artifacts of this component that a build uses.")
+    home: str = Field("", description="Folder inside it that the binding names.")
+    sha256: tuple[Sha256, ...] = Field((), description="Accepted digests of what is fetched.")
+    unpack: bool = Field(False, description="Unpack the fetched tar or zip.")
+    strip: int = Field(0, ge=0, description="Leading folders to drop while unpacking.")
+    keep: tuple[str, ...] = Field((), description="Paths (globs) to keep of what was unpacked; empty for all.")
+
+    @model_validator(mode="after")
+    def _exactly_one_source(self) -> Self:
+        kinds = ("wheel", "environment", "maven", "maven_lock", "go", "build")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(kinds)}; given: {', '.join(given) or 'none'}")
+        if given[0] in ("wheel", "maven") and not self.sha256:
+            raise ValueError(f"{given[0]} needs sha256")
+        if given[0] == "go" and not self.source:
+            raise ValueError("go needs source, the folder of its go.mod and go.sum")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which source it has: wheel, environment, maven, maven_lock, go or build."""
+        return next(k for k in ("wheel", "environment", "maven", "maven_lock", "go", "build") if getattr(self, k))
+
+
+class Ready(Strict):
+    """How to see that a process takes requests. Exactly one way."""
+
+    http: str | None = Field(None, description="URL that answers 200.")
+    contains: str = Field("", description="Text that the answer must contain.")
+    command: tuple[str, ...] | None = Field(None, description="Command that exits 0.")
+    within: Seconds = Field(120.0, description="Deadline in seconds, or a duration such as 2m.")
+
+    _read_within = field_validator("within", mode="before")(_duration)
+
+    @model_validator(mode="after")
+    def _exactly_one_way(self) -> Self:
+        if (self.http is None) == (self.command is None):
+            raise ValueError("give exactly one of http and command")
+        return self
+
+
+class Job(Strict):
+    """A command that runs to its end before the processes start."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    environment: dict[str, str] = Field(default_factory=dict)
+    creates: str | None = Field(None, description="Path that exists once it has run; it never runs again then.")
+    unprivileged: bool = Field(False, description="Refuses root: as root, run as the user nobody.")
+    within: Seconds = Field(300.0)
+
+    _read_within = field_validator("within", mode="before")(_duration)
+
+
+class Process(Strict):
+    """A supervised process."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    environment: dict[str, str] = Field(default_factory=dict)
+    directory: str = Field("{{ DATA }}", description="Working folder.")
+    ready: Ready
+    stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
+    stop_seconds: int = Field(20, ge=1, description="Seconds until it is killed after the stop signal.")
+    inherit: tuple[str, ...] = Field((), description="Names (globs) of the caller's environment that it also gets.")
+    watch: tuple[str, ...] = Field((), description="Files (globs below the checkout) whose change restarts it.")
+    unprivileged: bool = Field(False, description="Refuses root: as root, run as the user nobody.")
+
+
+class Tool(Strict):
+    """A command that others run through the target (a Spark job), with the component's bindings."""
+
+    command: tuple[str, ...] = Field(min_length=1)
+    environment: dict[str, str] = Field(default_factory=dict)
+
+
+class Local(Strict):
+    """`local.yaml`: how a component runs on the `local` target. Strings may be templates over the bindings."""
+
+    toolchains: tuple[Key, ...] = Field((), description="Shared artifacts of stack/toolchains.yaml.")
+    artifacts: dict[Key, Artifact] = Field(default_factory=dict)
+    jobs: dict[Key, Job] = Field(default_factory=dict)
+    processes: dict[Name, Process] = Field(default_factory=dict)
+    tools: dict[Name, Tool] = Field(default_factory=dict)
+
+
+class Bucket(Strict):
+    """A bucket of the object store."""
+
+    versioned: bool = True
+    expire_noncurrent_days: int = Field(30, ge=1, description="Old versions are removed after this many days.")
+    abort_uploads_days: int = Field(7, ge=1, description="Unfinished uploads are removed after this many days.")
+
+
+class Profile(Strict):
+    """A named choice: which component stands for a capability, and which components are left out."""
+
+    summary: str
+    capabilities: dict[Name, Name] = Field(default_factory=dict)
+    without: tuple[Name, ...] = ()
+
+
+class StackFile(Strict):
+    """`stack.yaml`: what is true of the platform as a whole."""
+
+    name: Name
+    namespaces: dict[Name, str] = Field(description="Namespace (without the prefix) and what it is for.")
+    capabilities: dict[Name, Name] = Field(description="Which component provides a capability by default.")
+    profiles: dict[Name, Profile]
+    buckets: dict[Name, Bucket]
+
+
+class Loaded(Strict):
+    """A component with its folder and its `local.yaml`."""
+
+    component: Component
+    local: Local
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.component.name

@@ -1,0 +1,1 @@
+"""The `local` target: real servers as supervised processes of one user on one machine."""

@@ -1,0 +1,252 @@
+"""Artifacts: fetched or built once into a per-user cache, by the digest of their inputs."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from data_platform.clients import packages
+from data_platform.clients.commands import run
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import Stack
+from data_platform.stack.model import Artifact
+
+_BUILD_SECONDS = 3600.0
+_CHUNK = 1 << 20
+
+
+def sha256_of(path: Path) -> str:
+    """Digest of a file's content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def digest_of(*parts: str) -> str:
+    """Digest of some texts, in their order."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An artifact with the digest of its inputs and the folder that holds it, or will."""
+
+    name: str
+    spec: Artifact
+    source: Path
+    digest: str
+    folder: Path
+    needs: tuple[Placed, ...]
+
+    @property
+    def lock(self) -> Path:
+        """Lock file of an environment."""
+        return self.source / "locks" / f"{self.spec.environment}.txt"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is in the cache. A folder gets its name in one step, so what is there is whole."""
+        return self.folder.is_dir()
+
+
+def place(stack: Stack, component: str, cache: Path) -> dict[str, Placed]:
+    """All artifacts of a component and the toolchains that it names, by name.
+
+    Raises:
+        PlatformError: a source or lock file is missing, or `needs` names no artifact.
+    """
+    item = stack.components[component]
+    specs = {name: (stack.toolchains[name], stack.root / "stack") for name in item.local.toolchains}
+    specs |= {name: (spec, item.folder) for name, spec in item.local.artifacts.items()}
+    placed: dict[str, Placed] = {}
+
+    def add(name: str, asking: str) -> Placed:
+        if name in placed:
+            return placed[name]
+        if name not in specs:
+            raise PlatformError(
+                f"{item.folder / 'local.yaml'}: {asking} needs {name!r}, which is no artifact",
+                f"use one of {', '.join(specs)}",
+            )
+        spec, folder = specs[name]
+        if spec.environment:
+            folder = stack.root
+        needs = tuple(add(needed, name) for needed in spec.needs)
+        digest = digest_of(
+            json.dumps(spec.model_dump(mode="json"), sort_keys=True),
+            *_inputs(stack.root, spec, folder),
+            *(n.digest for n in needs),
+        )
+        placed[name] = Placed(name, spec, folder, digest, cache / "artifacts" / f"{name}-{digest[:16]}", needs)
+        return placed[name]
+
+    for name in specs:
+        add(name, component)
+    return placed
+
+
+def _inputs(root: Path, spec: Artifact, folder: Path) -> list[str]:
+    """Digests of the files that define an artifact."""
+    files: list[Path] = []
+    if spec.environment:
+        files.append(root / "locks" / f"{spec.environment}.txt")
+    if spec.maven_lock:
+        files.append(folder / spec.maven_lock)
+    if spec.source:
+        source = folder / spec.source
+        files += sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    for path in files:
+        if not path.is_file():
+            raise PlatformError(f"{path} is missing", "is this a whole checkout?")
+    return [f"{path.relative_to(root)} {sha256_of(path)}" for path in files]
+
+
+def fetch(artifact: Placed, bindings: Mapping[str, str], cache: Path) -> None:
+    """Bring an artifact into the cache, unless it is there.
+
+    Args:
+        artifact: what.
+        bindings: environment of a `build`.
+        cache: the cache's folder.
+
+    Raises:
+        PlatformError: not to be had, of another digest, or not to be built.
+    """
+    for needed in artifact.needs:
+        fetch(needed, bindings, cache)
+    artifact.folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(artifact.folder.with_suffix(".lock")):
+        if artifact.is_there:
+            return
+        with tempfile.TemporaryDirectory(prefix=".partial-", dir=artifact.folder.parent) as partial:
+            content = Path(partial) / "content"
+            content.mkdir()
+            _make(artifact, content, bindings, cache)
+            content.chmod(0o755)
+            content.rename(artifact.folder)
+
+
+def _make(artifact: Placed, folder: Path, bindings: Mapping[str, str], cache: Path) -> None:
+    spec = artifact.spec
+    match spec.kind:
+        case "wheel":
+            packages.install_wheel(str(spec.wheel), spec.sha256, folder)
+        case "environment":
+            packages.make_environment(artifact.lock, folder)
+        case "maven":
+            packages.fetch_maven([str(spec.maven)], folder, cache)
+            (file,) = folder.iterdir()
+            _verify(file, spec.sha256, str(spec.maven))
+            if spec.unpack:
+                unpack(file, folder, spec.strip, spec.keep)
+                file.unlink()
+        case "maven_lock":
+            wanted = read_maven_lock(artifact.source / str(spec.maven_lock))
+            packages.fetch_maven(wanted, folder, cache)
+            for coordinate, sha256 in wanted.items():
+                _verify(folder / maven_file(coordinate), (sha256,), coordinate)
+        case "go":
+            (go,) = artifact.needs
+            output = folder / str(spec.go).rpartition("/")[2]
+            packages.build_go(str(spec.go), artifact.source / str(spec.source), go.folder / go.spec.home, output)
+        case "build":
+            _build(artifact, folder, bindings)
+
+
+def _build(artifact: Placed, folder: Path, bindings: Mapping[str, str]) -> None:
+    import jinja2
+
+    templates = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - no HTML
+    needed = {f"ARTIFACT_{n.name.upper()}": str(n.folder) for n in artifact.needs}
+    values = {**bindings, **needed, "OUT": str(folder)}
+    run(
+        [templates.from_string(word).render(values) for word in artifact.spec.build or ()],
+        doing=f"building {artifact.name}",
+        remedy="read the lines above; the build is described in the component's local.yaml",
+        seconds=_BUILD_SECONDS,
+        folder=artifact.source,
+        environment={**os.environ, **values},
+    )
+
+
+def _verify(file: Path, accepted: tuple[str, ...], what: str) -> None:
+    if not file.is_file():
+        raise PlatformError(f"{what}: the download gave no file {file.name}", "run it again")
+    if (found := sha256_of(file)) not in accepted:
+        raise PlatformError(
+            f"{what}: the downloaded file has the digest sha256:{found}, expected {' or '.join(accepted)}",
+            "the download was cut short or the registry serves another file; remove it from Maven's local repository "
+            "and run again, and if it persists find out why before you change the digest",
+        )
+
+
+def maven_file(coordinate: str) -> str:
+    """File name of a Maven coordinate: `g:a:1:jar:x` is `a-1-x.jar`."""
+    _, artifact, version, *rest = coordinate.split(":")
+    kind = rest[0] if rest else "jar"
+    classifier = f"-{rest[1]}" if len(rest) > 1 else ""
+    return f"{artifact}-{version}{classifier}.{kind}"
+
+
+def read_maven_lock(path: Path) -> dict[str, str]:
+    """Coordinates and digests of a lock file; `#` starts a comment.
+
+    Raises:
+        PlatformError: a line is not `COORDINATE SHA256`, or there is none.
+    """
+    found: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if len(words) != 2 or words[0].count(":") < 2 or len(words[1]) != 64:  # noqa: PLR2004 - COORDINATE SHA256
+            raise PlatformError(f"{path}:{number}: {line!r} is not 'COORDINATE SHA256'", "make the lock again")
+        found[words[0]] = words[1]
+    if not found:
+        raise PlatformError(f"{path} names no file", "make the lock again")
+    return found
+
+
+def unpack(archive: Path, folder: Path, strip: int, keep: tuple[str, ...]) -> None:
+    """Unpack a tar or zip into a folder, dropping leading folders, and keep only some paths.
+
+    Everything is unpacked first: a hard link in a tar may lead to a file that is not kept.
+
+    Raises:
+        PlatformError: a member would land outside, or nothing is left to keep.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        whole = Path(scratch)
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as bundle:
+                bundle.extractall(whole)  # noqa: S202 - the digest was verified; zipfile refuses outside paths
+        else:
+            with tarfile.open(archive) as tar:
+                tar.extractall(whole, filter="data")
+        top = whole
+        for _ in range(strip):
+            (top,) = top.iterdir()
+        kept = 0
+        for path in sorted(p for p in top.rglob("*") if p.is_file() or p.is_symlink()):
+            relative = path.relative_to(top)
+            if keep and not any(fnmatch.fnmatch(str(relative), pattern) for pattern in keep):
+                continue
+            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+            path.rename(folder / relative)
+            kept += 1
+        if not kept:
+            raise PlatformError(f"{archive.name}: nothing in it matches {', '.join(keep)}", "correct `keep` in local.yaml")
+        shutil.rmtree(top)

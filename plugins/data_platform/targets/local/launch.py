@@ -1,0 +1,91 @@
+"""Become the program that a launch file describes.
+
+Run by supervisor as `python -I launch.py FILE`. The launch file is 0600 and holds command, environment and folder, so
+that secrets are neither in an argument list nor in supervisor's configuration. Standard library only: it starts with
+every process. Before it becomes the program it ends what an earlier incarnation left behind: a server killed with
+SIGKILL leaves children that hold ports and data files, a killed supervisor leaves whole servers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+#: Seconds between two looks at processes that are to end.
+_LOOK = 0.05
+
+
+def start_of(pid: int) -> str:
+    """Identity of a process: boot and start time (Linux). Empty when there is no such process."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # The command name (field 2) may hold spaces; fields after it are counted from the last parenthesis.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else f"{boot}/{fields[19]}"
+
+
+def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> bool:
+    """End the processes of an earlier incarnation. True when there were some.
+
+    Args:
+        record: what `main` wrote when it started that incarnation.
+        stop_signal: signal that asks its first process to end.
+        seconds: how long it may take until it is killed.
+    """
+    group = int(record["pid"])
+    now = start_of(group)
+    if group == os.getpid() or (now and now != record["start"]):
+        return False  # the number belongs to somebody else by now
+    try:
+        if now:
+            os.kill(group, stop_signal)
+        else:
+            os.killpg(group, signal.SIGTERM)
+    except (ProcessLookupError, PermissionError):
+        return False
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        if now and not start_of(group):
+            now = ""
+            os.killpg(group, signal.SIGTERM)
+        time.sleep(_LOOK)
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    return True
+
+
+def main(path: Path) -> None:
+    """Replace this process by the program of the launch file."""
+    launch = json.loads(path.read_text(encoding="utf-8"))
+    record_path = Path(launch["record"])
+    try:
+        record = json.loads(record_path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        record = {}
+    if record:
+        end_earlier(record, getattr(signal, f"SIG{launch['stop_signal']}"), launch["stop_seconds"])
+    pid = os.getpid()
+    draft = record_path.with_suffix(".draft")
+    draft.write_text(json.dumps({"pid": pid, "start": start_of(pid), "digest": launch["digest"]}), encoding="utf-8")
+    draft.replace(record_path)
+    os.chdir(launch["directory"])
+    os.umask(0o077)
+    os.execvpe(launch["command"][0], launch["command"], launch["environment"])  # noqa: S606 - no shell wanted
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,393 @@
+"""The `local` target: render, fetch, supervise."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from data_platform.checks.base import Address, Deadline, ToolResult
+from data_platform.clients.commands import run
+from data_platform.clients.supervisor import ALIVE, Supervisor, program_section
+from data_platform.stack.bindings import bindings
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import Stack
+from data_platform.stack.model import Job, Loaded, Process, Tool
+from data_platform.stack.plan import Resource, Seen, Step
+from data_platform.targets import provision
+from data_platform.targets.local import artifacts, launch, ports
+from data_platform.targets.local.cache import CACHE_VARIABLE, cache_folder
+from data_platform.targets.local.privileges import own, unprivileged_prefix
+from data_platform.targets.local.render import render, rendered_files
+from data_platform.targets.local.state import State, read_json, write_private
+
+#: Names of the caller's environment that every process gets.
+_ALWAYS = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", CACHE_VARIABLE, "DATA_PLATFORM_UV", "DATA_PLATFORM_PATIENCE")
+#: The platform environment's interpreter, by the same name in the bootstrap and in Airflow's tasks.
+PYTHON = str(Path(sys.prefix) / "bin" / "python")
+_LOG_BYTES = 20_000_000
+_LOG_TAIL = 25
+
+
+class NotReadyError(Exception):
+    """A process does not take requests yet."""
+
+
+class LocalTarget:
+    """Runs the components of a stack as supervised processes.
+
+    Args:
+        stack: the platform.
+        state: the state folder.
+    """
+
+    name = "local"
+
+    def __init__(self, stack: Stack, state: State) -> None:
+        self.stack = stack
+        self.state = state
+        self.cache = cache_folder()
+
+    # --- what a component sees ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _ports(self) -> dict[str, int]:
+        return ports.choose(self.stack, self.state, self.cache)
+
+    @cached_property
+    def _credentials(self) -> dict[str, dict[str, str]]:
+        return self.state.credentials(self.stack)
+
+    @cached_property
+    def _supervisor(self) -> Supervisor:
+        return Supervisor(self.state.socket)
+
+    def _item(self, component: str) -> Loaded:
+        return self.stack.components[self.stack.resolve(component)]
+
+    def address(self, component: str, endpoint: str) -> Address:
+        """See `Target`."""
+        item = self._item(component)
+        if endpoint not in item.component.endpoints:
+            raise PlatformError(
+                f"{item.name} has no endpoint {endpoint!r}", f"use one of: {', '.join(item.component.endpoints)}"
+            )
+        port, scheme = self._ports[f"{item.name}.{endpoint}"], item.component.endpoints[endpoint].scheme
+        return Address(ports.LOOPBACK, port, f"{scheme}://{ports.LOOPBACK}:{port}")
+
+    def credentials(self, component: str) -> Mapping[str, str]:
+        """See `Target`."""
+        return self._credentials.get(self.stack.resolve(component), {})
+
+    def _bindings(self, component: str) -> dict[str, str]:
+        return {
+            **bindings(self.stack, component, self.address, self.credentials),
+            **{f"ARTIFACT_{n.upper()}": self._home(p) for n, p in self._placed(component).items()},
+            "ETC": str(self.state.etc(component)),
+            "DATA": str(self.state.data(component)),
+            "LOGS": str(self.state.logs),
+            "ROOT": str(self.stack.root),
+            "STATE": str(self.state.folder),
+            "PLATFORM_PYTHON": PYTHON,
+        }
+
+    @staticmethod
+    def _home(placed: artifacts.Placed) -> str:
+        """Folder that a binding names: a toolchain's `home` is inside its wheel."""
+        return str(placed.folder / placed.spec.home)
+
+    def _placed(self, component: str) -> dict[str, artifacts.Placed]:
+        return artifacts.place(self.stack, component, self.cache)
+
+    # --- wanted ---------------------------------------------------------------------------------------------------
+
+    def wanted(self, component: str) -> list[Resource]:
+        """See `Target`."""
+        item, values = self._item(component), self._bindings(component)
+        placed = self._placed(component)
+        files = rendered_files(item.folder / "etc", values)
+        found = [Resource(kind="artifact", name=n, digest=p.digest) for n, p in placed.items()]
+        found += [Resource(kind="file", name=n, digest=_sha256(content)) for n, content in files.items()]
+        found += provision.wanted(self, component)
+        for name, job in item.local.jobs.items():
+            found.append(Resource(kind="job", name=name, digest=self._launch(item, name, job, values)["digest"]))
+        for name, process in item.local.processes.items():
+            found.append(Resource(kind="process", name=name, digest=self._launch(item, name, process, values)["digest"]))
+        return found
+
+    def _launch(self, item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str]) -> dict[str, object]:
+        """Content of the launch file; its digest covers all that makes a restart necessary."""
+        where = f"{item.folder / 'local.yaml'}: {name}"
+        environment = {
+            **values,
+            **{key: render(text, values, f"{where}: {key}") for key, text in spec.environment.items()},
+            "NO_PROXY": ports.LOOPBACK,
+            "no_proxy": ports.LOOPBACK,
+        }
+        command = [render(word, values, where) for word in spec.command]
+        folder = render(spec.directory, values, where) if isinstance(spec, Process) else values["DATA"]
+        files = rendered_files(item.folder / "etc", values)
+        watched = _watched(self.stack.root, spec.watch) if isinstance(spec, Process) else []
+        digest = _sha256(
+            json.dumps(
+                [command, environment, folder, sorted((n, _sha256(c)) for n, c in files.items()), watched], sort_keys=True
+            ).encode()
+        )
+        if spec.unprivileged:
+            command = [*unprivileged_prefix(self.state.folder, self.cache), *command]
+        inherited = (*_ALWAYS, *(spec.inherit if isinstance(spec, Process) else ()))
+        return {
+            "command": command,
+            "environment": {**_inherit(inherited), **environment},
+            "directory": folder,
+            "digest": digest,
+            "record": str(self.state.run / "started" / f"{item.name}.{name}.json"),
+            "stop_signal": spec.stop_signal if isinstance(spec, Process) else "TERM",
+            "stop_seconds": spec.stop_seconds if isinstance(spec, Process) else 1,
+        }
+
+    # --- observe --------------------------------------------------------------------------------------------------
+
+    def observe(self, component: str) -> list[Seen]:
+        """See `Target`."""
+        item = self._item(component)
+        wanted = {(r.kind, r.name): r.digest for r in self.wanted(component)}
+        found = [
+            Seen(kind="artifact", name=n, digest=p.digest) for n, p in self._placed(component).items() if p.is_there
+        ]
+        etc = self.state.etc(component)
+        found += [
+            Seen(kind="file", name=str(p.relative_to(etc)), digest=artifacts.sha256_of(p), note=_file_note(wanted, p, etc))
+            for p in sorted(etc.rglob("*"))
+            if p.is_file()
+        ]
+        found += provision.observe(self, component)
+        for name, job in item.local.jobs.items():
+            record = read_json(self._job_record(component, name))
+            creates = job.creates and render(job.creates, self._bindings(component), f"{component}.{name}")
+            if creates and Path(creates).exists():
+                found.append(Seen(kind="job", name=name, digest=wanted["job", name]))
+            elif not creates and record:
+                found.append(Seen(kind="job", name=name, digest=record.get("digest")))
+        for name, state in self.processes(component).items():
+            record = read_json(self.state.run / "started" / f"{component}.{name}.json")
+            found.append(
+                Seen(
+                    kind="process",
+                    name=name,
+                    digest=record.get("digest"),
+                    healthy=state in ALIVE,
+                    note="" if state in ALIVE else f"it is {state}",
+                )
+            )
+        return found
+
+    def processes(self, component: str) -> dict[str, str]:
+        """See `Target`. Empty when the supervisor is not up."""
+        if not self.state.socket.exists() or not self._supervisor.is_up():
+            return {}
+        stem = f"{component}."
+        return {n.removeprefix(stem): s for n, s in self._supervisor.states().items() if n.startswith(stem)}
+
+    def _job_record(self, component: str, job: str) -> Path:
+        return self.state.run / "jobs" / f"{component}.{job}.json"
+
+    # --- apply ----------------------------------------------------------------------------------------------------
+
+    def fetch(self, component: str, steps: Sequence[Step]) -> None:
+        """See `Target`."""
+        placed = self._placed(component)
+        for step in steps:
+            if step.kind == "artifact":
+                artifacts.fetch(placed[step.name], self._bindings(component), self.cache)
+
+    def apply(self, component: str, steps: Sequence[Step]) -> None:
+        """See `Target`."""
+        item, values = self._item(component), self._bindings(component)
+        self._make_folders(item)
+        waited = False
+        for step in steps:
+            match step.kind:
+                case "artifact":
+                    artifacts.fetch(self._placed(component)[step.name], values, self.cache)
+                case "file":
+                    self._apply_file(item, step, values)
+                case "database":
+                    provision.create_database(self, component, step.name)
+                case "job":
+                    self._run_job(item, step.name, values)
+                case "process":
+                    self._apply_process(item, step, values)
+                case "bucket":
+                    if not waited:
+                        self.wait(component)
+                        waited = True
+                    provision.create_bucket(self, component, step.name)
+
+    def _make_folders(self, item: Loaded) -> None:
+        for folder in (self.state.data(item.name), self.state.etc(item.name)):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+            if _is_unprivileged(item):
+                own(folder)
+
+    def _apply_file(self, item: Loaded, step: Step, values: Mapping[str, str]) -> None:
+        path = self.state.etc(item.name) / step.name
+        if step.verb == "remove":
+            path.unlink(missing_ok=True)
+            return
+        write_private(path, rendered_files(item.folder / "etc", values)[step.name].decode())
+        if _is_unprivileged(item):
+            own(path)
+
+    def _run_job(self, item: Loaded, name: str, values: Mapping[str, str]) -> None:
+        job = item.local.jobs[name]
+        spec = self._launch(item, name, job, values)
+        run(
+            [str(word) for word in spec["command"]],  # type: ignore[attr-defined]
+            doing=f"{item.name}: job {name}",
+            remedy=f"read {self.state.logs / f'{item.name}.{name}.log'}, mend the cause and run it again",
+            seconds=Deadline(job.within).remaining,
+            folder=Path(str(spec["directory"])),
+            environment=spec["environment"],  # type: ignore[arg-type]
+            log=self.state.logs / f"{item.name}.{name}.log",
+        )
+        write_private(self._job_record(item.name, name), json.dumps({"digest": spec["digest"]}))
+
+    def _apply_process(self, item: Loaded, step: Step, values: Mapping[str, str]) -> None:
+        program = f"{item.name}.{step.name}"
+        section = self.state.run / "programs" / f"{program}.conf"
+        if step.verb == "stop":
+            self._supervisor.forget(program)
+            section.unlink(missing_ok=True)
+            return
+        process = item.local.processes[step.name]
+        launch_file = self.state.run / "launch" / f"{program}.json"
+        write_private(launch_file, json.dumps(self._launch(item, step.name, process, values)))
+        (self.state.run / "started").mkdir(exist_ok=True)
+        self.state.logs.mkdir(exist_ok=True)
+        command = shlex.join([PYTHON, "-I", str(Path(launch.__file__)), str(launch_file)])
+        settings = {
+            "autostart": "true",
+            "autorestart": "true",
+            "startsecs": 1,
+            # Supervisor waits one second longer before each retry: 20 retries are three and a half minutes.
+            "startretries": 20,
+            "stopsignal": process.stop_signal,
+            "stopwaitsecs": process.stop_seconds,
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": self.state.logs / f"{program}.log",
+            "stdout_logfile_maxbytes": _LOG_BYTES,
+            "stdout_logfile_backups": 3,
+        }
+        write_private(section, program_section(program, command, settings))
+        self._supervisor.start(program)
+
+    # --- wait, tools, logs ----------------------------------------------------------------------------------------
+
+    def wait(self, component: str) -> None:
+        """See `Target`."""
+        item, values = self._item(component), self._bindings(component)
+        for name, process in item.local.processes.items():
+            deadline = Deadline(process.ready.within)
+            try:
+                deadline.retry(lambda n=name, p=process: self._look(item, n, p, values), on=NotReadyError)  # type: ignore[misc]
+            except NotReadyError as error:
+                raise PlatformError(
+                    f"{item.name}.{name} takes no requests after {deadline.seconds:.0f} s: {error}\n"
+                    f"{self.logs(component, _LOG_TAIL)}",
+                    f"read {self.state.logs / f'{item.name}.{name}.log'} and run it again",
+                ) from None
+
+    def _look(self, item: Loaded, name: str, process: Process, values: Mapping[str, str]) -> None:
+        state = self.processes(item.name).get(name, "unknown to the supervisor")
+        if state == "FATAL":
+            raise PlatformError(
+                f"{item.name}.{name} ends again and again\n{self.logs(item.name, _LOG_TAIL)}",
+                f"read {self.state.logs / f'{item.name}.{name}.log'}, mend the cause and run it again",
+            )
+        where = f"{item.name}.{name}.ready"
+        if process.ready.http is not None:
+            from data_platform.clients.http import answers
+
+            url = render(process.ready.http, values, where)
+            if problem := answers(url, process.ready.contains):
+                raise NotReadyError(f"{problem} (it is {state})")
+            return
+        command = [render(word, values, where) for word in process.ready.command or ()]
+        done = subprocess.run(
+            command, env={**_inherit(_ALWAYS), **values}, capture_output=True, timeout=30, check=False, text=True
+        )
+        if done.returncode != 0:
+            raise NotReadyError(f"{(done.stdout + done.stderr).strip()} (it is {state})")
+
+    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
+        """See `Target`."""
+        item, values = self._item(component), self._bindings(component)
+        spec: Tool = item.local.tools[tool]
+        where = f"{item.name}.{tool}"
+        environment = {
+            **_inherit(_ALWAYS),
+            **values,
+            **{key: render(text, values, where) for key, text in spec.environment.items()},
+        }
+        try:
+            done = subprocess.run(
+                [*(render(word, values, where) for word in spec.command), *arguments],
+                env=environment,
+                cwd=self.state.data(item.name),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+                check=False,
+                text=True,
+                errors="replace",
+            )
+        except subprocess.TimeoutExpired as error:
+            output = error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else error.stdout or ""
+            return ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")
+        return ToolResult(done.returncode, done.stdout)
+
+    def logs(self, component: str, lines: int) -> str:
+        """See `Target`."""
+        item = self._item(component)
+        parts = []
+        for name in (*item.local.jobs, *item.local.processes):
+            path = self.state.logs / f"{item.name}.{name}.log"
+            if path.exists():
+                last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+                parts += [f"--- {path}", *last]
+        return "\n".join(parts)
+
+
+def _is_unprivileged(item: Loaded) -> bool:
+    return any(p.unprivileged for p in (*item.local.processes.values(), *item.local.jobs.values()))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _file_note(wanted: Mapping[tuple[str, str], str], path: Path, etc: Path) -> str:
+    name = str(path.relative_to(etc))
+    if wanted.get(("file", name)) in (None, artifacts.sha256_of(path)):
+        return ""
+    return "its content is not what the definition says (edited by hand, or the definition changed)"
+
+
+def _watched(root: Path, patterns: Sequence[str]) -> list[tuple[str, str]]:
+    files = sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()})
+    return [(str(p.relative_to(root)), artifacts.sha256_of(p)) for p in files]
+
+
+def _inherit(patterns: Sequence[str]) -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if any(fnmatch.fnmatchcase(k, pattern) for pattern in patterns)}

@@ -1,0 +1,93 @@
+"""Databases and buckets: the same on every target, made through the servers' own protocols."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from data_platform.clients import postgres
+from data_platform.stack.bindings import DATABASE_PASSWORD, DATABASE_USER
+from data_platform.stack.plan import Resource, Seen
+
+if TYPE_CHECKING:
+    from data_platform.targets.base import Target
+
+#: Endpoint, user and password names that a provider of databases must have.
+_SQL, _USER, _PASSWORD = "sql", "username", "password"
+
+
+def _digest(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def wanted(target: Target, component: str) -> list[Resource]:
+    """Databases that the component owns, and the buckets if it stands for the object store."""
+    stack = target.stack
+    found = [
+        Resource(kind="database", name=name, digest=_digest({"owner": component}))
+        for name in stack.components[component].component.databases
+    ]
+    if stack.capabilities.get("s3") == component:
+        found += [
+            Resource(kind="bucket", name=name, digest=_digest(spec.model_dump()))
+            for name, spec in stack.file.buckets.items()
+        ]
+    return found
+
+
+def observe(target: Target, component: str) -> list[Seen]:
+    """Databases that the component's role can log in to, and buckets with their settings.
+
+    A server that does not answer shows nothing: the steps that follow make what is missing, and leave alone what is not.
+    """
+    return [*_observe_databases(target, component), *_observe_buckets(target, component)]
+
+
+def _observe_databases(target: Target, component: str) -> list[Seen]:
+    names = target.stack.components[component].component.databases
+    if not names:
+        return []
+    server, own = target.address("postgresql", _SQL), target.credentials(component)
+    return [
+        Seen(kind="database", name=name, digest=_digest({"owner": component}))
+        for name in names
+        if postgres.can_login(server.host, server.port, own[DATABASE_USER], own[DATABASE_PASSWORD], name)
+    ]
+
+
+def _observe_buckets(target: Target, component: str) -> list[Seen]:
+    if target.stack.capabilities.get("s3") != component:
+        return []
+    import urllib3
+    from minio.error import MinioException
+
+    from data_platform.clients import s3
+
+    own = target.credentials(component)
+    store = s3.client(target.address(component, "http").url, own["access_key"], own["secret_key"], seconds=3)
+    found = []
+    try:
+        for name in target.stack.file.buckets:
+            if (bucket := s3.read_bucket(store, name)) is not None:
+                found.append(Seen(kind="bucket", name=name, digest=_digest(bucket.model_dump())))
+    except (MinioException, urllib3.exceptions.HTTPError, OSError):
+        return []
+    return found
+
+
+def create_database(target: Target, component: str, database: str) -> None:
+    """Make the component's role and one of its databases, and set the role's password."""
+    server, admin, own = target.address("postgresql", _SQL), target.credentials("postgresql"), target.credentials(component)
+    with postgres.connect(server.host, server.port, admin[_USER], admin[_PASSWORD], "postgres") as connection:
+        postgres.ensure_database(
+            connection, database, own[DATABASE_USER], own[DATABASE_PASSWORD], f"owned by component {component}"
+        )
+
+
+def create_bucket(target: Target, component: str, bucket: str) -> None:
+    """Make one of the platform's buckets and set versioning and lifecycle."""
+    from data_platform.clients import s3
+
+    own = target.credentials(component)
+    store = s3.client(target.address(component, "http").url, own["access_key"], own["secret_key"])
+    s3.ensure_bucket(store, bucket, target.stack.file.buckets[bucket])

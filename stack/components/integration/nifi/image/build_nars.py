@@ -1,0 +1,112 @@
+"""Build the NARs that Maven Central does not have for NiFi 2.x, from their jars.
+
+`python image/build_nars.py LIB OUT NAR=FOLDER …`: LIB holds the published jars and NARs, OUT gets the result, and each
+FOLDER holds the jars of one NAR. A jar that a parent NAR or the class path carries is left out: two copies of one class
+in two class loaders are two classes, and the parent's version is the one that NiFi was tested with.
+Same input, same bytes: entries are sorted and carry no time. Standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import zipfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+GROUP = "org.apache.nifi"
+VERSION = "2.3.0"
+#: Each NAR that we build, and the NAR whose class loader is above its own.
+PARENTS = {
+    "nifi-standard-nar": "nifi-standard-shared-nar",
+    "nifi-update-attribute-nar": "nifi-standard-shared-nar",
+}
+BUNDLED = "META-INF/bundled-dependencies/"
+#: The oldest time that a zip can hold.
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def artifact_of(file_name: str) -> str:
+    """Artifact of a jar's Maven file name: `slf4j-api-2.0.17.jar` is of `slf4j-api`."""
+    return re.sub(r"-\d[^/]*\.jar$", "", file_name)
+
+
+def parent_of(nar: zipfile.ZipFile) -> str | None:
+    """Id of the NAR that a NAR depends on, as its manifest says."""
+    # Manifest lines longer than 72 bytes go on in the next line after one space.
+    text = nar.read("META-INF/MANIFEST.MF").decode().replace("\r\n", "\n").replace("\n ", "")
+    found = re.search(r"^Nar-Dependency-Id: *(\S+)$", text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def inherited(lib: Path, nar_id: str) -> Iterator[str]:
+    """Artifacts that a NAR above and all NARs above that carry.
+
+    Args:
+        lib: folder with the published NARs.
+        nar_id: the first of the chain.
+
+    Raises:
+        FileNotFoundError: one of the chain is not in `lib`.
+    """
+    following: str | None = nar_id
+    while following:
+        with zipfile.ZipFile(lib / f"{following}-{VERSION}.nar") as nar:
+            yield from (artifact_of(PurePosixPath(n).name) for n in nar.namelist() if n.endswith(".jar"))
+            following = parent_of(nar)
+
+
+def manifest(nar_id: str) -> str:
+    """The manifest by which NiFi knows a NAR."""
+    entries = {
+        "Manifest-Version": "1.0",
+        "Nar-Id": nar_id,
+        "Nar-Group": GROUP,
+        "Nar-Version": VERSION,
+        "Nar-Dependency-Group": GROUP,
+        "Nar-Dependency-Id": PARENTS[nar_id],
+        "Nar-Dependency-Version": VERSION,
+        "Clone-During-Instance-Class-Loading": "false",
+    }
+    return "".join(f"{key}: {value}\r\n" for key, value in entries.items()) + "\r\n"
+
+
+def build(nar_id: str, jars: Path, provided: Collection[str], folder: Path) -> list[str]:
+    """Write one NAR and return the names of the jars in it.
+
+    Args:
+        nar_id: a key of `PARENTS`.
+        jars: folder with its jars.
+        provided: artifacts to leave out.
+        folder: where the NAR goes.
+
+    Raises:
+        ValueError: no jar is left to put in.
+    """
+    chosen = [jar for jar in sorted(jars.glob("*.jar")) if artifact_of(jar.name) not in provided]
+    if not chosen:
+        raise ValueError(f"{jars} holds no jar for {nar_id}")
+    with zipfile.ZipFile(folder / f"{nar_id}-{VERSION}.nar", "w", zipfile.ZIP_STORED) as nar:
+        # NiFi's unpacker makes a folder only where the zip has an entry for it, and fails on the files otherwise.
+        nar.writestr(zipfile.ZipInfo("META-INF/", _TIME), b"")
+        nar.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF", _TIME), manifest(nar_id))
+        nar.writestr(zipfile.ZipInfo(BUNDLED, _TIME), b"")
+        for jar in chosen:
+            nar.writestr(zipfile.ZipInfo(BUNDLED + jar.name, _TIME), jar.read_bytes())
+    return [jar.name for jar in chosen]
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Build the NARs named on the command line."""
+    lib, out, *wanted = arguments
+    if {word.partition("=")[0] for word in wanted} != set(PARENTS):
+        raise SystemExit(f"name each of {', '.join(PARENTS)} once, as NAR=FOLDER")
+    class_path = {artifact_of(jar.name) for jar in Path(lib).glob("*.jar")}
+    for word in wanted:
+        nar_id, _, jars = word.partition("=")
+        names = build(nar_id, Path(jars), class_path | set(inherited(Path(lib), PARENTS[nar_id])), Path(out))
+        print(f"{nar_id}: {len(names)} jars")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
