@@ -6,8 +6,9 @@ OLDEST_PYTHON = (3, 11)
 
 if sys.version_info < OLDEST_PYTHON:  # before any import that an older Python cannot read
     sys.stderr.write(
-        "Python %d.%d is too old; the platform needs %d.%d or newer.\n  → install it (Debian 12: apt-get install python3) "
-        "and run it again with that python3\n" % (sys.version_info[:2] + OLDEST_PYTHON)
+        f"Python {sys.version_info[0]}.{sys.version_info[1]} is too old; the platform needs "
+        f"{OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or newer.\n"
+        "  → install it (Debian 12: apt-get install python3) and run it again with that python3\n"
     )
     sys.exit(2)
 

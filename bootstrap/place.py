@@ -36,7 +36,7 @@ def make_target(state_folder: Path, profile: str | None) -> LocalTarget:
     used = settings.get("profile")
     if used and profile and used != profile:
         raise PlatformError(
-            f"{state.folder} was brought up with the profile {used!r}, not {profile!r}; its data lies in {used!r}'s servers",
+            f"{state.folder} was brought up with the profile {used!r}, not {profile!r}, and its data lies there",
             f"use --state with another folder for {profile!r}, or --profile {used}",
         )
     stack = load_stack(ROOT, profile or used or DEFAULT_PROFILE)

@@ -45,7 +45,11 @@ def problems(state: Path, cache: Path, cached: bool) -> list[Problem]:
 
 def _system() -> list[Problem]:
     if platform.system() != "Linux":
-        return [Problem(f"{platform.system()} is not supported", "use Linux (glibc), or the container of docker-compose.yml")]
+        return [
+            Problem(
+                f"{platform.system()} is not supported", "use Linux (glibc), or the container of docker-compose.yml"
+            )
+        ]
     if platform.machine() not in ("x86_64", "aarch64"):
         return [Problem(f"processor {platform.machine()} is not supported", "use x86_64 or aarch64")]
     return []
@@ -57,7 +61,9 @@ def _tools() -> list[Problem]:
         minor = f"{sys.version_info.major}.{sys.version_info.minor}"
         found.append(Problem("Python's venv module is missing", "install it", (f"python{minor}-venv",)))
     if shutil.which("mvn") is None:
-        found.append(Problem("Maven (mvn) is missing; it fetches the servers", "install Maven 3.8 or newer", ("maven",)))
+        found.append(
+            Problem("Maven (mvn) is missing; it fetches the servers", "install Maven 3.8 or newer", ("maven",))
+        )
     return found
 
 
@@ -115,7 +121,12 @@ def mend(found: list[Problem]) -> list[Problem]:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
         done = subprocess.run(
-            ["apt-get", *words], env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ["apt-get", *words],
+            env=environment,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         if done.returncode != 0:
             last = "\n".join(done.stdout.strip().splitlines()[-10:])

@@ -15,7 +15,7 @@ _SIGNS = {
     "failed": "[red]✗[/]",
     "upstream_failed": "[red]·[/]",
     "running": "[yellow]…[/]",
-    "skipped": "[dim]–[/]",
+    "skipped": "[dim]-[/]",
     "up_for_retry": "[yellow]↻[/]",
 }
 
@@ -31,7 +31,9 @@ class Progress:
 
     def say(self, subject: str, text: str) -> None:
         """One line, with the seconds since the beginning."""
-        self.console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/]  [bold]{subject}[/]  {text}", soft_wrap=True)
+        self.console.print(
+            f"[dim]{time.monotonic() - self._started:6.1f} s[/]  [bold]{subject}[/]  {text}", soft_wrap=True
+        )
 
     def done(self, subject: str) -> None:
         """A subject is finished."""

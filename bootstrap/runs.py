@@ -23,7 +23,7 @@ _AWAY_SECONDS = 120.0
 _LOG_LINES = 25
 
 
-class _NotThere(Exception):
+class _NotThereError(Exception):
     """The DAG has not been parsed yet."""
 
 
@@ -32,7 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         conf = json.loads(arguments.conf)
     except ValueError as error:
-        raise PlatformError(f"--conf is not JSON: {error}", """write for example --conf '{"components": ["trino"]}'""") from None
+        raise PlatformError(
+            f"--conf is not JSON: {error}", """write for example --conf '{"components": ["trino"]}'"""
+        ) from None
     if not isinstance(conf, dict):
         raise PlatformError("--conf is not a JSON object", """write for example --conf '{"components": ["trino"]}'""")
     target = open_target(arguments)
@@ -53,11 +55,11 @@ def follow(airflow: Airflow, dag: str, conf: dict[str, Any], progress: Progress)
 
     def parsed() -> None:
         if not airflow.has_dag(dag):
-            raise _NotThere
+            raise _NotThereError
 
     try:
-        Deadline(60).retry(parsed, on=(_NotThere, httpx.TransportError))
-    except _NotThere:
+        Deadline(60).retry(parsed, on=(_NotThereError, httpx.TransportError))
+    except _NotThereError:
         raise PlatformError(f"Airflow knows no DAG {dag!r}", "use one of: " + ", ".join(airflow.dag_ids())) from None
     except httpx.TransportError as error:
         raise PlatformError(f"Airflow does not answer: {error}", "run: python3 -m bootstrap up") from None
@@ -94,7 +96,7 @@ def _seconds(task: dict[str, Any]) -> float:
     if task["duration"]:
         return float(task["duration"])
     if task["start_date"] and task["state"] not in TASK_ENDS:
-        started = datetime.fromisoformat(task["start_date"].replace("Z", "+00:00"))
+        started = datetime.fromisoformat(task["start_date"])
         return (datetime.now(started.tzinfo) - started).total_seconds()
     return 0.0
 

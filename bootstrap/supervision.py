@@ -39,7 +39,7 @@ files={run}/programs/*.conf
 """
 
 
-class _StillThere(Exception):
+class _StillThereError(Exception):
     """Something that is to end has not ended."""
 
 
@@ -74,11 +74,11 @@ def ensure(state: State) -> None:
 
     def look() -> None:
         if not Supervisor(state.socket).is_up():
-            raise _StillThere
+            raise _StillThereError
 
     try:
-        Deadline(20).retry(look, on=_StillThere)
-    except _StillThere:
+        Deadline(20).retry(look, on=_StillThereError)
+    except _StillThereError:
         raise PlatformError("the supervisor does not answer", f"read {state.logs / 'supervisord.log'}") from None
 
 
@@ -97,11 +97,11 @@ def stop(state: State) -> None:
 
         def look() -> None:
             if started and start_of(pid) == started:
-                raise _StillThere
+                raise _StillThereError
 
         try:
-            Deadline(_STOP_SECONDS).retry(look, on=_StillThere)
-        except _StillThere:
+            Deadline(_STOP_SECONDS).retry(look, on=_StillThereError)
+        except _StillThereError:
             raise PlatformError(
                 f"the servers have not ended after {_STOP_SECONDS:.0f} s", f"read {state.logs / 'supervisord.log'}"
             ) from None
@@ -120,5 +120,8 @@ def remove(folder: Path) -> None:
         PlatformError: the folder does not look like a state folder.
     """
     if folder.exists() and not (folder / "settings.json").exists():
-        raise PlatformError(f"{folder} holds no settings.json, so it is no state folder", "remove it by hand if it may go")
-    shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
+        raise PlatformError(
+            f"{folder} holds no settings.json, so it is no state folder", "remove it by hand if it may go"
+        )
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -44,10 +44,11 @@ def up(arguments: argparse.Namespace) -> int:
         progress = Progress()
         supervision.ensure(target.state)
         # What the bootstrap itself installs; everything else is the deploy DAG's work.
-        for name in [n for n in target.stack.components if target.stack.components[n].component.bootstrap]:
+        first = [name for name, item in target.stack.components.items() if item.component.bootstrap]
+        for name in first:
             install(target, name, progress)
         outcome = runs.follow(connect(target), DEPLOY, {"components": list(only)}, progress)
-    print_summary(target, selected, time.monotonic() - started)
+    print_summary(target, sorted({*first, *selected}), time.monotonic() - started)
     if outcome != "success":
         return 1
     if arguments.foreground:

@@ -9,7 +9,7 @@ platform back to its definition, or change the definition.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from airflow.sdk import DAG
 
@@ -20,7 +20,7 @@ from data_platform.targets.current import current_stack
 with DAG(
     "stack_drift",
     schedule="@daily",
-    start_date=datetime(2026, 1, 1),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS | {"retries": 0},

@@ -35,11 +35,11 @@ class Params(KindParams):
     """Arguments of a kind that takes none."""
 
 
-class CheckFailed(Exception):
+class CheckFailed(Exception):  # noqa: N818 - an outcome, not an error of ours
     """The platform did not do what a user would expect; the message is the evidence."""
 
 
-class CheckSkipped(Exception):
+class CheckSkipped(Exception):  # noqa: N818 - see above
     """The check cannot be done here; the message is the reason."""
 
 

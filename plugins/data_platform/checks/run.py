@@ -60,7 +60,7 @@ def run_check(component: str, spec: CheckSpec, platform: Platform) -> CheckResul
         evidence, status = str(reason), "skipped"
     except CheckFailed as failure:
         evidence, status = str(failure), "failed"
-    except Exception as error:  # a client's error is what the user would see
+    except Exception as error:  # noqa: BLE001 - a client's error is what the user would see
         evidence, status = f"{type(error).__name__}: {error}", "failed"
     seconds = round(time.monotonic() - started, 3)
     return CheckResult(component, spec.name, status, seconds, evidence[:_EVIDENCE_CHARACTERS])  # type: ignore[arg-type]

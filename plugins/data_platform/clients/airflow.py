@@ -86,7 +86,7 @@ class Airflow:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run."""
-        found = []
+        found: list[dict[str, Any]] = []
         while True:
             query = {"limit": _PAGE, "offset": len(found)}
             page = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params=query)

@@ -96,10 +96,8 @@ def fetch_maven(coordinates: Iterable[str], folder: Path, cache: Path) -> None:
             _mvn(maven, f"{_MAVEN_PLUGIN}:help", folder=folder)
             warm.touch()
     try:
-        _mvn(
-            maven, f"{_MAVEN_PLUGIN}:copy", "-f", str(pom), f"-DoutputDirectory={folder}", "-Dmdep.overWriteReleases=false",
-            "-Dmdep.useBaseVersion=true", folder=folder,
-        )  # fmt: skip
+        settings = [f"-DoutputDirectory={folder}", "-Dmdep.overWriteReleases=false", "-Dmdep.useBaseVersion=true"]
+        _mvn(maven, f"{_MAVEN_PLUGIN}:copy", "-f", str(pom), *settings, folder=folder)
     finally:
         pom.unlink()
 

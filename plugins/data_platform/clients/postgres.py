@@ -45,7 +45,9 @@ def ensure_database(
     """Make role and database where they are missing, and set the role's password. Data is left alone."""
     verb: LiteralString = "alter" if _exists(admin, "select 1 from pg_roles where rolname = %s", role) else "create"
     # Autocommit and one statement at a time: `create database` cannot run in a transaction.
-    statement = sql.SQL(verb) + sql.SQL(" role {} login password {}").format(sql.Identifier(role), sql.Literal(password))
+    statement = sql.SQL(verb) + sql.SQL(" role {} login password {}").format(
+        sql.Identifier(role), sql.Literal(password)
+    )
     # The password must not reach the server's log, whatever its log settings are.
     admin.execute("set log_statement = 'none'")
     admin.execute("set log_min_duration_statement = -1")
@@ -61,7 +63,9 @@ def _exists(admin: psycopg.Connection[tuple[object, ...]], question: LiteralStri
 
 
 def first_row(
-    connection: psycopg.Connection[tuple[object, ...]], query: LiteralString, parameters: Mapping[str, object] | None = None
+    connection: psycopg.Connection[tuple[object, ...]],
+    query: LiteralString,
+    parameters: Mapping[str, object] | None = None,
 ) -> tuple[object, ...] | None:
     """First row of a query."""
     return connection.execute(query, parameters).fetchone()

@@ -8,12 +8,7 @@ import urllib3
 from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.error import S3Error
-from minio.lifecycleconfig import (
-    AbortIncompleteMultipartUpload,
-    LifecycleConfig,
-    NoncurrentVersionExpiration,
-    Rule,
-)
+from minio.lifecycleconfig import LifecycleConfig, NoncurrentVersionExpiration, Rule
 from minio.versioningconfig import VersioningConfig
 
 from data_platform.stack.model import Bucket
@@ -60,14 +55,12 @@ def read_bucket(store: Minio, name: str) -> Bucket | None:
         if error.code != "NoSuchLifecycleConfiguration":
             raise
         lifecycle = None
-    noncurrent = uploads = NEVER
+    noncurrent = NEVER
     for rule in lifecycle.rules if lifecycle else ():
-        if rule.rule_id == _RULE:
-            if rule.noncurrent_version_expiration and rule.noncurrent_version_expiration.noncurrent_days:
-                noncurrent = int(rule.noncurrent_version_expiration.noncurrent_days)
-            if rule.abort_incomplete_multipart_upload:
-                uploads = int(rule.abort_incomplete_multipart_upload.days_after_initiation or uploads)
-    return Bucket(versioned=versioned, expire_noncurrent_days=noncurrent, abort_uploads_days=uploads)
+        expiry = rule.noncurrent_version_expiration if rule.rule_id == _RULE else None
+        if expiry and expiry.noncurrent_days:
+            noncurrent = int(expiry.noncurrent_days)
+    return Bucket(versioned=versioned, expire_noncurrent_days=noncurrent)
 
 
 def ensure_bucket(store: Minio, name: str, wanted: Bucket) -> None:
@@ -81,6 +74,5 @@ def ensure_bucket(store: Minio, name: str, wanted: Bucket) -> None:
         rule_filter=Filter(prefix=""),
         rule_id=_RULE,
         noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=wanted.expire_noncurrent_days),
-        abort_incomplete_multipart_upload=AbortIncompleteMultipartUpload(days_after_initiation=wanted.abort_uploads_days),
     )
     store.set_bucket_lifecycle(name, LifecycleConfig([rule]))

@@ -6,7 +6,7 @@ import sys
 import xmlrpc.client
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
@@ -105,4 +105,4 @@ def start_daemon(configuration: Path) -> None:
 def program_section(name: str, command: str, settings: Mapping[str, object]) -> str:
     """A `[program:…]` section. Supervisor expands `%`, so it is doubled."""
     lines = [f"[program:{name}]", f"command={command}", *(f"{key}={value}" for key, value in settings.items())]
-    return "\n".join(cast(str, line).replace("%", "%%") for line in lines) + "\n"
+    return "\n".join(line.replace("%", "%%") for line in lines) + "\n"

@@ -14,7 +14,7 @@ from data_platform.targets.current import current
 
 def connection_ids(stack: Stack) -> dict[str, str]:
     """Connection ids and the component behind each: its own name and the capabilities that it stands for."""
-    found = {}
+    found: dict[str, str] = {}
     for name, item in stack.components.items():
         if item.component.connection is not None:
             aliases = [c for c, provider in stack.capabilities.items() if provider == name]

@@ -18,11 +18,16 @@ class Location(Protocol):
     """Address of an endpoint, as `targets` gives it."""
 
     @property
-    def host(self) -> str: ...
+    def host(self) -> str:
+        """Name or number of the machine."""
+
     @property
-    def port(self) -> int: ...
+    def port(self) -> int:
+        """TCP port."""
+
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Scheme, host and port."""
 
 
 def prefix(name: str) -> str:

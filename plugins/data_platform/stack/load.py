@@ -52,7 +52,9 @@ class Stack:
 
     def only(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The named components and all that they depend on, in order; all components for an empty tuple."""
-        wanted = with_dependencies(self.edges(), tuple(self.resolve(n) for n in names)) if names else set(self.components)
+        wanted = (
+            with_dependencies(self.edges(), tuple(self.resolve(n) for n in names)) if names else set(self.components)
+        )
         return tuple(n for n in self.components if n in wanted)
 
 
@@ -150,7 +152,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE) -> Stack:
         if name not in chosen.without
         and (not item.component.provides or any(capabilities.get(c) == name for c in item.component.provides))
     }
-    for name, item in components.items():
+    for item in components.values():
         for needed in item.component.depends_on:
             if capabilities.get(needed, needed) not in components:
                 raise PlatformError(

@@ -100,7 +100,9 @@ class Component(Strict):
     bootstrap: bool = Field(False, description="True for what the bootstrap installs before Airflow exists.")
     endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
     connection: Connection | None = None
-    credentials: dict[Key, str] = Field(default_factory=dict, description="Fixed names, such as a user name; not secret.")
+    credentials: dict[Key, str] = Field(
+        default_factory=dict, description="Fixed names, such as a user name; not secret."
+    )
     secrets: tuple[Key, ...] = Field((), description="Generated at first start.")
     databases: tuple[Key, ...] = Field((), description="PostgreSQL databases owned by a role of the component's name.")
     resources: Resources
@@ -222,7 +224,6 @@ class Bucket(Strict):
 
     versioned: bool = True
     expire_noncurrent_days: int = Field(30, ge=1, description="Old versions are removed after this many days.")
-    abort_uploads_days: int = Field(7, ge=1, description="Unfinished uploads are removed after this many days.")
 
 
 class Profile(Strict):

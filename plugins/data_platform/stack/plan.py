@@ -76,11 +76,8 @@ def plan(wanted: list[Resource], observed: list[Seen]) -> list[Step]:
         for seen in observed
         if (seen.kind, seen.name) not in names and seen.kind in _LEFTOVER_VERB
     ]
-    steps: list[Step] = []
-    for kind in KINDS:
-        for resource in wanted:
-            if resource.kind == kind and (step := _step(resource, there.get((kind, resource.name)))):
-                steps.append(step)
+    ordered = sorted(wanted, key=lambda resource: KINDS.index(resource.kind))
+    steps = [step for resource in ordered if (step := _step(resource, there.get((resource.kind, resource.name))))]
     return sorted(leftovers, key=lambda step: (step.kind != "process", step.name)) + steps
 
 

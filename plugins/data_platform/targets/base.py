@@ -43,5 +43,8 @@ class Target(Protocol):
     def logs(self, component: str, lines: int) -> str:
         """The last lines of the logs of the component's processes."""
 
+    def condition(self, component: str) -> str:
+        """One word: running, starting, stopped, failed, installed (it has no process), absent."""
+
     def processes(self, component: str) -> dict[str, str]:
         """State of each of the component's processes, in the target's words (RUNNING, FATAL, …)."""

@@ -38,7 +38,7 @@ def wanted(target: Target, component: str) -> list[Resource]:
 def observe(target: Target, component: str) -> list[Seen]:
     """Databases that the component's role can log in to, and buckets with their settings.
 
-    A server that does not answer shows nothing: the steps that follow make what is missing, and leave alone what is not.
+    A server that does not answer shows nothing: the steps that follow make what is missing and leave the rest alone.
     """
     return [*_observe_databases(target, component), *_observe_buckets(target, component)]
 
@@ -65,19 +65,20 @@ def _observe_buckets(target: Target, component: str) -> list[Seen]:
 
     own = target.credentials(component)
     store = s3.client(target.address(component, "http").url, own["access_key"], own["secret_key"], seconds=3)
-    found = []
     try:
-        for name in target.stack.file.buckets:
-            if (bucket := s3.read_bucket(store, name)) is not None:
-                found.append(Seen(kind="bucket", name=name, digest=_digest(bucket.model_dump())))
+        buckets = {name: s3.read_bucket(store, name) for name in target.stack.file.buckets}
     except (MinioException, urllib3.exceptions.HTTPError, OSError):
         return []
-    return found
+    return [Seen(kind="bucket", name=n, digest=_digest(b.model_dump())) for n, b in buckets.items() if b is not None]
 
 
 def create_database(target: Target, component: str, database: str) -> None:
     """Make the component's role and one of its databases, and set the role's password."""
-    server, admin, own = target.address("postgresql", _SQL), target.credentials("postgresql"), target.credentials(component)
+    server, admin, own = (
+        target.address("postgresql", _SQL),
+        target.credentials("postgresql"),
+        target.credentials(component),
+    )
     with postgres.connect(server.host, server.port, admin[_USER], admin[_PASSWORD], "postgres") as connection:
         postgres.ensure_database(
             connection, database, own[DATABASE_USER], own[DATABASE_PASSWORD], f"owned by component {component}"

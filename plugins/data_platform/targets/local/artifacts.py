@@ -248,5 +248,7 @@ def unpack(archive: Path, folder: Path, strip: int, keep: tuple[str, ...]) -> No
             path.rename(folder / relative)
             kept += 1
         if not kept:
-            raise PlatformError(f"{archive.name}: nothing in it matches {', '.join(keep)}", "correct `keep` in local.yaml")
+            raise PlatformError(
+                f"{archive.name}: nothing in it matches {', '.join(keep)}", "correct `keep` in local.yaml"
+            )
         shutil.rmtree(top)

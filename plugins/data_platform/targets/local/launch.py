@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,8 @@ def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> 
             now = ""
             os.killpg(group, signal.SIGTERM)
         time.sleep(_LOOK)
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     return True
 
 

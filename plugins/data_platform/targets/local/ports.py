@@ -98,9 +98,7 @@ def refuse_taken(stack: Stack, ports: dict[str, int], running: set[str]) -> None
     clashes = [
         f"port {port} of {name} is taken by {holder(port)}"
         for name, port in ports.items()
-        if name.partition(".")[0] in stack.components
-        and name.partition(".")[0] not in running
-        and not is_free(port)
+        if name.partition(".")[0] in stack.components and name.partition(".")[0] not in running and not is_free(port)
     ]
     if clashes:
         raise PlatformError(

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TypedDict
 
 from data_platform.checks.base import Address, Deadline, ToolResult
 from data_platform.clients.commands import run
@@ -20,7 +21,7 @@ from data_platform.stack.bindings import bindings
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
-from data_platform.stack.plan import Resource, Seen, Step
+from data_platform.stack.plan import Kind, Resource, Seen, Step
 from data_platform.targets import provision
 from data_platform.targets.local import artifacts, launch, ports
 from data_platform.targets.local.cache import CACHE_VARIABLE, cache_folder
@@ -34,6 +35,18 @@ _ALWAYS = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", CACHE_VARIABLE, "DATA_PLATFOR
 PYTHON = str(Path(sys.prefix) / "bin" / "python")
 _LOG_BYTES = 20_000_000
 _LOG_TAIL = 25
+
+
+class LaunchFile(TypedDict):
+    """What `launch.py` reads; the digest covers all that makes a restart necessary."""
+
+    command: list[str]
+    environment: dict[str, str]
+    directory: str
+    digest: str
+    record: str
+    stop_signal: str
+    stop_seconds: int
 
 
 class NotReadyError(Exception):
@@ -119,11 +132,13 @@ class LocalTarget:
         for name, job in item.local.jobs.items():
             found.append(Resource(kind="job", name=name, digest=self._launch(item, name, job, values)["digest"]))
         for name, process in item.local.processes.items():
-            found.append(Resource(kind="process", name=name, digest=self._launch(item, name, process, values)["digest"]))
+            found.append(
+                Resource(kind="process", name=name, digest=self._launch(item, name, process, values)["digest"])
+            )
         return found
 
-    def _launch(self, item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str]) -> dict[str, object]:
-        """Content of the launch file; its digest covers all that makes a restart necessary."""
+    def _launch(self, item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str]) -> LaunchFile:
+        """Content of the launch file."""
         where = f"{item.folder / 'local.yaml'}: {name}"
         environment = {
             **values,
@@ -137,7 +152,8 @@ class LocalTarget:
         watched = _watched(self.stack.root, spec.watch) if isinstance(spec, Process) else []
         digest = _sha256(
             json.dumps(
-                [command, environment, folder, sorted((n, _sha256(c)) for n, c in files.items()), watched], sort_keys=True
+                [command, environment, folder, sorted((n, _sha256(c)) for n, c in files.items()), watched],
+                sort_keys=True,
             ).encode()
         )
         if spec.unprivileged:
@@ -164,7 +180,12 @@ class LocalTarget:
         ]
         etc = self.state.etc(component)
         found += [
-            Seen(kind="file", name=str(p.relative_to(etc)), digest=artifacts.sha256_of(p), note=_file_note(wanted, p, etc))
+            Seen(
+                kind="file",
+                name=str(p.relative_to(etc)),
+                digest=artifacts.sha256_of(p),
+                note=_file_note(wanted, p, etc),
+            )
             for p in sorted(etc.rglob("*"))
             if p.is_file()
         ]
@@ -195,6 +216,22 @@ class LocalTarget:
             return {}
         stem = f"{component}."
         return {n.removeprefix(stem): s for n, s in self._supervisor.states().items() if n.startswith(stem)}
+
+    def condition(self, component: str) -> str:
+        """See `Target`."""
+        item = self._item(component)
+        if not item.local.processes:
+            there = {(s.kind, s.name) for s in self.observe(component)}
+            return "installed" if {(r.kind, r.name) for r in self.wanted(component)} <= there else "absent"
+        states = self.processes(component)
+        if {name for name, state in states.items() if state == "RUNNING"} >= set(item.local.processes):
+            return "running"
+        if any(state in ("FATAL", "EXITED") for state in states.values()):
+            return "failed"
+        if any(state in ALIVE for state in states.values()):
+            return "starting"
+        launched = any((self.state.run / "launch").glob(f"{component}.*.json"))
+        return "stopped" if launched else "absent"
 
     def _job_record(self, component: str, job: str) -> Path:
         return self.state.run / "jobs" / f"{component}.{job}.json"
@@ -251,12 +288,12 @@ class LocalTarget:
         job = item.local.jobs[name]
         spec = self._launch(item, name, job, values)
         run(
-            [str(word) for word in spec["command"]],  # type: ignore[attr-defined]
+            spec["command"],
             doing=f"{item.name}: job {name}",
             remedy=f"read {self.state.logs / f'{item.name}.{name}.log'}, mend the cause and run it again",
             seconds=Deadline(job.within).remaining,
-            folder=Path(str(spec["directory"])),
-            environment=spec["environment"],  # type: ignore[arg-type]
+            folder=Path(spec["directory"]),
+            environment=spec["environment"],
             log=self.state.logs / f"{item.name}.{name}.log",
         )
         write_private(self._job_record(item.name, name), json.dumps({"digest": spec["digest"]}))
@@ -370,14 +407,15 @@ class LocalTarget:
 
 
 def _is_unprivileged(item: Loaded) -> bool:
-    return any(p.unprivileged for p in (*item.local.processes.values(), *item.local.jobs.values()))
+    specs: list[Process | Job] = [*item.local.processes.values(), *item.local.jobs.values()]
+    return any(spec.unprivileged for spec in specs)
 
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _file_note(wanted: Mapping[tuple[str, str], str], path: Path, etc: Path) -> str:
+def _file_note(wanted: Mapping[tuple[Kind, str], str], path: Path, etc: Path) -> str:
     name = str(path.relative_to(etc))
     if wanted.get(("file", name)) in (None, artifacts.sha256_of(path)):
         return ""

@@ -1,0 +1,1 @@
+"""The pages that the platform adds to Airflow."""

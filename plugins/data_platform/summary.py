@@ -1,0 +1,65 @@
+"""The platform at a glance: for `status`, for the table at the end of `up`, and for the pages in Airflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from data_platform.checks import history
+from data_platform.checks.history import KeptResult
+from data_platform.targets.base import Target
+from data_platform.targets.pages import page_of
+
+#: Conditions of a component that need no care.
+GOOD = frozenset({"running", "installed"})
+
+
+def latest_results(target: Target) -> list[KeptResult]:
+    """Newest result of each check; none where the database does not answer."""
+    try:
+        return history.latest(target)
+    except Exception:  # noqa: BLE001 - the condition of postgresql says why
+        return []
+
+
+def describe(target: Target) -> dict[str, Any]:
+    """Every component with its condition, addresses and newest check results. The contract of `status --json`."""
+    kept = latest_results(target)
+    components = []
+    for name, item in target.stack.components.items():
+        declared = {check.name for check in item.component.checks}
+        components.append(
+            {
+                "name": name,
+                "namespace": item.component.namespace,
+                "version": item.component.version,
+                "summary": item.component.summary,
+                "state": target.condition(name),
+                "page": page_of(target, name),
+                "endpoints": {e: target.address(name, e).url for e in item.component.endpoints},
+                "checks_declared": len(declared),
+                "checks": [
+                    {
+                        "name": r.name,
+                        "status": r.status,
+                        "seconds": r.seconds,
+                        "evidence": r.evidence,
+                        "at": r.at.isoformat(timespec="seconds"),
+                    }
+                    for r in kept
+                    if r.component == name and r.name in declared
+                ],
+            }
+        )
+    return {
+        "target": target.name,
+        "profile": target.stack.profile,
+        "airflow": {"url": target.address("airflow", "api").url},
+        "components": components,
+    }
+
+
+def is_healthy(found: dict[str, Any]) -> bool:
+    """Whether every component is there and no newest check failed."""
+    return all(
+        c["state"] in GOOD and all(check["status"] != "failed" for check in c["checks"]) for c in found["components"]
+    )

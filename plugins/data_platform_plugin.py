@@ -1,0 +1,21 @@
+"""Adds the platform's pages to Airflow: an overview of components, and the last day of checks."""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from data_platform.operators.links import ComponentLink
+from data_platform.pages.app import PREFIX, make_app
+
+
+class DataPlatformPlugin(AirflowPlugin):
+    """Found by Airflow because this file lies in its plugins folder."""
+
+    # Airflow reads these lists from the class.
+    name = "data_platform"
+    fastapi_apps = [{"app": make_app(), "url_prefix": PREFIX, "name": "Data Platform"}]  # noqa: RUF012
+    external_views = [  # noqa: RUF012
+        {"name": "Platform", "href": f"{PREFIX}/", "url_route": "platform", "destination": "nav"},
+        {"name": "Health", "href": f"{PREFIX}/health", "url_route": "platform-health", "destination": "nav"},
+    ]
+    operator_extra_links = [ComponentLink()]  # noqa: RUF012

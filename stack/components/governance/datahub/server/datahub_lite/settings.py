@@ -1,0 +1,43 @@
+"""What the endpoint is told, by environment variables."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+#: A shorter token could be guessed.
+_TOKEN_CHARACTERS = 16
+
+
+class Settings(NamedTuple):
+    """Where it listens and stores, and what it accepts."""
+
+    host: str
+    port: int
+    token: str
+    store: Path
+    #: Catalogs whose tables are Iceberg tables, whoever reports them.
+    iceberg_catalogs: frozenset[str]
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the environment.
+
+    Raises:
+        ValueError: a variable is missing or not acceptable; names it.
+    """
+    names = ("DATAHUB_HTTP_HOST", "DATAHUB_HTTP_PORT", "DATAHUB_TOKEN", "DATAHUB_STORE")
+    if missing := [name for name in names if not environment.get(name)]:
+        raise ValueError(f"not set: {', '.join(missing)}")
+    host, port, token, store = (environment[name] for name in names)
+    if not ipaddress.ip_address(host).is_loopback:
+        raise ValueError(f"DATAHUB_HTTP_HOST={host}: it has no TLS, so it listens on loopback only")
+    if not port.isdecimal():
+        raise ValueError(f"DATAHUB_HTTP_PORT={port} is not a number")
+    if len(token) < _TOKEN_CHARACTERS:
+        raise ValueError(f"DATAHUB_TOKEN has fewer than {_TOKEN_CHARACTERS} characters")
+    catalogs = environment.get("DATAHUB_ICEBERG_CATALOGS", "").split(",")
+    return Settings(host, int(port), token, Path(store), frozenset(c.strip() for c in catalogs if c.strip()))

@@ -1,0 +1,166 @@
+"""NiFi's client, against a stand-in for its REST API."""
+
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+from data_platform.clients.nifi import Group, NiFi, NiFiError
+
+
+class Api:
+    """Answers by method and path; a list is used up from its beginning. Remembers what was asked."""
+
+    def __init__(self, answers: dict[str, list[httpx.Response]]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, object]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        key = f"{request.method} {request.url.path.removeprefix('/nifi-api')}"
+        self.asked.append((key, json.loads(request.content) if request.content else dict(request.url.params)))
+        return self.answers[key].pop(0)
+
+    def session(self, seconds: float = 5) -> NiFi:
+        return NiFi("http://127.0.0.1:1", seconds, httpx.MockTransport(self))
+
+
+def ok(body: object) -> httpx.Response:
+    return httpx.Response(200, json=body)
+
+
+def test_groups_are_read_with_their_names() -> None:
+    api = Api(
+        {"GET /process-groups/root/process-groups": [ok({"processGroups": [{"id": "1", "component": {"name": "a"}}]})]}
+    )
+    with api.session() as nifi:
+        assert nifi.groups() == [Group("1", "a")]
+
+
+def test_a_refusal_is_an_error_with_the_words_of_nifi() -> None:
+    api = Api({"GET /process-groups/root/process-groups": [httpx.Response(409, text="not now")]})
+    with api.session() as nifi, pytest.raises(NiFiError, match=r"GET /nifi-api/process-groups/root.* 409: not now"):
+        nifi.groups()
+
+
+def processor(descriptors: dict[str, object]) -> httpx.Response:
+    return ok({"id": "p", "component": {"config": {"descriptors": descriptors}}})
+
+
+def test_a_processor_is_made_with_its_properties() -> None:
+    api = Api({"POST /process-groups/g/processors": [processor({"text": {"name": "text"}})]})
+    with api.session() as nifi:
+        assert (
+            nifi.create_processor("g", "x.Generate", {"text": "hello"}, schedule="1 day", terminated=("failure",))
+            == "p"
+        )
+    [(_, body)] = api.asked
+    assert body == {
+        "revision": {"version": 0},
+        "component": {
+            "type": "x.Generate",
+            "position": {"x": 0, "y": 0},
+            "config": {
+                "properties": {"text": "hello"},
+                "schedulingPeriod": "1 day",
+                "autoTerminatedRelationships": ["failure"],
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize("descriptors", [{"text": {}}, {"text": {}, "Text": {"dynamic": True}}])
+def test_a_property_that_nifi_would_take_for_an_attribute_is_an_error(descriptors: dict[str, object]) -> None:
+    api = Api({"POST /process-groups/g/processors": [processor(descriptors)]})
+    with api.session() as nifi, pytest.raises(NiFiError, match="has no property Text; it has .*text"):
+        nifi.create_processor("g", "x.Generate", {"Text": "hello"})
+
+
+def test_a_processor_is_run_with_its_present_revision() -> None:
+    api = Api({"GET /processors/p": [ok({"revision": {"version": 7}})], "PUT /processors/p/run-status": [ok({})]})
+    with api.session() as nifi:
+        nifi.run("p", "RUN_ONCE")
+    assert api.asked[-1] == ("PUT /processors/p/run-status", {"revision": {"version": 7}, "state": "RUN_ONCE"})
+
+
+QUEUE = "/flowfile-queues/q/listing-requests"
+
+
+def listing(*, finished: bool, **more: object) -> httpx.Response:
+    return ok({"listingRequest": {"id": "l", "finished": finished, **more}})
+
+
+def test_a_queue_is_listed_once_nifi_has_finished_and_the_request_is_removed() -> None:
+    done = listing(finished=True, flowFileSummaries=[{"uuid": "f1"}, {"uuid": "f2"}])
+    api = Api({
+        f"POST {QUEUE}": [listing(finished=False)],
+        f"GET {QUEUE}/l": [listing(finished=False), done],
+        f"DELETE {QUEUE}/l": [ok({})],
+    })  # fmt: skip
+    with api.session() as nifi:
+        assert nifi.queued("q") == ["f1", "f2"]
+    assert [key for key, _ in api.asked] == [f"POST {QUEUE}", f"GET {QUEUE}/l", f"GET {QUEUE}/l", f"DELETE {QUEUE}/l"]
+
+
+def test_a_listing_that_never_finishes_ends_at_the_deadline_and_is_removed() -> None:
+    api = Api({
+        f"POST {QUEUE}": [listing(finished=False)],
+        f"GET {QUEUE}/l": [listing(finished=False) for _ in range(100)],
+        f"DELETE {QUEUE}/l": [ok({})],
+    })  # fmt: skip
+    with api.session(seconds=0.1) as nifi, pytest.raises(NiFiError, match="not done after"):
+        nifi.queued("q")
+    assert api.asked[-1][0] == f"DELETE {QUEUE}/l"
+
+
+def test_a_listing_that_failed_is_an_error() -> None:
+    api = Api({
+        f"POST {QUEUE}": [listing(finished=False)],
+        f"GET {QUEUE}/l": [listing(finished=True, failureReason="disk full")],
+        f"DELETE {QUEUE}/l": [ok({})],
+    })  # fmt: skip
+    with api.session() as nifi, pytest.raises(NiFiError, match="disk full"):
+        nifi.queued("q")
+
+
+def group_answers(services: list[httpx.Response], deletions: list[httpx.Response]) -> dict[str, list[httpx.Response]]:
+    emptying = "/process-groups/g/empty-all-connections-requests"
+    return {
+        "PUT /flow/process-groups/g": [ok({})],
+        f"POST {emptying}": [ok({"dropRequest": {"id": "d", "finished": False}})],
+        f"GET {emptying}/d": [ok({"dropRequest": {"id": "d", "finished": True}})],
+        f"DELETE {emptying}/d": [ok({})],
+        "PUT /flow/process-groups/g/controller-services": services,
+        "GET /process-groups/g": [ok({"revision": {"version": version}}) for version in (3, 4, 5)],
+        "DELETE /process-groups/g": deletions,
+    }
+
+
+def test_a_group_is_stopped_emptied_and_then_deleted_with_its_present_revision() -> None:
+    api = Api(group_answers([ok({})], [ok({})]))
+    with api.session() as nifi:
+        nifi.delete_group("g")
+    assert api.asked[0] == ("PUT /flow/process-groups/g", {"id": "g", "state": "STOPPED"})
+    assert api.asked[-1] == ("DELETE /process-groups/g", {"version": "3"})
+
+
+def test_deleting_is_repeated_while_something_still_runs() -> None:
+    busy = httpx.Response(409, text="still running")
+    api = Api(group_answers([busy, ok({}), ok({})], [busy, ok({})]))
+    with api.session() as nifi:
+        nifi.delete_group("g")
+    assert [key for key, _ in api.asked].count("DELETE /process-groups/g") == 2
+    assert api.asked[-1] == ("DELETE /process-groups/g", {"version": "4"})
+
+
+def test_deleting_something_that_never_stops_is_an_error_with_the_reason() -> None:
+    api = Api(group_answers([httpx.Response(409, text="still running") for _ in range(100)], []))
+    with api.session(seconds=0.1) as nifi, pytest.raises(NiFiError, match="still running"):
+        nifi.delete_group("g")
+
+
+def test_a_deletion_that_is_refused_for_another_reason_is_not_repeated() -> None:
+    api = Api(group_answers([ok({})], [httpx.Response(403, text="not yours")]))
+    with api.session() as nifi, pytest.raises(NiFiError, match="403: not yours"):
+        nifi.delete_group("g")
