@@ -22,7 +22,7 @@ def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
     """
     for item in target.stack.components.values():
         for check in item.component.checks:
-            check_arguments(check)
+            check_arguments(item.name, check)
     running = {name for name in target.stack.components if target.processes(name)}
     chosen = ports.choose(target.stack, target.state, target.cache)
     if not running:

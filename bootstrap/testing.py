@@ -11,7 +11,6 @@ from pathlib import Path
 from bootstrap.arguments import ROOT, TEST_ROOMS
 
 _BIN = Path(sys.prefix) / "bin"
-_PACKAGES = ["bootstrap", "plugins", "dags", "tests", "stack"]
 _LINT = [
     ["ruff", "check", "."],
     ["ruff", "format", "--check", "."],
@@ -21,12 +20,28 @@ _LINT = [
 ]
 
 
+#: Rooms that share one running platform, so they share one pytest.
+_ON_A_PLATFORM = ("e2e", "drills")
+
+
+def commands(rooms: list[str]) -> list[tuple[str, list[list[str]]]]:
+    """What to run for some rooms, in order: the quick rooms first, the running platform last and once."""
+    chosen = [room for room in TEST_ROOMS if room in (rooms or TEST_ROOMS)]
+    found = [
+        (room, _LINT if room == "lint" else [["pytest", f"tests/{room}"]])
+        for room in chosen
+        if room not in _ON_A_PLATFORM
+    ]
+    if together := [room for room in chosen if room in _ON_A_PLATFORM]:
+        found.append((" and ".join(together), [["pytest", *(f"tests/{room}" for room in together)]]))
+    return found
+
+
 def test(arguments: argparse.Namespace) -> int:
-    """Run the rooms in their order, the quick ones first; the first room that fails ends it."""
-    for room in arguments.rooms or TEST_ROOMS:
+    """Run the rooms; the first one that fails ends it."""
+    for room, lines in commands(arguments.rooms):
         started = time.monotonic()
-        commands = _LINT if room == "lint" else [["pytest", f"tests/{room}"]]
-        for command in commands:
+        for command in lines:
             print(f"$ {' '.join(command)}", flush=True)
             done = subprocess.run([str(_BIN / command[0]), *command[1:]], cwd=ROOT, check=False)
             if done.returncode != 0:

@@ -15,7 +15,19 @@ class DataPlatformPlugin(AirflowPlugin):
     name = "data_platform"
     fastapi_apps = [{"app": make_app(), "url_prefix": PREFIX, "name": "Data Platform"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
-        {"name": "Platform", "href": f"{PREFIX}/", "url_route": "platform", "destination": "nav"},
-        {"name": "Health", "href": f"{PREFIX}/health", "url_route": "platform-health", "destination": "nav"},
+        {
+            "name": "Platform",
+            "href": f"{PREFIX}/",
+            "url_route": "platform",
+            "destination": "nav",
+            "nav_top_level": True,
+        },
+        {
+            "name": "Health",
+            "href": f"{PREFIX}/health",
+            "url_route": "platform-health",
+            "destination": "nav",
+            "nav_top_level": True,
+        },
     ]
     operator_extra_links = [ComponentLink()]  # noqa: RUF012

@@ -9,9 +9,9 @@ platform back to its definition, or change the definition.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, CronTriggerTimetable
 
 from data_platform.dagkit.components import DEFAULTS, plan_groups
 from data_platform.operators.drift import ReportDriftOperator
@@ -19,8 +19,8 @@ from data_platform.targets.current import current_stack
 
 with DAG(
     "stack_drift",
-    schedule="@daily",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    # Not at once: the platform is not there yet when Airflow starts for the first time.
+    schedule=CronTriggerTimetable("30 5 * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS | {"retries": 0},

@@ -9,17 +9,17 @@ for 90 days; the page *Health* in the menu shows the last day.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, CronTriggerTimetable
 
 from data_platform.dagkit.components import DEFAULTS, check_tasks
 from data_platform.targets.current import current_stack
 
 with DAG(
     "stack_health",
-    schedule="@hourly",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    # Not at once: the platform is not there yet when Airflow starts for the first time.
+    schedule=CronTriggerTimetable("0 * * * *", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS | {"retries": 0},

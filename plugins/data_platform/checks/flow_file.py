@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 import uuid
 
+from pydantic import Field
+
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 
 #: Begins the name of every process group that this check makes. Nobody else's group may begin so: they are removed.
@@ -19,8 +21,8 @@ _TARGET = "org.apache.nifi.processors.standard.ReplaceText"
 class Params(KindParams):
     """Arguments of the kind."""
 
-    component: str = "nifi"
-    endpoint: str = "http"
+    component: str = Field(description="The NiFi; by default the check's own component.")
+    endpoint: str = Field("http", description="The endpoint of its API.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:

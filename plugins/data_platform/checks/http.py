@@ -16,7 +16,7 @@ _REFUSAL_SECONDS = 2.0
 class Params(KindParams):
     """Arguments of the kind."""
 
-    component: str = Field("", description="Component (or capability) with the endpoint; by default the check's own.")
+    component: str = Field(description="Component (or capability) with the endpoint; by default the check's own.")
     endpoint: str = Field("http", description="One of its endpoints.")
     path: str = Field("/", pattern="^/", description="Path and query of the page.")
     status: int = Field(200, ge=100, le=599, description="HTTP status that it must answer with.")
@@ -42,8 +42,6 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Open the page, without following redirects, and compare status and text."""
     from data_platform.clients import http
 
-    if not params.component:
-        raise CheckFailed("the check does not know its component; write `component:` in `with:`")
     address = platform.address(params.component, params.endpoint)
     url = address.url.rstrip("/") + params.path
     with http.client(seconds=deadline.remaining) as client:

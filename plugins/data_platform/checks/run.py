@@ -36,17 +36,20 @@ def kind(name: str) -> ModuleType:
         ) from None
 
 
-def arguments(spec: CheckSpec) -> KindParams:
-    """The arguments of a check, as its kind understands them.
+def arguments(component: str, spec: CheckSpec) -> KindParams:
+    """The arguments of a check, as its kind understands them; a kind that asks for a component gets the check's own.
 
     Raises:
         PlatformError: there is no such kind, or it does not take these arguments.
     """
     module = kind(spec.kind)
     try:
-        found: KindParams = module.Params.model_validate(spec.params)
+        own = {"component": component} if "component" in module.Params.model_fields else {}
+        found: KindParams = module.Params.model_validate(own | spec.params)
     except ValidationError as error:
-        raise PlatformError(f"check {spec.name}: {error}", f"correct `with:` for the kind {spec.kind}") from None
+        raise PlatformError(
+            f"{component}: check {spec.name}: {error}", f"correct `with:` for the kind {spec.kind}"
+        ) from None
     return found
 
 
@@ -55,7 +58,7 @@ def run_check(component: str, spec: CheckSpec, platform: Platform) -> CheckResul
     started = time.monotonic()
     try:
         function: Callable[[KindParams, Platform, Deadline], str] = kind(spec.kind).check
-        evidence, status = function(arguments(spec), platform, Deadline(spec.within)), "passed"
+        evidence, status = function(arguments(component, spec), platform, Deadline(spec.within)), "passed"
     except CheckSkipped as reason:
         evidence, status = str(reason), "skipped"
     except CheckFailed as failure:

@@ -71,6 +71,34 @@ class Airflow:
         found = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)
         return list(found["dag_runs"])
 
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The newest runs of a DAG."""
+        query = {"order_by": "-run_after", "limit": _PAGE}
+        return list(self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"])
+
+    def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """What the tasks of a run handed to each other, with the values."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        entries = self._request("GET", f"{path}/~/xcomEntries", params={"limit": _PAGE})["xcom_entries"]
+        return [self._request("GET", f"{path}/{e['task_id']}/xcomEntries/{e['key']}") for e in entries]
+
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
+        """Extra links of a task, by name."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/links"
+        return dict(self._request("GET", path)["extra_links"])
+
+    def get_status(self, path: str) -> int:
+        """HTTP status of a path."""
+        self._authenticate()
+        return self._http.get(path).status_code
+
+    def get_text(self, path: str) -> str:
+        """Text of a path."""
+        self._authenticate()
+        answer = self._http.get(path)
+        answer.raise_for_status()
+        return answer.text
+
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a run and return its id."""
         body = {"logical_date": None, "conf": conf}

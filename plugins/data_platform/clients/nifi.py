@@ -49,11 +49,13 @@ class NiFi:
             self._http = httpx.Client(base_url=f"{url}/nifi-api", transport=transport, trust_env=False)
 
     def __enter__(self) -> Self:
+        """Begin the session."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close its connections."""
         self._http.close()
 
     def groups(self, parent: str = ROOT) -> list[Group]:
@@ -121,8 +123,9 @@ class NiFi:
             },
         )
         descriptors = made["component"]["config"]["descriptors"]
-        if unknown := [name for name in wanted if descriptors.get(name, {"dynamic": True}).get("dynamic")]:
-            raise NiFiError(f"{kind} has no property {', '.join(unknown)}; it has {', '.join(sorted(descriptors))}")
+        known = [name for name, descriptor in descriptors.items() if not descriptor.get("dynamic")]
+        if unknown := [name for name in wanted if name not in known]:
+            raise NiFiError(f"{kind} has no property {', '.join(unknown)}; it has {', '.join(sorted(known))}")
         return str(made["id"])
 
     def connect(self, group: str, source: str, relationship: str, destination: str) -> str:

@@ -105,6 +105,22 @@ def _load_component(folder: Path, file: StackFile) -> Loaded:
     return Loaded(component=component, local=parse(Local, folder / "local.yaml"), folder=folder)
 
 
+def _load_components(base: Path, file: StackFile) -> dict[str, Loaded]:
+    """All components of all profiles, by name."""
+    # A folder with a local.yaml alone counts too: it must not be left out in silence.
+    folders = sorted({path.parent for n in ("component", "local") for path in base.glob(f"components/*/*/{n}.yaml")})
+    if not folders:
+        raise PlatformError(f"{base / 'components'} holds no component", "is this a whole checkout?")
+    loaded: dict[str, Loaded] = {}
+    for folder in folders:
+        if other := loaded.get(folder.name):
+            raise PlatformError(
+                f"two components are named {folder.name}: {other.folder} and {folder}", "give one of them another name"
+            )
+        loaded[folder.name] = _load_component(folder, file)
+    return loaded
+
+
 def _refuse_shared_ports(loaded: dict[str, Loaded]) -> None:
     taken: dict[int, str] = {}
     for name, item in loaded.items():
@@ -131,10 +147,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE) -> Stack:
     file = parse(StackFile, base / "stack.yaml")
     if profile not in file.profiles:
         raise PlatformError(f"there is no profile {profile!r}", f"use one of: {', '.join(file.profiles)}")
-    folders = sorted(path.parent for path in base.glob("components/*/*/component.yaml"))
-    if not folders:
-        raise PlatformError(f"{base / 'components'} holds no component", "is this a whole checkout?")
-    loaded = {folder.name: _load_component(folder, file) for folder in folders}
+    loaded = _load_components(base, file)
     _refuse_shared_ports(loaded)
 
     chosen = file.profiles[profile]

@@ -25,7 +25,7 @@ class Place:
         raise AssertionError(component)
 
     def run_tool(self, component: str, tool: str, arguments: object, seconds: float) -> ToolResult:
-        raise AssertionError(tool)
+        raise AssertionError((component, tool, arguments, seconds))
 
 
 class FakeNiFi:
@@ -63,15 +63,15 @@ class FakeNiFi:
         (found,) = [g for g in self.there if g.id == group]
         self.there.remove(found)
 
-    def create_processor(
-        self, group: str, kind: str, properties: dict[str, str] | None = None, *, schedule: str = ""
-    ) -> str:
+    def create_processor(self, group: str, kind: str, properties: dict[str, str] | None = None, **_: str) -> str:
         if self.fails_at == "create_processor":
             raise NiFiError("no such processor")
+        assert group == self.there[-1].id
         self.text += (properties or {}).get("generate-ff-custom-text", "")
         return kind.rpartition(".")[2]
 
     def connect(self, group: str, source: str, relationship: str, destination: str) -> str:
+        assert group == self.there[-1].id
         return f"{source} {relationship} {destination}"
 
     def run(self, processor: str, state: str) -> None:
@@ -83,6 +83,8 @@ class FakeNiFi:
         return [] if self.looks_until_queued >= 0 else [str(n) for n in range(self.flow_files)]
 
     def content(self, connection: str, flow_file: str) -> bytes:
+        assert connection == "GenerateFlowFile success ReplaceText"
+        assert flow_file in map(str, range(self.flow_files))
         return self.text.encode()
 
 
@@ -94,14 +96,14 @@ def nifi(monkeypatch: pytest.MonkeyPatch) -> FakeNiFi:
 
 
 def run() -> str:
-    return check(Params(), Place(), Deadline(1))
+    return check(Params.model_validate({"component": "nifi"}), Place(), Deadline(1))
 
 
 def test_one_flow_file_with_the_token_passes_and_leaves_nothing(nifi: FakeNiFi) -> None:
     nifi.looks_until_queued = 2
     evidence = run()
     assert evidence == f"one flow file with {nifi.text[:8]}… made, queued and read back, group removed"
-    assert nifi.ran[0] == ("GenerateFlowFile", "RUN_ONCE")
+    assert nifi.ran == [("GenerateFlowFile", "RUN_ONCE")]
     assert nifi.there == []
 
 
@@ -121,7 +123,7 @@ def test_two_flow_files_fail(nifi: FakeNiFi) -> None:
 def test_a_queue_that_stays_empty_fails_at_the_deadline(nifi: FakeNiFi) -> None:
     nifi.looks_until_queued = 1_000_000
     with pytest.raises(CheckFailed, match="stays empty"):
-        check(Params(), Place(), Deadline(0.2))
+        check(Params.model_validate({"component": "nifi"}), Place(), Deadline(0.2))
     assert nifi.there == []
 
 
@@ -135,7 +137,12 @@ def test_the_group_is_removed_when_something_else_goes_wrong(nifi: FakeNiFi) -> 
 def test_only_old_groups_of_this_check_are_removed(nifi: FakeNiFi) -> None:
     now = int(time.time())
     left = Group("1", f"{SCRATCH}{now - 3600}-aa")
-    kept = [Group("2", f"{SCRATCH}{now - 5}-bb"), Group("3", "fx_rates"), Group("4", f"{SCRATCH}by-hand")]
+    kept = [
+        Group("2", f"{SCRATCH}{now - 5}-bb"),
+        Group("3", "fx_rates"),
+        Group("4", f"{SCRATCH}by-hand"),
+        Group("5", "1-of-mine"),
+    ]
     nifi.there = [left, *kept]
     assert run().endswith("removed 1 group(s) of earlier runs")
     assert nifi.there == kept

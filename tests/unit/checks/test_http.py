@@ -32,7 +32,7 @@ class Place:
         raise AssertionError(component)
 
     def run_tool(self, component: str, tool: str, arguments: object, seconds: float) -> ToolResult:
-        raise AssertionError(tool)
+        raise AssertionError((component, tool, arguments, seconds))
 
 
 Serve = Callable[[Callable[[httpx.Request], httpx.Response]], None]
@@ -56,7 +56,7 @@ def loopback_server(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, text="<title>NiFi</title>")
 
 
-def open_server(request: httpx.Request) -> httpx.Response:
+def open_server(_: httpx.Request) -> httpx.Response:
     """A server that listens on all addresses."""
     return httpx.Response(200, text="<title>NiFi</title>")
 
@@ -87,11 +87,6 @@ def test_a_page_without_the_text_fails(serve: Serve) -> None:
         run(contains="Trino")
 
 
-def test_a_check_that_does_not_know_its_component_says_so() -> None:
-    with pytest.raises(CheckFailed, match="does not know its component"):
-        check(Params.model_validate({}), Place(), Deadline(5))
-
-
 @pytest.fixture
 def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Addresses of this machine beside loopback."""
@@ -100,18 +95,21 @@ def addresses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_a_server_on_loopback_alone_passes(serve: Serve, addresses: list[str]) -> None:
+@pytest.mark.usefixtures("addresses")
+def test_a_server_on_loopback_alone_passes(serve: Serve) -> None:
     serve(loopback_server)
     assert run(loopback_only=True).endswith(f"no connection on {OTHER}")
 
 
-def test_a_server_on_another_address_fails(serve: Serve, addresses: list[str]) -> None:
+@pytest.mark.usefixtures("addresses")
+def test_a_server_on_another_address_fails(serve: Serve) -> None:
     serve(open_server)
     with pytest.raises(CheckFailed, match=f"takes connections on {OTHER}"):
         run(loopback_only=True)
 
 
-def test_a_server_that_speaks_something_else_on_another_address_fails(serve: Serve, addresses: list[str]) -> None:
+@pytest.mark.usefixtures("addresses")
+def test_a_server_that_speaks_something_else_on_another_address_fails(serve: Serve) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host == OTHER:
             raise httpx.RemoteProtocolError("not HTTP")
@@ -122,7 +120,8 @@ def test_a_server_that_speaks_something_else_on_another_address_fails(serve: Ser
         run(loopback_only=True)
 
 
-def test_a_server_that_is_addressed_elsewhere_fails(serve: Serve, addresses: list[str]) -> None:
+@pytest.mark.usefixtures("addresses")
+def test_a_server_that_is_addressed_elsewhere_fails(serve: Serve) -> None:
     serve(open_server)
     with pytest.raises(CheckFailed, match="no loopback address"):
         run(OTHER, loopback_only=True)

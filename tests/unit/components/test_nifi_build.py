@@ -79,7 +79,10 @@ def test_the_same_jars_make_the_same_bytes(lib: Path, jars: Path, tmp_path: Path
     first = built(lib, jars, tmp_path / "first").read_bytes()
     for jar in jars.iterdir():
         jar.touch()
-    assert built(lib, jars, tmp_path / "second").read_bytes() == first
+    second = built(lib, jars, tmp_path / "second")
+    assert second.read_bytes() == first
+    with zipfile.ZipFile(second) as nar:
+        assert {entry.date_time for entry in nar.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_a_missing_parent_is_an_error(lib: Path, jars: Path, tmp_path: Path) -> None:

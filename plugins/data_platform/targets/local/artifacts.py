@@ -21,6 +21,7 @@ from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Artifact
+from data_platform.targets.local.render import render
 
 _BUILD_SECONDS = 3600.0
 _CHUNK = 1 << 20
@@ -167,13 +168,10 @@ def _make(artifact: Placed, folder: Path, bindings: Mapping[str, str], cache: Pa
 
 
 def _build(artifact: Placed, folder: Path, bindings: Mapping[str, str]) -> None:
-    import jinja2
-
-    templates = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701 - no HTML
-    needed = {f"ARTIFACT_{n.name.upper()}": str(n.folder) for n in artifact.needs}
+    needed = {f"ARTIFACT_{n.name.upper()}": str(n.folder / n.spec.home) for n in artifact.needs}
     values = {**bindings, **needed, "OUT": str(folder)}
     run(
-        [templates.from_string(word).render(values) for word in artifact.spec.build or ()],
+        [render(word, values, f"local.yaml: artifact {artifact.name}") for word in artifact.spec.build or ()],
         doing=f"building {artifact.name}",
         remedy="read the lines above; the build is described in the component's local.yaml",
         seconds=_BUILD_SECONDS,

@@ -16,8 +16,8 @@ from data_platform.stack.bindings import credential_names
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 
-#: Bytes of randomness in a generated secret.
-SECRET_BYTES = 24
+#: Bytes of randomness in a generated secret. In hexadecimal these are 64 characters, what HMAC-SHA512 asks for.
+SECRET_BYTES = 32
 #: Longest path of a unix socket (Linux: 108 bytes with the closing zero).
 SOCKET_LIMIT = 107
 

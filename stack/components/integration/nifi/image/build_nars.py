@@ -1,8 +1,8 @@
 """Build the NARs that Maven Central does not have for NiFi 2.x, from their jars.
 
-`python image/build_nars.py LIB OUT NAR=FOLDER …`: LIB holds the published jars and NARs, OUT gets the result, and each
-FOLDER holds the jars of one NAR. A jar that a parent NAR or the class path carries is left out: two copies of one class
-in two class loaders are two classes, and the parent's version is the one that NiFi was tested with.
+`python image/build_nars.py LIB OUT NAR=FOLDER …`: LIB holds the published jars and NARs, OUT gets the result, and
+each FOLDER holds the jars of one NAR. A jar that a parent NAR or the class path carries is left out: two copies of a
+class in two class loaders are two classes, and the parent's version is the one that NiFi was tested with.
 Same input, same bytes: entries are sorted and carry no time. Standard library only.
 """
 

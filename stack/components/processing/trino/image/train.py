@@ -1,6 +1,6 @@
 """Make the AOT cache of Trino's own classes: start it once with the component's etc/, ask some queries, end it.
 
-Usage: train.py JAVA_HOME SERVER OUTPUT, in the component's folder. No other server is needed: tpch makes its data on
+Usage: train.py JAVA_HOME SERVER FLAGS OUTPUT, in the component's folder. No other server is needed: tpch makes its data on
 the fly and the other catalogs connect at their first query. Without the cache Trino works, but starts slower.
 """
 
@@ -18,8 +18,6 @@ import requests
 import trino
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-#: Counts changes of etc/jvm.config, so that the cache is made again after one.
-REVISION = 1
 #: What the first queries of a user need: scan, filter, aggregation, join, sort, window, information_schema.
 QUERIES = (
     "select count(*) from tpch.tiny.nation",
@@ -66,7 +64,7 @@ def ask(port: int, queries: tuple[str, ...]) -> None:
             again(lambda query=query: cursor.execute(query).fetchall())  # type: ignore[misc]
 
 
-def main(java: Path, server: Path, output: Path) -> None:
+def main(java: Path, server: Path, flags: Path, output: Path) -> None:
     """Start, ask, end; the JVM writes the cache when it ends.
 
     Raises:
@@ -76,7 +74,7 @@ def main(java: Path, server: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
             [
-                str(java / "bin" / "java"), f"@{etc}/jvm.config", f"-XX:AOTCacheOutput={output}", "-cp", f"{server}/lib/*",
+                str(java / "bin" / "java"), f"@{flags}", f"-XX:AOTCacheOutput={output}", "-cp", f"{server}/lib/*",
                 f"-Dconfig={etc}/config.properties", f"-Dlog.levels-file={etc}/log.properties",
                 f"-Dcatalog.config-dir={etc}/catalog", f"-Dplugin.dir={server}/plugin", "io.trino.server.TrinoServer",
             ],
@@ -100,4 +98,4 @@ def main(java: Path, server: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*(Path(argument).absolute() for argument in sys.argv[1:4]))
+    main(*(Path(argument).absolute() for argument in sys.argv[1:5]))

@@ -130,7 +130,7 @@ def convert(
         Invalid: it is no run event.
     """
     try:
-        event = RunEvent.model_validate(body)
+        event = RunEvent.model_validate(_without_nulls(body))
     except ValidationError as error:
         first = error.errors()[0]
         raise Invalid(f"not an OpenLineage run event: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
@@ -140,6 +140,13 @@ def convert(
         names.learn(dataset.namespace, dataset.name, dataset.facets)
     changes = list(_changes(event, names)) if event.event_type.upper() == _COMPLETE and datasets else []
     return changes, names.learnt
+
+
+def _without_nulls(value: Any) -> Any:
+    """The value without what is null: clients write null for what they leave out."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value if item is not None] if isinstance(value, list) else value
 
 
 def _changes(event: RunEvent, names: Names) -> Iterator[Change]:

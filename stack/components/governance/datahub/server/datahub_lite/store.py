@@ -40,6 +40,8 @@ create table if not exists endpoint_openlineage_name (
 ) without rowid;
 create index if not exists endpoint_openlineage_name_urn on endpoint_openlineage_name (urn);
 """
+#: The library quotes whole schemas in its errors.
+_REASON_CHARACTERS = 300
 _LINEAGE = ("upstreamLineage", "dataJobInputOutput")
 _REMOVED = "exists (select 1 from metadata_aspect_v2 s where s.urn = {urn} and s.aspect_name = 'status' \
 and s.version = 0 and json_extract(s.metadata, '$.removed'))"
@@ -307,7 +309,7 @@ def _typed(name: str, value: Any) -> _Aspect:
         aspect = ASPECT_MAP[name].from_obj(post_json_transform(value))
         valid = aspect.validate()
     except Exception as error:  # the library raises whatever comes: AttributeError, KeyError, ValueError, AvroException
-        raise Invalid(f"{name}: {type(error).__name__}: {error}") from error
+        raise Invalid(f"{name}: {type(error).__name__}: {str(error)[:_REASON_CHARACTERS]}") from error
     if not valid:
         raise Invalid(f"{name}: a field has the wrong type, or a value that is not allowed")
     return aspect
@@ -324,16 +326,23 @@ def _system(value: Mapping[str, Any] | None) -> SystemMetadataClass | None:
 
 def _complete(name: str, value: dict[str, Any]) -> dict[str, Any]:
     """Give a patched aspect what it must have and no patch can bring, as DataHub's templates do."""
-    if name not in ASPECT_MAP:
-        return value
-    for field in ASPECT_MAP[name].RECORD_SCHEMA.fields:
-        if field.has_default or field.name in value:
-            continue
-        if field.type.type == "array":
-            value[field.name] = []
-        elif field.name == "auditStamp":
-            value[field.name] = {"time": int(time.time() * 1000), "actor": "urn:li:corpuser:unknown"}
+    fields = ASPECT_MAP[name].RECORD_SCHEMA.fields
+    arrays = [f.name for f in fields if not f.has_default and f.type.type == "array"]
+    value = {**dict.fromkeys(arrays, []), **value}
+    _stamp(value)
     return value
+
+
+def _stamp(value: Any) -> None:
+    """Date lists of glossary terms, wherever they are."""
+    if isinstance(value, dict):
+        if isinstance(value.get("terms"), list):
+            value.setdefault("auditStamp", {"time": int(time.time() * 1000), "actor": "urn:li:corpuser:unknown"})
+        for item in value.values():
+            _stamp(item)
+    elif isinstance(value, list):
+        for item in value:
+            _stamp(item)
 
 
 def _edges(owner: str, aspect: str, value: Mapping[str, Any]) -> set[tuple[str, str]]:

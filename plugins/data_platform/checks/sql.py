@@ -1,0 +1,29 @@
+"""A query gives the expected value."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+
+
+class Params(KindParams):
+    """Arguments of the kind."""
+
+    component: str = Field("trino", description="Component that takes the query, by Trino's protocol.")
+    endpoint: str = Field("http", description="One of its endpoints.")
+    catalog: str | None = Field(None, description="Catalog of names that say none.")
+    sql: str = Field(min_length=1, description="One query.")
+    expect: int | str | bool = Field(description="First value of its first row.")
+
+
+def check(params: Params, platform: Platform, deadline: Deadline) -> str:
+    """Run the query and compare the first value of its first row."""
+    from data_platform.clients.trino import Trino
+
+    url = platform.address(params.component, params.endpoint).url
+    with Trino(url, deadline.remaining, params.catalog) as trino:
+        found = trino.value(params.sql)
+    if type(found) is not type(params.expect) or found != params.expect:
+        raise CheckFailed(f"{params.sql}: expected {params.expect!r}, found {found!r}")
+    return f"{params.sql}: {found!r}"

@@ -1,0 +1,160 @@
+"""A catalog that speaks DataHub's REST calls, by DataHub's own emitter and graph client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from data_platform.clients import http
+
+if TYPE_CHECKING:
+    from datahub.emitter.mcp import MetadataChangeProposalWrapper
+
+_OPENLINEAGE = "/openapi/openlineage/api/v1/lineage"
+_PROPOSAL = "/aspects?action=ingestProposal"
+#: Environment of all URNs of the platform.
+_ENV = "PROD"
+
+
+class Lineage(NamedTuple):
+    """What a dataset is made of."""
+
+    #: URNs of datasets.
+    upstreams: frozenset[str]
+    #: Pairs of URNs of schema fields: (upstream, downstream).
+    columns: frozenset[tuple[str, str]]
+
+
+def dataset_urn(platform: str, name: str) -> str:
+    """URN of a dataset, such as platform `iceberg`, name `lakehouse.raw.fx_rates`."""
+    from datahub.metadata.urns import DatasetUrn
+
+    return str(DatasetUrn(platform, name, _ENV))
+
+
+def field_urn(dataset: str, field: str) -> str:
+    """URN of a column of a dataset."""
+    from datahub.metadata.urns import SchemaFieldUrn
+
+    return str(SchemaFieldUrn(dataset, field))
+
+
+class DataHub:
+    """A session with one catalog. Use it as a context manager.
+
+    Methods raise datahub.configuration.common.OperationalError when a write is refused, requests.HTTPError when a read
+    is, httpx.HTTPError for OpenLineage, and requests.ConnectionError when it cannot be reached.
+    """
+
+    def __init__(self, url: str, token: str, seconds: float) -> None:
+        """Prepare a session; nothing is sent yet.
+
+        Args:
+            url: the catalog's address without path.
+            token: its access token.
+            seconds: deadline of one request.
+        """
+        # Read at import: no statistics of use are sent. (The library notes this in ~/.datahub, which cannot be moved.)
+        os.environ["DATAHUB_TELEMETRY_ENABLED"] = "false"
+        from datahub.emitter.rest_emitter import DatahubRestEmitter
+        from datahub.ingestion.graph.client import DataHubGraph
+        from datahub.ingestion.graph.config import DatahubClientConfig
+
+        self._emitter = DatahubRestEmitter(url, token, timeout_sec=seconds, retry_max_times=0)
+        self._graph = DataHubGraph(DatahubClientConfig(server=url, token=token, timeout_sec=seconds, retry_max_times=0))
+        for session in (self._emitter.session, self._graph.session):
+            session.trust_env = False  # as http.client
+        self._http = http.client(url, seconds, {"Authorization": f"Bearer {token}"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._emitter.close()
+        self._graph.close()
+        self._http.close()
+
+    def emit_dataset(self, urn: str, description: str, upstreams: Sequence[str] = ()) -> None:
+        """Write a dataset with its description and, when some are given, its upstream datasets.
+
+        Args:
+            urn: the dataset.
+            description: shown to people.
+            upstreams: URNs of datasets that it is made of.
+        """
+        from datahub.emitter.mcp import MetadataChangeProposalWrapper
+        from datahub.metadata import schema_classes as s
+
+        edges = [s.UpstreamClass(dataset=u, type=s.DatasetLineageTypeClass.TRANSFORMED) for u in upstreams]
+        aspects = [s.StatusClass(removed=False), s.DatasetPropertiesClass(description=description)]
+        if edges:
+            aspects.append(s.UpstreamLineageClass(upstreams=edges))
+        proposals: list[MetadataChangeProposalWrapper] = [
+            MetadataChangeProposalWrapper(entityUrn=urn, aspect=aspect) for aspect in aspects
+        ]
+        self._emitter.emit_mcps(proposals)
+
+    def post_openlineage(self, event: Mapping[str, Any]) -> None:
+        """Send an OpenLineage event, as OpenLineage's HTTP transport does."""
+        self._http.post(_OPENLINEAGE, json=event).raise_for_status()
+
+    def lineage(self, urn: str) -> Lineage:
+        """What a dataset is made of; empty when nothing is known."""
+        from datahub.metadata.schema_classes import UpstreamLineageClass
+
+        found = self._graph.get_aspect(urn, UpstreamLineageClass)
+        if found is None:
+            return Lineage(frozenset(), frozenset())
+        pairs = (
+            (up, down)
+            for f in found.fineGrainedLineages or []
+            for up in f.upstreams or []
+            for down in f.downstreams or []
+        )
+        return Lineage(frozenset(edge.dataset for edge in found.upstreams), frozenset(pairs))
+
+    def exists(self, urn: str) -> bool:
+        """Whether there is anything of an entity, removed or not."""
+        return self._graph.exists(urn)
+
+    def is_removed(self, urn: str) -> bool:
+        """Whether an entity is soft-deleted."""
+        from datahub.metadata.schema_classes import StatusClass
+
+        status = self._graph.get_aspect(urn, StatusClass)
+        return status is not None and status.removed
+
+    def remove(self, urn: str) -> None:
+        """Soft-delete an entity: it is hidden, its metadata stays."""
+        self._graph.soft_delete_entity(urn)
+
+    def delete(self, urn: str) -> None:
+        """Delete an entity for good; it may be missing."""
+        self._graph.hard_delete_entity(urn)
+
+
+def status_of_write(url: str, urn: str, token: str | None, seconds: float) -> int:
+    """HTTP status that a write is answered with.
+
+    Args:
+        url: the catalog's address without path.
+        urn: the dataset that is written.
+        token: what to send as its token; None for no header at all.
+        seconds: deadline.
+
+    Raises:
+        httpx.HTTPError: it cannot be reached.
+    """
+    proposal = {
+        "entityType": "dataset",
+        "entityUrn": urn,
+        "aspectName": "status",
+        "changeType": "UPSERT",
+        "aspect": {"value": '{"removed": false}', "contentType": "application/json"},
+    }
+    with http.client(url, seconds, None if token is None else {"Authorization": f"Bearer {token}"}) as client:
+        return client.post(_PROPOSAL, json={"proposal": proposal}).status_code

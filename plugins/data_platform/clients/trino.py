@@ -1,0 +1,84 @@
+"""Trino: statements over its HTTP protocol, by its own client."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+import trino
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+#: Answers of a server that has started but does not know itself as a worker yet; they end by themselves.
+_NOT_YET = frozenset({"SERVER_STARTING_UP", "NO_NODES_AVAILABLE"})
+_USER = "data-platform"
+
+
+class Trino:
+    """A session with one Trino. Use it as a context manager.
+
+    `rows` and `value` raise trino.exceptions.TrinoQueryError with Trino's own words, and
+    trino.exceptions.TrinoConnectionError when nobody answers.
+    """
+
+    def __init__(self, url: str, seconds: float, catalog: str | None = None) -> None:
+        """Prepare a session; nothing is sent yet.
+
+        Args:
+            url: Trino's address without path.
+            seconds: deadline of one statement, kept by the server too.
+            catalog: where names without a catalog are looked up.
+        """
+        parts = urlsplit(url)
+        self._seconds = seconds
+        self._http = requests.Session()
+        # The servers are on this machine or in this cluster: no proxy of the environment.
+        self._http.trust_env = False
+        self._connection = trino.dbapi.connect(
+            host=parts.hostname,
+            port=parts.port,
+            user=_USER,
+            source=_USER,
+            catalog=catalog,
+            http_scheme=parts.scheme,
+            http_session=self._http,
+            request_timeout=seconds,
+            session_properties={"query_max_run_time": f"{max(1, round(seconds))}s"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self._http.close()
+
+    def rows(self, sql: str) -> list[list[Any]]:
+        """Run a statement to its end and return its rows; again while a server that just started asks for patience."""
+        again = Retrying(
+            stop=stop_after_delay(self._seconds),
+            wait=wait_exponential(multiplier=0.1, max=1),
+            retry=retry_if_exception(_is_not_yet),
+            reraise=True,
+        )
+        return again(self._rows, sql)
+
+    def value(self, sql: str) -> Any:
+        """First value of the first row; None when there is no row."""
+        rows = self.rows(sql)
+        return rows[0][0] if rows else None
+
+    def _rows(self, sql: str) -> list[list[Any]]:
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql)
+            return [list(row) for row in cursor.fetchall()]
+        finally:
+            cursor.close()
+
+
+def _is_not_yet(error: BaseException) -> bool:
+    return isinstance(error, trino.exceptions.TrinoQueryError) and error.error_name in _NOT_YET

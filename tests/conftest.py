@@ -1,0 +1,180 @@
+"""Fixtures of all rooms: a small valid stack to break, and an Airflow home that is nobody's own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+# Before anything imports Airflow: without a home it would make one in the user's, and read the user's settings.
+_HOME = tempfile.TemporaryDirectory(prefix="data-platform-airflow-")
+for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "DATA_PLATFORM_"))]:
+    del os.environ[_name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "false",
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(Path(__file__).resolve().parents[1] / "plugins"),
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "false",
+}
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_STACK = """
+name: tiny
+namespaces: {core: the heart, storage: what is kept, processing: what is computed}
+capabilities: {s3: minio}
+profiles:
+  default: {summary: everything}
+  weeds: {summary: another store, capabilities: {s3: weeds}}
+  bare: {summary: nothing but the database, without: [reader, portal]}
+buckets:
+  raw: {versioned: true, expire_noncurrent_days: 7}
+"""
+_TOOLCHAINS = """
+shell:
+  build: [sh, -ec, "mkdir -p $OUT/bin && echo tool > $OUT/bin/tool"]
+  home: bin
+"""
+_STORE = """
+namespace: storage
+version: "1"
+summary: "A store of objects."
+provides: [s3]
+connection: {type: aws, endpoint: http, login: access_key, password: secret_key}
+credentials: {access_key: platform}
+secrets: [secret_key]
+resources: {cpu: 1, memory_mib: 100}
+checks: [{name: has-the-declared-buckets, kind: s3_buckets, with: {buckets: [raw]}}]
+backup: {kind: none, reason: it is a test}
+"""
+_COMPONENTS = {
+    "storage/postgresql": """
+name: postgresql
+namespace: storage
+version: "1"
+summary: "A database for the others."
+bootstrap: true
+endpoints: {sql: {port: 21000, scheme: tcp}}
+connection: {type: postgres, endpoint: sql, login: username, password: password, schema: postgres}
+credentials: {username: postgres}
+secrets: [password]
+resources: {cpu: 1, memory_mib: 100}
+checks: [{name: writes-and-reads-a-row, kind: postgres_roundtrip, within: 30s}]
+backup: {kind: none, reason: it is a test}
+""",
+    "storage/minio": "name: minio\nendpoints: {http: {port: 21010}}" + _STORE,
+    "storage/weeds": "name: weeds\nendpoints: {http: {port: 21020}}" + _STORE,
+    "processing/reader": """
+name: reader
+namespace: processing
+version: "1"
+summary: "A server that reads from both."
+depends_on: [postgresql, s3]
+endpoints: {http: {port: 21030, path: /ui/}}
+connection: {type: http, endpoint: http, password: token, url_host: true, extra: {timeout: 5}}
+secrets: [token]
+databases: [reader]
+resources: {cpu: 1, memory_mib: 100}
+checks: [{name: answers-on-its-page, kind: http, with: {component: reader, path: /}}]
+backup: {kind: none, reason: it is a test}
+""",
+    "core/portal": """
+name: portal
+namespace: core
+version: "1"
+summary: "A page that shows the others."
+depends_on: [reader]
+endpoints: {http: {port: 21040, path: /}}
+resources: {cpu: 1, memory_mib: 100}
+checks: [{name: answers-on-its-page, kind: http, with: {component: portal, path: /}}]
+backup: {kind: none, reason: it is a test}
+""",
+}
+_LOCAL = """
+toolchains: [shell]
+artifacts:
+  program:
+    build: [sh, -ec, "cat source.txt {{ ARTIFACT_SHELL }}/tool > $OUT/program"]
+    source: source.txt
+    needs: [shell]
+jobs:
+  prepare: {command: [touch, "{{ DATA }}/prepared"], creates: "{{ DATA }}/prepared"}
+  announce: {command: [sh, -c, 'echo "announced $READER_TOKEN" > "$DATA/announced"']}
+processes:
+  server:
+    command: [cat, "{{ ETC }}/reader.conf", "{{ ARTIFACT_PROGRAM }}/program"]
+    environment: {TOKEN: "{{ READER_TOKEN }}"}
+    ready: {command: ["true"], within: 5s}
+    watch: [watched/*.py]
+tools:
+  say: {command: [echo, "{{ READER_HTTP_PORT }}"], environment: {WORD: "{{ READER_TOKEN }}"}}
+"""
+
+
+class Tiny:
+    """A small valid stack in a folder of its own. Break it in one place a test."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.stack_file = root / "stack" / "stack.yaml"
+        self.toolchains_file = root / "stack" / "toolchains.yaml"
+        for path, text in ((self.stack_file, _STACK), (self.toolchains_file, _TOOLCHAINS)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        for place, text in _COMPONENTS.items():
+            folder = root / "stack" / "components" / place
+            folder.mkdir(parents=True)
+            (folder / "component.yaml").write_text(text, encoding="utf-8")
+            (folder / "local.yaml").write_text("{}\n", encoding="utf-8")
+        reader = self.folder("reader")
+        (reader / "local.yaml").write_text(_LOCAL, encoding="utf-8")
+        (reader / "source.txt").write_text("source\n", encoding="utf-8")
+        (reader / "etc" / "more").mkdir(parents=True)
+        (reader / "etc" / "reader.conf.j2").write_text("token={{ READER_TOKEN }}\n", encoding="utf-8")
+        (reader / "etc" / "more" / "plain.txt").write_text("{{ left as it is }}\n", encoding="utf-8")
+        (root / "watched").mkdir()
+        (root / "watched" / "code.py").write_text("one = 1\n", encoding="utf-8")
+
+    def folder(self, name: str) -> Path:
+        """Folder of a component."""
+        (found,) = self.root.glob(f"stack/components/*/{name}")
+        return found
+
+    def component(self, name: str) -> Path:
+        """Its component.yaml."""
+        return self.folder(name) / "component.yaml"
+
+    def local(self, name: str) -> Path:
+        """Its local.yaml."""
+        return self.folder(name) / "local.yaml"
+
+    @staticmethod
+    def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the content of one YAML file."""
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        change(content)
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Tiny:
+    """A small valid stack: postgresql, two object stores, reader (needs both), portal (needs reader)."""
+    return Tiny(tmp_path / "checkout")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """This checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _airflow_home() -> Iterator[None]:
+    """Remove Airflow's home at the end."""
+    yield
+    _HOME.cleanup()

@@ -1,0 +1,112 @@
+"""A real platform for the tests: brought up by the command that users run, in a scratch state folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from data_platform.clients.airflow import Airflow
+from data_platform.stack.load import load_stack
+from data_platform.targets.local.state import State
+from data_platform.targets.local.target import LocalTarget
+
+ROOT = Path(__file__).resolve().parent.parent
+#: A first `up` downloads and builds everything.
+UP_SECONDS = 45 * 60
+VERB_SECONDS = 15 * 60
+
+
+@dataclass
+class Running:
+    """One platform and the command line that speaks to it."""
+
+    folder: Path
+    profile: str = "default"
+
+    def bootstrap(
+        self, *words: str, seconds: float = VERB_SECONDS, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python3 -m bootstrap …` with this state folder; fails the test with its output when it fails."""
+        command = [sys.executable, "-m", "bootstrap", words[0], "--state", str(self.folder), *words[1:]]
+        started = time.monotonic()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
+        print(f"$ bootstrap {' '.join(words)}  ({time.monotonic() - started:.1f} s, exit {done.returncode})")
+        print(done.stdout, done.stderr)
+        if check and done.returncode != 0:
+            self.collect()
+            pytest.fail(f"bootstrap {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def collect(self) -> None:
+        """Print the last lines of every log: what one wants to see when a test fails elsewhere."""
+        for log in sorted((self.folder / "logs").glob("*.log")):
+            print(f"--- {log.name}", *log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:], sep="\n")
+
+    @property
+    def target(self) -> LocalTarget:
+        """The target, read anew."""
+        return LocalTarget(load_stack(ROOT, self.profile), State(self.folder))
+
+    def status(self) -> dict[str, Any]:
+        """What `status --json` says."""
+        found: dict[str, Any] = json.loads(self.bootstrap("status", "--json", check=False).stdout)
+        return found
+
+    def airflow(self) -> Airflow:
+        """A logged-in client of its Airflow."""
+        login = self.target.credentials("airflow")
+        return Airflow(self.target.address("airflow", "api").url, login["username"], login["password"])
+
+    def programs(self) -> dict[str, int]:
+        """Process id of every supervised program."""
+        from data_platform.clients.supervisor import Supervisor
+
+        return Supervisor(State(self.folder).socket).pids()
+
+    def processes(self) -> list[psutil.Process]:
+        """The supervisor and everything below it."""
+        pid = int((self.folder / "run" / "supervisord.pid").read_text(encoding="ascii"))
+        supervisor = psutil.Process(pid)
+        return [supervisor, *supervisor.children(recursive=True)]
+
+
+def _end(running: Running) -> None:
+    """Stop and remove a platform; nothing of it may be left."""
+    before = running.processes()
+    running.bootstrap("down", "--purge")
+    _, alive = psutil.wait_procs(before, timeout=10)
+    assert alive == [], "processes are left after `down`"
+    assert not running.folder.exists()
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The whole platform of the default profile, up and proven; one for all tests of a session.
+
+    DATA_PLATFORM_TEST_STATE names the state folder of a platform that is kept and used again: for writing tests.
+    """
+    kept = os.environ.get("DATA_PLATFORM_TEST_STATE")
+    running = Running(Path(kept) if kept else tmp_path_factory.mktemp("platform") / "state")
+    running.bootstrap("up", seconds=UP_SECONDS)
+    yield running
+    if not kept:
+        _end(running)
+
+
+@pytest.fixture(scope="module")
+def seaweedfs_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A second platform beside the first one, with SeaweedFS in the place of MinIO."""
+    running = Running(tmp_path_factory.mktemp("seaweedfs") / "state", profile="seaweedfs")
+    running.bootstrap("up", "--profile", "seaweedfs", "--only", "spark", seconds=UP_SECONDS)
+    yield running
+    _end(running)

@@ -1,0 +1,333 @@
+"""The `local` target: what it wants, sees and does, with pretended servers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import load_stack
+from data_platform.stack.plan import Step, plan
+from data_platform.targets import provision
+from data_platform.targets.local.target import LocalTarget
+
+if TYPE_CHECKING:
+    from tests.conftest import Tiny
+    from tests.unit.targets.local.conftest import PretendedSupervisor
+
+ALL = {"artifact", "file", "database", "job", "process"}
+
+
+def steps(place: LocalTarget, component: str = "reader") -> list[Step]:
+    return plan(place.wanted(component), place.observe(component))
+
+
+def short(found: list[Step]) -> list[str]:
+    return [f"{step.verb} {step.kind} {step.name}" for step in found]
+
+
+def deploy(place: LocalTarget, component: str = "reader") -> None:
+    found = steps(place, component)
+    place.fetch(component, found)
+    place.apply(component, [step for step in found if step.kind != "artifact"])
+    place.wait(component)
+
+
+def again(place: LocalTarget) -> LocalTarget:
+    """The same platform, read anew, as the next command or task does."""
+    return LocalTarget(load_stack(place.stack.root), place.state)
+
+
+def test_everything_is_missing_at_first(place: LocalTarget) -> None:
+    assert short(steps(place)) == [
+        "fetch artifact shell",
+        "fetch artifact program",
+        "write file more/plain.txt",
+        "write file reader.conf",
+        "create database reader",
+        "run job prepare",
+        "run job announce",
+        "start process server",
+    ]
+
+
+def test_nothing_is_left_to_do_after_a_deploy(place: LocalTarget) -> None:
+    deploy(place)
+    assert {resource.kind for resource in place.wanted("reader")} == ALL
+    assert steps(place) == []
+    assert steps(again(place)) == []
+
+
+def test_what_was_deployed_is_there(place: LocalTarget) -> None:
+    deploy(place)
+    token = place.credentials("reader")["token"]
+    etc, data = place.state.etc("reader"), place.state.data("reader")
+    assert (etc / "reader.conf").read_text() == f"token={token}\n"
+    assert (etc / "more" / "plain.txt").read_text() == "{{ left as it is }}\n"
+    assert (data / "announced").read_text() == f"announced {token}\n"
+    program = place._placed("reader")["program"].folder / "program"
+    assert program.read_text() == "source\ntool\n"
+
+
+def test_a_changed_template_is_written_and_restarts_its_process_alone(place: LocalTarget, tiny: Tiny) -> None:
+    deploy(place)
+    with (tiny.folder("reader") / "etc" / "reader.conf.j2").open("a") as stream:
+        stream.write("more=1\n")
+    changed = again(place)
+    assert "write file reader.conf" in short(steps(changed))
+    assert "restart process server" in short(steps(changed))
+    assert not {"fetch artifact program", "run job prepare", "create database reader"} & set(short(steps(changed)))
+
+
+def test_a_file_edited_by_hand_is_written_again_and_the_reason_says_so(place: LocalTarget) -> None:
+    deploy(place)
+    with (place.state.etc("reader") / "reader.conf").open("a") as stream:
+        stream.write("by hand\n")
+    (step,) = steps(place)
+    assert (step.verb, step.name) == ("write", "reader.conf")
+    assert "edited by hand" in step.reason
+    deploy(place)
+    assert steps(place) == []
+
+
+def test_a_file_that_was_dropped_into_etc_is_removed(place: LocalTarget) -> None:
+    deploy(place)
+    stranger = place.state.etc("reader") / "more" / "stranger.txt"
+    stranger.write_text("x")
+    assert short(steps(place)) == ["remove file more/stranger.txt"]
+    deploy(place)
+    assert not stranger.exists()
+
+
+def test_a_changed_watched_file_restarts_the_process_and_nothing_else(place: LocalTarget, tiny: Tiny) -> None:
+    deploy(place)
+    (tiny.root / "watched" / "code.py").write_text("two = 2\n")
+    assert short(steps(again(place))) == ["restart process server"]
+
+
+def test_a_changed_source_is_built_again_and_restarts_what_runs_it(
+    place: LocalTarget, tiny: Tiny, supervisor: PretendedSupervisor
+) -> None:
+    deploy(place)
+    (tiny.folder("reader") / "source.txt").write_text("other\n")
+    changed = again(place)
+    assert short(steps(changed))[0] == "fetch artifact program"
+    assert "restart process server" in short(steps(changed))
+    deploy(changed)
+    assert supervisor.started == ["reader.server", "reader.server"]
+    assert steps(changed) == []
+
+
+def test_a_process_that_the_supervisor_gave_up_is_started_with_its_state_as_reason(
+    place: LocalTarget, supervisor: PretendedSupervisor
+) -> None:
+    deploy(place)
+    supervisor.programs["reader.server"] = "FATAL"
+    (step,) = steps(place)
+    assert (step.verb, step.kind, step.reason) == ("start", "process", "it is FATAL")
+
+
+def test_an_undeclared_process_is_stopped_and_forgotten(
+    place: LocalTarget, tiny: Tiny, supervisor: PretendedSupervisor
+) -> None:
+    deploy(place)
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"].update(worker=c["processes"].pop("server")))
+    renamed = again(place)
+    assert short(steps(renamed)) == ["stop process server", "start process worker"]
+    deploy(renamed)
+    assert supervisor.programs == {"reader.worker": "RUNNING"}
+    assert not (place.state.run / "programs" / "reader.server.conf").exists()
+    assert steps(renamed) == []
+
+
+def test_processes_of_other_components_are_not_mine(place: LocalTarget, supervisor: PretendedSupervisor) -> None:
+    supervisor.programs |= {"reader2.server": "RUNNING", "portal.server": "RUNNING"}
+    assert place.processes("reader") == {}
+
+
+def test_a_job_with_creates_runs_once_whatever_changes(place: LocalTarget, tiny: Tiny) -> None:
+    deploy(place)
+    tiny.edit(tiny.local("reader"), lambda c: c["jobs"]["prepare"].update(command=["false"]))
+    tiny.edit(tiny.local("reader"), lambda c: c["jobs"]["announce"]["command"].append("changed"))
+    assert [step.name for step in steps(again(place)) if step.kind == "job"] == ["announce"]
+
+
+def test_a_job_that_fails_says_where_its_log_is_and_is_not_recorded(place: LocalTarget, tiny: Tiny) -> None:
+    tiny.edit(tiny.local("reader"), lambda c: c["jobs"].update(prepare={"command": ["sh", "-c", "echo no luck; exit 3"]}))
+    broken = again(place)
+    with pytest.raises(PlatformError, match="reader: job prepare: sh ended with 3") as caught:
+        deploy(broken)
+    assert "no luck" in caught.value.problem
+    log = broken.state.logs / "reader.prepare.log"
+    assert str(log) in caught.value.remedy
+    assert log.read_text() == "no luck\n"
+    assert "run job prepare" in short(steps(broken))
+
+
+def test_buckets_are_made_after_the_server_takes_requests(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    monkeypatch.setattr(LocalTarget, "wait", lambda self, component: happened.append(f"wait {component}"))
+    monkeypatch.setattr(provision, "create_bucket", lambda place, component, name: happened.append(f"create {name}"))
+    assert short(steps(place, "minio")) == ["create bucket raw"]
+    place.apply("minio", steps(place, "minio"))
+    assert happened == ["wait minio", "create raw"]
+
+
+def test_a_component_reached_by_its_capability_is_the_provider(place: LocalTarget) -> None:
+    assert place.address("s3", "http") == place.address("minio", "http")
+    assert place.credentials("s3") == place.credentials("minio")
+
+
+def test_an_unknown_endpoint_is_refused_with_the_known_ones(place: LocalTarget) -> None:
+    with pytest.raises(PlatformError, match="reader has no endpoint 'grpc'") as caught:
+        place.address("reader", "grpc")
+    assert caught.value.remedy == "use one of: http"
+
+
+def test_all_servers_are_on_loopback(place: LocalTarget) -> None:
+    addresses = [place.address(n, e) for n, i in place.stack.components.items() for e in i.component.endpoints]
+    assert len(addresses) == 4
+    assert {address.host for address in addresses} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("state", "condition"),
+    [
+        ("RUNNING", "running"),
+        ("STARTING", "starting"),
+        ("BACKOFF", "starting"),
+        ("FATAL", "failed"),
+        ("EXITED", "failed"),
+        ("STOPPED", "stopped"),
+    ],
+)
+def test_the_condition_is_one_word(
+    place: LocalTarget, supervisor: PretendedSupervisor, state: str, condition: str
+) -> None:
+    deploy(place)
+    supervisor.programs["reader.server"] = state
+    assert place.condition("reader") == condition
+
+
+def test_a_component_that_was_never_started_is_absent(place: LocalTarget) -> None:
+    assert place.condition("reader") == "absent"
+
+
+def test_a_component_without_processes_is_installed_once_it_is_there(place: LocalTarget) -> None:
+    assert place.condition("minio") == "absent"
+    deploy(place, "minio")
+    assert place.condition("minio") == "installed"
+
+
+def test_without_a_supervisor_no_process_is_seen(place: LocalTarget, supervisor: PretendedSupervisor) -> None:
+    deploy(place)
+    place.state.socket.unlink()
+    assert place.processes("reader") == {}
+    assert supervisor.programs != {}
+
+
+def test_waiting_for_a_server_that_gives_up_ends_at_once_with_its_log(
+    place: LocalTarget, supervisor: PretendedSupervisor
+) -> None:
+    deploy(place)
+    supervisor.programs["reader.server"] = "FATAL"
+    (place.state.logs / "reader.server.log").write_text("early\nthe last words\n")
+    with pytest.raises(PlatformError, match="ends again and again") as caught:
+        place.wait("reader")
+    assert "the last words" in caught.value.problem
+    assert "reader.server.log" in caught.value.remedy
+
+
+def test_waiting_ends_at_the_deadline_with_what_the_server_says(place: LocalTarget, tiny: Tiny) -> None:
+    ready = {"command": ["sh", "-c", "echo not yet; exit 1"], "within": "0.3s"}
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(ready=ready))
+    slow = again(place)
+    with pytest.raises(PlatformError, match=r"reader\.server takes no requests after 0 s: not yet \(it is RUNNING\)"):
+        deploy(slow)
+
+
+def test_a_page_that_answers_makes_a_process_ready(
+    place: LocalTarget, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def answers(url: str, contains: str) -> str:
+        asked.append((url, contains))
+        return "" if len(asked) > 1 else "connection refused"
+
+    monkeypatch.setattr("data_platform.clients.http.answers", answers)
+    ready = {"http": "{{ READER_HTTP_URL }}/health", "contains": "up", "within": "5s"}
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(ready=ready))
+    deploy(again(place))
+    assert asked == [(f"{place.address('reader', 'http').url}/health", "up")] * 2
+
+
+def test_a_tool_runs_with_the_bindings_of_its_component(place: LocalTarget) -> None:
+    deploy(place)
+    found = place.run_tool("reader", "say", ["more"], seconds=10)
+    assert found == (0, f"{place.address('reader', 'http').port} more\n")
+
+
+def test_a_tool_that_takes_too_long_is_ended_and_says_so(place: LocalTarget, tiny: Tiny) -> None:
+    tiny.edit(tiny.local("reader"), lambda c: c["tools"]["say"].update(command=["sh", "-c", "echo begun; exec sleep 60"]))
+    slow = again(place)
+    deploy(slow)
+    returncode, output = slow.run_tool("reader", "say", [], seconds=0.3)
+    assert returncode == -1
+    assert output == "begun\n\nnot done after 0 s"
+
+
+def test_logs_are_the_last_lines_of_each_process(place: LocalTarget) -> None:
+    place.state.logs.mkdir(parents=True)
+    log = place.state.logs / "reader.server.log"
+    log.write_text("".join(f"line {n}\n" for n in range(100)))
+    assert place.logs("reader", 2) == f"--- {log}\nline 98\nline 99"
+
+
+def test_a_launch_file_is_private_and_holds_what_a_program_section_does_not(place: LocalTarget) -> None:
+    deploy(place)
+    launch_file = place.state.run / "launch" / "reader.server.json"
+    section = place.state.run / "programs" / "reader.server.conf"
+    assert launch_file.stat().st_mode & 0o777 == 0o600
+    launch = json.loads(launch_file.read_text())
+    token = place.credentials("reader")["token"]
+    assert launch["environment"]["TOKEN"] == token
+    assert token not in section.read_text()
+    assert token not in " ".join(launch["command"])
+    assert "autorestart=true" in section.read_text()
+
+
+def test_a_percent_sign_in_a_path_survives_supervisor(
+    tiny: Tiny, supervisor: PretendedSupervisor, place: LocalTarget, tmp_path: Path
+) -> None:
+    state = type(place.state)(tmp_path / "100%s")
+    state.socket.parent.mkdir(parents=True)
+    state.socket.touch()
+    supervisor.state = state
+    odd = LocalTarget(load_stack(tiny.root), state)
+    deploy(odd)
+    assert steps(odd) == []
+    assert "100%%s" in (state.run / "programs" / "reader.server.conf").read_text()
+
+
+def test_a_process_gets_the_names_it_inherits_and_no_others(
+    place: LocalTarget, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.invalid")
+    monkeypatch.setenv("UNRELATED_TOKEN", "x")
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(inherit=["PIP_*"]))
+    deploy(again(place))
+    environment = json.loads((place.state.run / "launch" / "reader.server.json").read_text())["environment"]
+    assert environment["PIP_INDEX_URL"] == "https://mirror.invalid"
+    assert "UNRELATED_TOKEN" not in environment
+    assert environment["NO_PROXY"] == "127.0.0.1"
+
+
+def test_a_caller_with_another_environment_sees_no_change(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(place)
+    monkeypatch.setenv("PATH", "/elsewhere")
+    monkeypatch.setenv("LANG", "xx")
+    assert steps(again(place)) == []
