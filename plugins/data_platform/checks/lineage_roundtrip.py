@@ -24,9 +24,9 @@ _PRODUCER = "https://github.com/OpenLineage/OpenLineage"
 class Params(KindParams):
     """Arguments of the kind."""
 
-    component: str = Field("datahub", description="Component with the endpoint and the secret `token`.")
-    endpoint: str = Field("http", description="One of its endpoints.")
-    expect: Literal["stored", "refused"] = Field("stored", description="With the token, or without it.")
+    component: str = Field(default="datahub", description="Component with the endpoint and the secret `token`.")
+    endpoint: str = Field(default="http", description="One of its endpoints.")
+    expect: Literal["stored", "refused"] = Field(default="stored", description="With the token, or without it.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:

@@ -33,6 +33,23 @@ def start_of(pid: int) -> str:
     return "" if fields[0] == "Z" else f"{boot}/{fields[19]}"
 
 
+def _lives(group: int) -> bool:
+    """Whether a process group has a process that is not a zombie.
+
+    `killpg(group, 0)` would count zombies too; in a container whose first process reaps nobody they stay for ever.
+    """
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if fields[0] not in ("Z", "X") and int(fields[2]) == group:
+                return True
+    return False
+
+
 def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> bool:
     """End the processes of an earlier incarnation. True when there were some.
 
@@ -45,6 +62,8 @@ def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> 
     now = start_of(group)
     if group == os.getpid() or (now and now != record["start"]):
         return False  # the number belongs to somebody else by now
+    if not _lives(group):
+        return False
     try:
         if now:
             os.kill(group, stop_signal)
@@ -54,13 +73,12 @@ def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> 
         return False
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
+        if not _lives(group):
             return True
         if now and not start_of(group):
             now = ""
-            os.killpg(group, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGTERM)
         time.sleep(_LOOK)
     with suppress(ProcessLookupError):
         os.killpg(group, signal.SIGKILL)

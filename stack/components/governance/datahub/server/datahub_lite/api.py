@@ -14,7 +14,7 @@ from datahub.metadata.schema_classes import ASPECT_CLASSES
 from fastapi import APIRouter, Depends, Query, Request
 
 from datahub_lite import openlineage
-from datahub_lite.errors import Invalid, NotFound, Refusal
+from datahub_lite.errors import InvalidError, MissingError, RefusedError
 from datahub_lite.settings import Settings
 from datahub_lite.store import VERBS, Change, Store, Stored, Verb, parse_urn
 
@@ -45,18 +45,32 @@ async def _body(request: Request) -> Any:
     async for part in request.stream():
         raw += part
         if len(raw) > MAX_BYTES:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BYTES} bytes")
+            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BYTES} bytes")
     try:
-        return json.loads(_unpacked(bytes(raw)) if request.headers.get("content-encoding") == "gzip" else raw)
-    except (ValueError, zlib.error) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+        return _parsed(_unpacked(bytes(raw)) if request.headers.get("content-encoding") == "gzip" else bytes(raw))
+    except (ValueError, RecursionError, zlib.error) as error:
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {error}") from None
+
+
+def _parsed(raw: str | bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        ValueError: it is none, or holds half of a surrogate pair, which is no text and could not be given back.
+        RecursionError: it is nested too deeply.
+    """
+    text = raw.decode() if isinstance(raw, bytes) else raw
+    value = json.loads(text)
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _unpacked(raw: bytes) -> bytes:
     stream = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     content = stream.decompress(raw, MAX_BYTES)
     if stream.unconsumed_tail:
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BYTES} bytes when unpacked")
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"more than {MAX_BYTES} bytes when unpacked")
     return content
 
 
@@ -93,20 +107,22 @@ def ingest(action: str, body: Body, store: StoreOf) -> dict[str, Any]:
     elif action == "ingestProposalBatch":
         proposals = _field(body, "proposals")
         if not isinstance(proposals, list):
-            raise Invalid("proposals must be a list")
+            raise InvalidError("proposals must be a list")
     else:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"there is no action {action!r}")
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"there is no action {action!r}")
     changes = [_change(proposal) for proposal in proposals]
     store.apply(changes)
     return {"value": changes[-1].urn if changes else None}
 
 
 @router.get("/aspects/{urn:path}")
-def get_aspect(urn: str, aspect: str, store: StoreOf, version: int = 0) -> dict[str, Any]:
+def get_aspect(
+    urn: str, aspect: str, store: StoreOf, version: Annotated[int, Query(ge=0, lt=2**31)] = 0
+) -> dict[str, Any]:
     """One aspect; version 0 is the newest."""
     found = store.aspect(urn, aspect, version)
     if found is None:
-        raise NotFound(f"{urn} has no aspect {aspect} of version {version}")
+        raise MissingError(f"{urn} has no aspect {aspect} of version {version}")
     return {"version": version, "aspect": {_RECORD_NAMES[aspect]: found.value}, "systemMetadata": found.system}
 
 
@@ -132,7 +148,9 @@ def get_entity(urn: str, store: StoreOf, aspects: str = "") -> dict[str, Any]:
 def delete(action: str, body: Body, store: StoreOf) -> dict[str, Any]:
     """Delete an entity for good."""
     if action != "delete":
-        raise Refusal(HTTPStatus.NOT_IMPLEMENTED, f"action {action!r} is not supported: no search here but the page")
+        raise RefusedError(
+            HTTPStatus.NOT_IMPLEMENTED, f"action {action!r} is not supported: no search here but the page"
+        )
     urn = str(_field(body, "urn"))
     return {"value": {"urn": urn, "rows": store.delete(urn), "timeseriesRows": 0}}
 
@@ -152,7 +170,7 @@ def openapi_get(
     _is_kind(kind, urn)
     found = store.entity(urn, aspects or [])
     if not found:
-        raise NotFound(f"{urn} is not there")
+        raise MissingError(f"{urn} is not there")
     return _openapi(urn, found)
 
 
@@ -187,19 +205,19 @@ def lineage(body: Body, store: StoreOf, settings: SettingsOf) -> dict[str, Any]:
 @router.post("/api/graphql")
 def graphql() -> None:
     """DataHub's search graph is not here."""
-    raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "GraphQL is not supported by this endpoint in front of DataHub Lite")
+    raise RefusedError(HTTPStatus.NOT_IMPLEMENTED, "GraphQL is not supported by this endpoint in front of DataHub Lite")
 
 
 @router.api_route("/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
 def unknown(request: Request, path: str) -> None:
     """Whatever DataHub has and this endpoint has not."""
     _log.warning("not supported: %s /%s", request.method, path)
-    raise NotFound(f"{request.method} /{path} is not supported by this endpoint in front of DataHub Lite")
+    raise MissingError(f"{request.method} /{path} is not supported by this endpoint in front of DataHub Lite")
 
 
 def _field(body: Any, name: str) -> Any:
     if not isinstance(body, Mapping) or name not in body:
-        raise Refusal(HTTPStatus.BAD_REQUEST, f"the body has no {name!r}")
+        raise RefusedError(HTTPStatus.BAD_REQUEST, f"the body has no {name!r}")
     return body[name]
 
 
@@ -207,29 +225,29 @@ def _change(proposal: Any) -> Change:
     """A change from a metadata change proposal, whose value is JSON in a string."""
     urn, name = _field(proposal, "entityUrn"), _field(proposal, "aspectName")
     if not isinstance(urn, str) or not isinstance(name, str):
-        raise Invalid("entityUrn and aspectName must be strings")
+        raise InvalidError("entityUrn and aspectName must be strings")
     change_type = proposal.get("changeType", Verb.UPSERT.value)
-    verb = VERBS.get(change_type)
+    verb = VERBS.get(str(change_type))
     if verb is None:
-        raise Invalid(f"changeType {change_type!r} is not one of {', '.join(VERBS)}")
+        raise InvalidError(f"changeType {change_type!r} is not one of {', '.join(VERBS)}")
     aspect = proposal.get("aspect")
     if verb is Verb.DELETE:
         return Change(urn, name, None, verb)
     try:
-        value = json.loads(_field(aspect, "value"))
-    except (TypeError, ValueError) as error:
-        raise Invalid(f"{name} of {urn}: the value is not JSON: {error}") from None
+        value = _parsed(_field(aspect, "value"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidError(f"{name} of {urn}: the value is not JSON: {error}") from None
     return Change(urn, name, value, verb, proposal.get("systemMetadata"))
 
 
 def _is_kind(kind: str, urn: str) -> None:
     if parse_urn(urn).entity_type.lower() != kind.lower():
-        raise Invalid(f"{urn} is not of the entity type {kind}")
+        raise InvalidError(f"{urn} is not of the entity type {kind}")
 
 
 def _entities(kind: str, body: Any) -> Iterable[tuple[str, dict[str, Any]]]:
     if not isinstance(body, list):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "the body must be a list of entities")
+        raise RefusedError(HTTPStatus.BAD_REQUEST, "the body must be a list of entities")
     for item in body:
         urn = str(_field(item, "urn"))
         _is_kind(kind, urn)

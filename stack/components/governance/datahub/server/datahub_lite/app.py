@@ -28,7 +28,7 @@ def create(settings: Settings) -> FastAPI:
     store = Store(settings.store)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         store.close()
 
@@ -37,7 +37,7 @@ def create(settings: Settings) -> FastAPI:
     app.add_middleware(auth.Guard, token=settings.token)
     app.include_router(pages.router)
     app.include_router(api.router)
-    app.add_exception_handler(errors.Refusal, _refused)
+    app.add_exception_handler(errors.RefusedError, _refused)
     app.add_exception_handler(RequestValidationError, _wrong_call)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _broken)
@@ -45,13 +45,13 @@ def create(settings: Settings) -> FastAPI:
 
 
 async def _refused(request: Request, error: Exception) -> JSONResponse:
-    status = error.status if isinstance(error, errors.Refusal) else HTTPStatus.BAD_REQUEST
+    status = error.status if isinstance(error, errors.RefusedError) else HTTPStatus.BAD_REQUEST
     if status not in (HTTPStatus.NOT_FOUND, HTTPStatus.NOT_IMPLEMENTED):
         _log.warning("refused %s %s: %d %s", request.method, request.url.path, status, error)
     return JSONResponse(errors.body(status, str(error)), status)
 
 
-async def _wrong_call(request: Request, error: Exception) -> JSONResponse:
+async def _wrong_call(_request: Request, error: Exception) -> JSONResponse:
     found = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": str(error)}
     status = HTTPStatus.BAD_REQUEST
     return JSONResponse(errors.body(status, f"{'.'.join(map(str, found['loc']))}: {found['msg']}"), status)
@@ -62,7 +62,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(errors.body(status, f"{request.method} {request.url.path}: {status.phrase}"), status)
 
 
-async def _broken(request: Request, error: Exception) -> JSONResponse:
+async def _broken(_request: Request, error: Exception) -> JSONResponse:
     # The traceback is in the log: Starlette raises the error again after this answer.
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return JSONResponse(errors.body(status, f"{type(error).__name__}: see the log of the endpoint"), status)

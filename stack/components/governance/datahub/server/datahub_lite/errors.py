@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is not carried out; nothing of it was stored."""
 
     def __init__(self, status: HTTPStatus, message: str) -> None:
@@ -14,14 +14,14 @@ class Refusal(Exception):
         self.status = status
 
 
-class Invalid(Refusal):
+class InvalidError(RefusedError):
     """The metadata itself is wrong: no such aspect, not its shape, not a URN."""
 
     def __init__(self, message: str) -> None:
         super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, message)
 
 
-class NotFound(Refusal):
+class MissingError(RefusedError):
     """There is no such entity, aspect or call."""
 
     def __init__(self, message: str) -> None:

@@ -10,7 +10,7 @@ from datahub.metadata import schema_classes as s
 from datahub.metadata.urns import DatasetUrn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from datahub_lite.errors import Invalid
+from datahub_lite.errors import InvalidError
 from datahub_lite.names import ENV, NameFacets, Names
 from datahub_lite.store import Change, Verb, change_of
 
@@ -127,13 +127,15 @@ def convert(
         iceberg_catalogs: see Names.
 
     Raises:
-        Invalid: it is no run event.
+        InvalidError: it is no run event.
     """
     try:
         event = RunEvent.model_validate(_without_nulls(body))
     except ValidationError as error:
         first = error.errors()[0]
-        raise Invalid(f"not an OpenLineage run event: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise InvalidError(
+            f"not an OpenLineage run event: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
     names = Names(known, iceberg_catalogs)
     datasets = [*event.inputs, *event.outputs]
     for dataset in datasets:
@@ -150,16 +152,18 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _changes(event: RunEvent, names: Names) -> Iterator[Change]:
-    for dataset in (*event.inputs, *event.outputs):
-        yield from _dataset(dataset, names.urn(dataset.namespace, dataset.name))
-    columns: list[s.FineGrainedLineageClass] = []
-    # Statements such as MERGE read their own target: no edge from a table to itself.
     inputs = [names.urn(d.namespace, d.name) for d in event.inputs]
     outputs = [names.urn(d.namespace, d.name) for d in event.outputs]
+    # A table that is read and written is described once, as it was after the run.
+    described = dict(zip([*inputs, *outputs], [*event.inputs, *event.outputs], strict=True))
+    for urn, dataset in described.items():
+        yield from _dataset(dataset, urn)
+    columns: list[s.FineGrainedLineageClass] = []
     for dataset, output in zip(event.outputs, outputs, strict=True):
         fine = [*_columns(dataset, output, names)]
         columns += fine
         sources = [*inputs, *(names.urn(f.namespace, f.name) for f in _input_fields(dataset))]
+        # Statements such as MERGE read their own target: no edge from a table to itself.
         upstreams = [
             s.UpstreamClass(dataset=urn, type=s.DatasetLineageTypeClass.TRANSFORMED)
             for urn in dict.fromkeys(sources)

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from datahub.metadata.urns import Urn
+from datahub.utilities.urns.error import InvalidUrnError
 from fastapi import APIRouter, Form, Request
 from fastapi.templating import Jinja2Templates
 from starlette.responses import RedirectResponse, Response
 
 from datahub_lite import auth, lineage
-from datahub_lite.errors import Refusal
+from datahub_lite.errors import RefusedError
 from datahub_lite.store import Store, Stored
 
 #: Scripts and anything of other sites are refused by the browser; the style is in the page.
@@ -35,7 +36,7 @@ def short(urn: str) -> dict[str, str]:
     """What a page shows of a URN: kind, platform or orchestrator, and name."""
     try:
         parsed = Urn.from_string(urn)
-    except Exception:  # a stored edge may name anything
+    except (InvalidUrnError, IndexError):  # a stored edge may name anything
         return {"urn": urn, "kind": "", "platform": "", "name": urn, "link": ""}
     ids = parsed.entity_ids
     if parsed.entity_type == "dataJob":
@@ -71,7 +72,7 @@ def entity(request: Request, urn: str) -> Response:
     store = _store(request)
     try:
         found = store.entity(urn)
-    except Refusal:
+    except RefusedError:
         found = {}
     left, right = lineage.columns(urn, store.neighbours)
     # What only others speak of has a place in the lineage and nothing else.
@@ -124,7 +125,7 @@ def _column(urn: str) -> tuple[str, str]:
     try:
         table, column = Urn.from_string(urn).entity_ids
         return short(table)["name"], column
-    except Exception:  # as in short
+    except (InvalidUrnError, ValueError):  # as in short
         return "", urn
 
 

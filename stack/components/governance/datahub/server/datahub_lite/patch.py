@@ -13,7 +13,7 @@ from typing import Any
 
 from datahub.emitter.mcp_patch_builder import UNIT_SEPARATOR
 
-from datahub_lite.errors import Invalid
+from datahub_lite.errors import InvalidError
 
 Path = tuple[str, ...]
 #: Fields that identify the items of each array; none for an array of strings, which are their own key.
@@ -63,14 +63,17 @@ def apply(aspect: str, value: Mapping[str, Any], patch: object) -> dict[str, Any
         patch: a list of operations, or an object with them in `patch` and array keys in `arrayPrimaryKeys`.
 
     Raises:
-        Invalid: it is no patch, or its path leads nowhere.
+        InvalidError: it is no patch, its path leads nowhere, or its value does not fit there.
     """
-    operations, own_keys = _read(patch)
-    form = _Form(aspect, own_keys)
-    maps = form.to_maps(value)
-    for operation in operations:
-        form.operate(maps, operation)
-    return dict(form.to_lists(maps))
+    try:
+        operations, own_keys = _read(patch)
+        form = _Form(aspect, own_keys)
+        maps = form.to_maps(value)
+        for operation in operations:
+            form.operate(maps, operation)
+        return dict(form.to_lists(maps))
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise InvalidError(f"a patch of {aspect} has not the shape of that aspect: {error}") from error
 
 
 def merge(aspect: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,18 +96,18 @@ def _read(patch: object) -> tuple[list[dict[str, Any]], Keys]:
     if isinstance(patch, dict):
         named = patch.get("arrayPrimaryKeys") or {}
         if not isinstance(named, dict):
-            raise Invalid("arrayPrimaryKeys must be an object")
+            raise InvalidError("arrayPrimaryKeys must be an object")
         keys = {tuple(name.split("/")): tuple(fields) for name, fields in named.items()}
         patch = patch.get("patch")
     if not isinstance(patch, list) or not all(isinstance(item, dict) for item in patch):
-        raise Invalid("a patch must be a list of operations, or an object with such a list in `patch`")
+        raise InvalidError("a patch must be a list of operations, or an object with such a list in `patch`")
     return patch, keys
 
 
 def _pointer(text: object) -> list[str]:
     # datahub's own parse_patch_path refuses empty parts, which its builders send (tags without a source).
     if not isinstance(text, str) or not text.startswith("/"):
-        raise Invalid(f"path {text!r} of a patch must begin with /")
+        raise InvalidError(f"path {text!r} of a patch must begin with /")
     return [part.replace("~1", "/").replace("~0", "~") for part in text[1:].split("/")]
 
 
@@ -154,7 +157,7 @@ class _Form:
 
     def _item_to_lists(self, keys: list[str], item: Any, path: Path) -> Any:
         if not isinstance(item, dict):
-            raise Invalid(f"items of {'/'.join(path)} must be objects")
+            raise InvalidError(f"items of {'/'.join(path)} must be objects")
         found = {key: self.to_lists(part, (*path, key)) for key, part in item.items()}
         for field, key in zip(self.keys[path], keys, strict=True):
             if key and UNIT_SEPARATOR not in field:
@@ -165,11 +168,11 @@ class _Form:
         """Apply one operation to the maps.
 
         Raises:
-            Invalid: unknown operation, or a path that goes through something that is not an object.
+            InvalidError: unknown operation, or a path that goes through something that is not an object.
         """
         verb, parts = operation.get("op"), _pointer(operation.get("path"))
         if verb not in ("add", "replace", "remove"):
-            raise Invalid(f"operation {verb!r} of a patch is not one of add, replace, remove")
+            raise InvalidError(f"operation {verb!r} of a patch is not one of add, replace, remove")
         parent = _enter(maps, parts[:-1], make=verb != "remove")
         if verb == "remove":
             if parent is not None:
@@ -182,7 +185,7 @@ class _Form:
         elif missing == self._levels(path):  # a whole array, or something that is none
             parent[parts[-1]] = self.to_maps(value, path)
         else:
-            raise Invalid(f"path {operation['path']} needs {missing} more part(s) to name an item")
+            raise InvalidError(f"path {operation['path']} needs {missing} more part(s) to name an item")
 
     def _place(self, parts: list[str]) -> tuple[Path, int]:
         """Where in the aspect a pointer leads, and how many keys are missing to choose an item there."""
@@ -203,14 +206,16 @@ def _enter(maps: dict[str, Any], keys: Iterable[str], make: bool = True) -> Any:
     place: Any = maps
     for key in keys:
         if not isinstance(place, dict):
-            raise Invalid(f"{key!r} is below something that is not an object, or in an array without a known key")
+            raise InvalidError(f"{key!r} is below something that is not an object, or in an array without a known key")
         if key not in place:
             if not make:
                 return None
             place[key] = {}
         place = place[key]
     if not isinstance(place, dict):
-        raise Invalid("the path of a patch leads into something that is not an object, or an array without a known key")
+        raise InvalidError(
+            "the path of a patch leads into something that is not an object, or an array without a known key"
+        )
     return place
 
 
@@ -238,7 +243,7 @@ def _key_of(item: Any, fields: tuple[str, ...]) -> list[str]:
 def _fine_items(value: list[Any]) -> Iterable[tuple[list[str], Any]]:
     for entry in value:
         if not isinstance(entry, Mapping):
-            raise Invalid(f"items of {_FINE} must be objects")
+            raise InvalidError(f"items of {_FINE} must be objects")
         leaf = {k: entry[k] for k in ("confidenceScore", "upstreamType", "downstreamType") if k in entry}
         start, query = entry.get("transformOperation") or _NONE, entry.get("query") or _NONE
         for downstream in entry.get("downstreams") or []:

@@ -25,7 +25,7 @@ from datahub.metadata.urns import Urn
 from datahub.utilities.urns.error import InvalidUrnError
 
 from datahub_lite import patch
-from datahub_lite.errors import Invalid
+from datahub_lite.errors import InvalidError
 
 _TABLES = """
 create table if not exists endpoint_lineage (
@@ -97,14 +97,14 @@ def parse_urn(text: object) -> Urn:
     """A URN of a kind of entity that DataHub has.
 
     Raises:
-        Invalid: it is none.
+        InvalidError: it is none.
     """
     try:
         urn = Urn.from_string(str(text))
     except InvalidUrnError as error:
-        raise Invalid(str(error)) from None
+        raise InvalidError(str(error)) from None
     if urn.entity_type not in KEY_ASPECTS:
-        raise Invalid(f"{text}: there is no entity type {urn.entity_type!r}")
+        raise InvalidError(f"{text}: there is no entity type {urn.entity_type!r}")
     return urn
 
 
@@ -165,7 +165,7 @@ class Store:
             names: OpenLineage names to remember with their URNs.
 
         Raises:
-            Invalid: one of them is wrong.
+            InvalidError: one of them is wrong.
         """
         with self._transaction():
             for change in changes:
@@ -179,16 +179,16 @@ class Store:
     def _apply(self, change: Change) -> None:
         urn = parse_urn(change.urn)
         key_aspect = KEY_ASPECTS[urn.entity_type]
+        known = {key_aspect.get_aspect_name(), *key_aspect.get_aspect_info().get("entityAspects", ())}
+        if change.aspect not in ASPECT_MAP or change.aspect not in known:
+            raise InvalidError(f"Unknown aspect {change.aspect} for entity {urn.entity_type}")
         if change.verb is Verb.DELETE:
             self._delete(change.urn, None if change.aspect == key_aspect.get_aspect_name() else change.aspect)
             return
-        known = {key_aspect.get_aspect_name(), *key_aspect.get_aspect_info().get("entityAspects", ())}
-        if change.aspect not in ASPECT_MAP or change.aspect not in known:
-            raise Invalid(f"Unknown aspect {change.aspect} for entity {urn.entity_type}")
         if change.verb is Verb.CREATE and self._read(change.urn, change.aspect):
-            raise Invalid(f"Cannot perform CREATE: {change.aspect} of {change.urn} exists")
+            raise InvalidError(f"Cannot perform CREATE: {change.aspect} of {change.urn} exists")
         if change.verb is Verb.CREATE_ENTITY and self._rows(change.urn):
-            raise Invalid(f"Cannot perform CREATE_ENTITY: {change.urn} exists")
+            raise InvalidError(f"Cannot perform CREATE_ENTITY: {change.urn} exists")
         value = self._new_value(change)
         proposal = MetadataChangeProposalWrapper(
             entityUrn=change.urn, aspect=_typed(change.aspect, value), systemMetadata=_system(change.system)
@@ -301,17 +301,17 @@ def _typed(name: str, value: Any) -> _Aspect:
     """The value as one of DataHub's classes.
 
     Raises:
-        Invalid: it has not their shape.
+        InvalidError: it has not their shape.
     """
     if not isinstance(value, Mapping):
-        raise Invalid(f"{name}: the value must be an object")
+        raise InvalidError(f"{name}: the value must be an object")
     try:
         aspect = ASPECT_MAP[name].from_obj(post_json_transform(value))
         valid = aspect.validate()
     except Exception as error:  # the library raises whatever comes: AttributeError, KeyError, ValueError, AvroException
-        raise Invalid(f"{name}: {type(error).__name__}: {str(error)[:_REASON_CHARACTERS]}") from error
+        raise InvalidError(f"{name}: {type(error).__name__}: {str(error)[:_REASON_CHARACTERS]}") from error
     if not valid:
-        raise Invalid(f"{name}: a field has the wrong type, or a value that is not allowed")
+        raise InvalidError(f"{name}: a field has the wrong type, or a value that is not allowed")
     return aspect
 
 
@@ -321,14 +321,14 @@ def _system(value: Mapping[str, Any] | None) -> SystemMetadataClass | None:
     try:
         return SystemMetadataClass.from_obj(post_json_transform(dict(value)))
     except Exception as error:  # as in _typed
-        raise Invalid(f"systemMetadata: {error}") from error
+        raise InvalidError(f"systemMetadata: {error}") from error
 
 
 def _complete(name: str, value: dict[str, Any]) -> dict[str, Any]:
     """Give a patched aspect what it must have and no patch can bring, as DataHub's templates do."""
     fields = ASPECT_MAP[name].RECORD_SCHEMA.fields
-    arrays = [f.name for f in fields if not f.has_default and f.type.type == "array"]
-    value = {**dict.fromkeys(arrays, []), **value}
+    arrays: dict[str, Any] = {f.name: [] for f in fields if not f.has_default and f.type.type == "array"}
+    value = {**arrays, **value}
     _stamp(value)
     return value
 

@@ -1,0 +1,39 @@
+"""Wrong settings are named before anything listens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from datahub_lite.settings import read
+
+GOOD = {
+    "DATAHUB_HTTP_HOST": "127.0.0.1",
+    "DATAHUB_HTTP_PORT": "8980",
+    "DATAHUB_TOKEN": "0123456789abcdef",
+    "DATAHUB_STORE": "/x/datahub.db",
+    "DATAHUB_ICEBERG_CATALOGS": "lakehouse, other,",
+}
+
+
+def test_settings_are_read() -> None:
+    found = read(GOOD)
+    assert (found.host, found.port, found.store) == ("127.0.0.1", 8980, Path("/x/datahub.db"))
+    assert found.iceberg_catalogs == {"lakehouse", "other"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DATAHUB_TOKEN", "", "not set: DATAHUB_TOKEN"),
+        ("DATAHUB_TOKEN", "short", "fewer than 16"),
+        ("DATAHUB_HTTP_HOST", "0.0.0.0", "loopback"),
+        ("DATAHUB_HTTP_HOST", "datahub", "datahub"),
+        ("DATAHUB_HTTP_PORT", "http", "not a number"),
+        ("DATAHUB_STORE", "", "not set: DATAHUB_STORE"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_the_token_is_not_shown(name: str, value: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        read(GOOD | {name: value})
+    assert "short" not in str(caught.value)

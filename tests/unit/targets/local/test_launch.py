@@ -1,0 +1,204 @@
+"""A process becomes what its launch file says, after it has ended what an earlier incarnation left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tenacity import retry, stop_after_delay, wait_fixed
+
+from data_platform.targets.local import launch
+from data_platform.targets.local.launch import end_earlier, start_of
+
+#: A server with a child that ignores TERM no better than its parent does; both name themselves in a file.
+_FAMILY = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+with open(sys.argv[1] + ".part", "w") as stream:
+    stream.write(f"{os.getpid()} {child.pid}")
+os.rename(sys.argv[1] + ".part", sys.argv[1])
+time.sleep(60)
+"""
+
+
+class Family:
+    """A process group: a server and its child."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "family"
+        # A process that lives on while the test looks at it; the supervisor's part is played here.
+        self.process = subprocess.Popen(  # noqa: TID251
+            [sys.executable, "-c", _FAMILY, str(self.file)], start_new_session=True
+        )
+        self.parent, self.child = self._names()
+
+    @retry(stop=stop_after_delay(20), wait=wait_fixed(0.02), reraise=True)
+    def _names(self) -> tuple[int, int]:
+        parent, child = self.file.read_text().split()
+        return int(parent), int(child)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        return {"pid": self.parent, "start": start_of(self.parent), "digest": "a1"}
+
+    def reap(self) -> None:
+        """As its supervisor would: the parent is no zombie then."""
+        self.process.wait(timeout=20)
+
+    def kill(self) -> None:
+        try:
+            os.killpg(self.parent, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Iterator[Family]:
+    made = Family(tmp_path)
+    yield made
+    made.kill()
+
+
+def is_there(pid: int) -> bool:
+    return start_of(pid) != ""
+
+
+@retry(stop=stop_after_delay(20), wait=wait_fixed(0.02), reraise=True)
+def assert_gone(pid: int) -> None:
+    assert not is_there(pid)
+
+
+def test_a_process_is_known_by_its_start() -> None:
+    mine = start_of(os.getpid())
+    assert mine.count("/") == 1
+    assert start_of(os.getpid()) == mine
+    assert start_of(os.getppid()) != mine
+
+
+def test_a_number_without_a_process_has_no_start() -> None:
+    assert start_of(2**22 + 1) == ""
+
+
+def test_a_process_that_has_ended_but_was_not_reaped_counts_as_gone(family: Family) -> None:
+    os.kill(family.parent, signal.SIGKILL)
+    assert_gone(family.parent)
+    assert Path(f"/proc/{family.parent}").exists()
+
+
+def test_an_earlier_server_and_its_child_are_ended(family: Family) -> None:
+    assert end_earlier(family.record, signal.SIGTERM, 10)
+    assert_gone(family.parent)
+    assert_gone(family.child)
+
+
+def test_a_child_that_outlived_its_killed_server_is_ended(family: Family) -> None:
+    record = family.record
+    os.kill(family.parent, signal.SIGKILL)
+    family.reap()
+    assert is_there(family.child)
+    assert end_earlier(record, signal.SIGTERM, 10)
+    assert_gone(family.child)
+
+
+def test_a_server_that_ignores_its_stop_signal_is_killed_after_its_time(family: Family) -> None:
+    os.kill(family.parent, signal.SIGSTOP)  # it takes no TERM now
+    started = time.monotonic()
+    assert end_earlier(family.record, signal.SIGTERM, 0.3)
+    assert 0.3 <= time.monotonic() - started < 10
+    assert_gone(family.parent)
+    assert_gone(family.child)
+
+
+def test_a_process_that_has_got_the_number_since_is_left_alone(family: Family) -> None:
+    stranger = {**family.record, "start": "another-boot/12345"}
+    assert not end_earlier(stranger, signal.SIGKILL, 1)
+    assert is_there(family.parent)
+    assert is_there(family.child)
+
+
+def test_a_record_of_a_process_that_is_gone_is_no_work(family: Family) -> None:
+    record = family.record
+    family.kill()
+    assert_gone(family.child)
+    assert not end_earlier(record, signal.SIGTERM, 1)
+
+
+def test_a_process_does_not_end_itself() -> None:
+    assert not end_earlier({"pid": os.getpid(), "start": start_of(os.getpid())}, signal.SIGKILL, 1)
+
+
+def launch_file(tmp_path: Path, **changes: Any) -> Path:
+    data = tmp_path / "data"
+    data.mkdir(exist_ok=True)
+    program = "import json, os; print(json.dumps([dict(os.environ), os.getcwd(), os.getpid(), os.umask(0)]))"
+    content = {
+        "command": [sys.executable, "-I", "-c", program],
+        "environment": {"TOKEN": "secret-value", "PATH": os.environ["PATH"]},
+        "directory": str(data),
+        "digest": "a1",
+        "record": str(tmp_path / "started.json"),
+        "stop_signal": "TERM",
+        "stop_seconds": 10,
+        **changes,
+    }
+    path = tmp_path / "launch.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def start(path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", str(Path(launch.__file__)), str(path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "FROM_THE_CALLER": "x"},
+    )
+
+
+def test_it_becomes_the_program_with_exactly_its_environment_and_folder(tmp_path: Path) -> None:
+    done = start(launch_file(tmp_path))
+    assert done.returncode == 0, done.stderr
+    environment, folder, pid, umask = json.loads(done.stdout)
+    assert environment.pop("LC_CTYPE", "C.UTF-8") == "C.UTF-8"  # Python's own
+    assert environment == {"TOKEN": "secret-value", "PATH": os.environ["PATH"]}
+    assert folder == str(tmp_path / "data")
+    assert umask == 0o077
+    record = json.loads((tmp_path / "started.json").read_text())
+    assert record["pid"] == pid
+    assert record["digest"] == "a1"
+    assert "/" in record["start"]
+
+
+def test_it_ends_what_the_record_names_first(tmp_path: Path, family: Family) -> None:
+    path = launch_file(tmp_path)
+    (tmp_path / "started.json").write_text(json.dumps(family.record))
+    done = start(path)
+    assert done.returncode == 0, done.stderr
+    assert_gone(family.parent)
+    assert_gone(family.child)
+
+
+@pytest.mark.parametrize("content", ["", '{"pid": 1'])
+def test_a_damaged_record_does_not_keep_a_server_from_starting(tmp_path: Path, content: str) -> None:
+    path = launch_file(tmp_path)
+    (tmp_path / "started.json").write_text(content)
+    assert start(path).returncode == 0
+    assert json.loads((tmp_path / "started.json").read_text())["digest"] == "a1"
+
+
+def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    done = start(launch_file(tmp_path, command=[str(tmp_path / "none")]))
+    assert done.returncode != 0
+    assert "No such file" in done.stderr
+    assert "secret-value" not in done.stderr

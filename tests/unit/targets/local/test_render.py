@@ -1,0 +1,69 @@
+"""Templates know the component's bindings and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_platform.stack.errors import PlatformError
+from data_platform.targets.local.render import render, rendered_files
+
+BINDINGS = {"TRINO_HTTP_PORT": "8440", "ETC": "/etc/trino"}
+
+
+def test_a_template_is_filled() -> None:
+    assert render("port={{ TRINO_HTTP_PORT }}\n", BINDINGS, "x") == "port=8440\n"
+
+
+@pytest.mark.parametrize("text", ["", "plain", "${ENV:PORT}", "a { b }", "100 %"])
+def test_a_text_without_a_template_is_left_alone(text: str) -> None:
+    assert render(text, BINDINGS, "x") == text
+
+
+def test_an_unknown_binding_is_named_with_the_place_and_the_remedy() -> None:
+    with pytest.raises(PlatformError) as caught:
+        render("{{ KAFKA_URL }}", BINDINGS, "trino/local.yaml: server")
+    assert caught.value.problem == "trino/local.yaml: server: 'KAFKA_URL' is undefined"
+    assert "depends_on" in caught.value.remedy
+    assert "ETC, TRINO_HTTP_PORT" in caught.value.remedy
+
+
+def test_an_error_names_bindings_and_never_their_values() -> None:
+    with pytest.raises(PlatformError) as caught:
+        render("{{ KAFKA_URL }}", {"TRINO_PASSWORD": "verysecretvalue"}, "x")
+    assert "TRINO_PASSWORD" in str(caught.value)
+    assert "verysecretvalue" not in str(caught.value)
+
+
+def test_a_broken_template_is_refused() -> None:
+    with pytest.raises(PlatformError, match="trino/etc/config: "):
+        render("{{ TRINO_HTTP_PORT", BINDINGS, "trino/etc/config")
+
+
+def test_the_environment_of_the_caller_is_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FROM_THE_SHELL", "x")
+    with pytest.raises(PlatformError, match="FROM_THE_SHELL"):
+        render("{{ FROM_THE_SHELL }}", BINDINGS, "x")
+
+
+def test_files_are_rendered_by_their_suffix_and_copied_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "catalog" / "a.properties.j2").write_text("port={{ TRINO_HTTP_PORT }}\n")
+    (tmp_path / "raw.txt").write_text("{{ TRINO_HTTP_PORT }}\n")
+    (tmp_path / "binary").write_bytes(b"\xff\x00")
+    assert rendered_files(tmp_path, BINDINGS) == {
+        "catalog/a.properties": b"port=8440\n",
+        "raw.txt": b"{{ TRINO_HTTP_PORT }}\n",
+        "binary": b"\xff\x00",
+    }
+
+
+def test_a_component_without_configuration_has_no_files(tmp_path: Path) -> None:
+    assert rendered_files(tmp_path / "none", BINDINGS) == {}
+
+
+def test_an_unknown_binding_in_a_file_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.j2").write_text("{{ KAFKA_URL }}")
+    with pytest.raises(PlatformError, match=r"a\.j2: 'KAFKA_URL' is undefined"):
+        rendered_files(tmp_path, BINDINGS)
