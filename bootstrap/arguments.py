@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parent.parent
 TEST_ROOMS = ("lint", "unit", "dags", "docs", "e2e", "drills")
 
 
-def parse_arguments(words: list[str]) -> argparse.Namespace:
-    """Arguments of one call; exits with 2 and the usage where they are wrong."""
+def make_parser() -> argparse.ArgumentParser:
+    """The command line; docs/reference/commands.md is generated from it."""
     parser = argparse.ArgumentParser(prog="python3 -m bootstrap", description="Brings up the data platform.")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
@@ -30,21 +30,27 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     status = verb("status", "components, addresses, state and last checks")
     status.add_argument("--json", action="store_true", help="for programs")
     check = verb("check", "run checks now")
-    check.add_argument("components", nargs="*", metavar="COMPONENT")
+    check.add_argument("components", nargs="*", metavar="COMPONENT", help="whose checks (default: all)")
     logs = verb("logs", "last lines of a component's logs")
-    logs.add_argument("component", metavar="COMPONENT")
-    logs.add_argument("--lines", type=int, default=100)
+    logs.add_argument("component", metavar="COMPONENT", help="whose logs")
+    logs.add_argument("--lines", type=int, default=100, metavar="N", help="how many of each log (default: 100)")
     verb("doctor", "what is missing on this machine, before anything starts")
     ingest = verb("ingest", "put files where a dataset's flow takes them")
-    ingest.add_argument("dataset", metavar="DATASET")
-    ingest.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    ingest.add_argument("dataset", metavar="DATASET", help="name of the dataset")
+    ingest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what to copy there")
     run = verb("run", "trigger a DAG, follow it, and exit with its outcome")
-    run.add_argument("dag", metavar="DAG_ID")
+    run.add_argument("dag", metavar="DAG_ID", help="which DAG")
     run.add_argument("--conf", default="{}", metavar="JSON", help="parameters of the run")
     down = verb("down", "stop the platform")
     down.add_argument("--purge", action="store_true", help="remove its data and secrets too")
     test = verb("test", "run the tests")
     test.add_argument("rooms", nargs="*", metavar="ROOM", help=f"some of {', '.join(TEST_ROOMS)} (default: all)")
+    return parser
+
+
+def parse_arguments(words: list[str]) -> argparse.Namespace:
+    """Arguments of one call; exits with 2 and the usage where they are wrong."""
+    parser = make_parser()
     found = parser.parse_args(words)
     found.state = found.state.absolute()
     if found.verb == "test" and (unknown := [room for room in found.rooms if room not in TEST_ROOMS]):

@@ -33,7 +33,8 @@ def write(wanted: DataFrame, table: str) -> None:
     """Make the table with some wrong rows, then merge the wanted ones into it."""
     spark = wanted.sparkSession
     spark.sql(f"create namespace if not exists {table.rpartition('.')[0]}")
-    wanted.where("id % 3 = 0").withColumn("amount", f.lit(0).cast("decimal(12,2)")).writeTo(table).using("iceberg").create()
+    wrong = wanted.where("id % 3 = 0").withColumn("amount", f.lit(0).cast("decimal(12,2)"))
+    wrong.writeTo(table).using("iceberg").create()
     wanted.createOrReplaceTempView("wanted")
     spark.sql(
         f"merge into {table} t using wanted w on t.id = w.id "

@@ -1,9 +1,11 @@
 """An Iceberg table is made, added to, read as it is and as it was, and removed."""
 
+# ruff: noqa: S608 - the only name in these statements is made by scratch_table()
+
 from __future__ import annotations
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
-from data_platform.checks.scratch import SCHEMA, drop_left_over_tables, drop_table, object_store, scratch_name
+from data_platform.checks.scratch import SCHEMA, drop_left_over_tables, object_store, scratch_table
 
 _ROWS = 25
 
@@ -13,11 +15,11 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     del params
     from data_platform.clients.trino import Trino
 
-    name = scratch_name()
-    table, store = f"{SCHEMA}.{name}", object_store(platform, deadline)
+    store = object_store(platform, deadline)
     with Trino(platform.address("trino", "http").url, deadline.remaining) as trino:
         trino.rows(f"create schema if not exists {SCHEMA}")
-        try:
+        with scratch_table(trino, store) as name:
+            table = f"{SCHEMA}.{name}"
             trino.rows(f"create table {table} as select nationkey, name from tpch.tiny.nation")
             trino.rows(f"insert into {table} values (-1, 'Atlantis')")
             now = trino.rows(f"select count(*), min_by(name, nationkey) from {table}")
@@ -29,8 +31,6 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
             then = trino.value(f"select count(*) from {table} for version as of {history[0][0]}")
             if then != _ROWS:
                 raise CheckFailed(f"{table} as of snapshot {history[0][0]}: expected {_ROWS} rows, found {then}")
-        finally:
-            drop_table(trino, store, name)
         old = drop_left_over_tables(trino, store)
         if name in (row[0] for row in trino.rows(f"show tables from {SCHEMA}")):
             raise CheckFailed(f"{table} is still there after its removal")

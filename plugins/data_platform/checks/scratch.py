@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from data_platform.checks.base import CheckFailed, Deadline, Platform
@@ -46,6 +47,20 @@ def object_store(platform: Platform, deadline: Deadline) -> Minio:
 
     keys = platform.credentials("s3")
     return s3.client(platform.address("s3", "http").url, keys["access_key"], keys["secret_key"], deadline.remaining)
+
+
+@contextmanager
+def scratch_table(trino: Trino, store: Minio) -> Iterator[str]:
+    """Name in SCHEMA for a table that the block makes; table and files are removed after it."""
+    name = scratch_name()
+    try:
+        yield name
+    except BaseException:
+        # What went wrong first is the evidence; what cannot be removed now is left over for a later run.
+        with suppress(Exception):
+            drop_table(trino, store, name)
+        raise
+    drop_table(trino, store, name)
 
 
 def drop_table(trino: Trino, store: Minio, name: str) -> None:

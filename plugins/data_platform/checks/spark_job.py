@@ -1,5 +1,7 @@
 """A Spark job writes a table by MERGE and Trino reads it."""
 
+# ruff: noqa: S608 - the only name in these statements is made by scratch_table()
+
 from __future__ import annotations
 
 from datetime import date, timedelta
@@ -9,7 +11,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
-from data_platform.checks.scratch import SCHEMA, drop_left_over_tables, drop_table, object_store, scratch_name
+from data_platform.checks.scratch import SCHEMA, drop_left_over_tables, object_store, scratch_table
 
 _JOB = "spark_jobs/platform_check/write_table.py"
 _FIRST_DAY = date(2024, 1, 1)
@@ -19,7 +21,7 @@ _SHOWN = 30
 class Params(KindParams):
     """Arguments of the kind."""
 
-    rows: int = Field(1000, ge=1, le=1_000_000, description="Rows that the job writes.")
+    rows: int = Field(default=1000, ge=1, le=1_000_000, description="Rows that the job writes.")
 
 
 class Sums(NamedTuple):
@@ -46,25 +48,21 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Run the job, compare what Trino reads with an independent computation, and drop the table."""
     from data_platform.clients.trino import Trino
 
-    name = scratch_name()
-    table, store = f"{SCHEMA}.{name}", object_store(platform, deadline)
+    store = object_store(platform, deadline)
     with Trino(platform.address("trino", "http").url, deadline.remaining) as trino:
-        try:
-            job = platform.run_tool(
-                "spark", "submit", [_JOB, "--table", table, "--rows", str(params.rows)], deadline.remaining
-            )
+        with scratch_table(trino, store) as name:
+            table = f"{SCHEMA}.{name}"
+            arguments = [_JOB, "--table", table, "--rows", str(params.rows)]
+            job = platform.run_tool("spark", "submit", arguments, deadline.remaining)
             if job.returncode != 0:
                 last = "\n".join(job.output.strip().splitlines()[-_SHOWN:])
                 raise CheckFailed(f"{_JOB} ended with {job.returncode}:\n{last}")
-            found = Sums(
-                *trino.rows(
-                    "select count(*), sum(amount), sum(amount * (id + date_diff('day', "
-                    f"date '{_FIRST_DAY}', day))), min(day), max(day) from {table}"
-                )[0]
+            (sums,) = trino.rows(
+                "select count(*), sum(amount), sum(amount * (id + date_diff('day', "
+                f"date '{_FIRST_DAY}', day))), min(day), max(day) from {table}"
             )
-        finally:
-            drop_table(trino, store, name)
         drop_left_over_tables(trino, store)
+    found = Sums(*sums)
     if found != (wanted := expected(params.rows)):
         raise CheckFailed(f"{table}: expected {wanted}, Trino reads {found}")
     return f"{table}: Trino reads {found.rows} rows that Spark merged, sum of amount {found.amount}, as computed apart"

@@ -10,9 +10,9 @@ from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platfor
 class Params(KindParams):
     """Arguments of the kind."""
 
-    component: str = Field("trino", description="Component that takes the query, by Trino's protocol.")
-    endpoint: str = Field("http", description="One of its endpoints.")
-    catalog: str | None = Field(None, description="Catalog of names that say none.")
+    component: str = Field(default="trino", description="Component that takes the query, by Trino's protocol.")
+    endpoint: str = Field(default="http", description="One of its endpoints.")
+    catalog: str | None = Field(default=None, description="Catalog of names that say none.")
     sql: str = Field(min_length=1, description="One query.")
     expect: int | str | bool = Field(description="First value of its first row.")
 

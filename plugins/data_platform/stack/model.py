@@ -9,13 +9,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, StringConstraints, model_validator
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 CheckName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{5,79}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Seconds = Annotated[float, Field(gt=0)]
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
@@ -34,6 +33,13 @@ def _duration(value: object) -> object:
             raise ValueError(f"{value!r} is not a duration; write for example 90s, 2m or 1h")
         return float(match[1]) * _UNITS[match[2]]
     return value
+
+
+#: Seconds; in YAML a number, or a duration such as 90s.
+Seconds = Annotated[
+    PositiveFloat,
+    BeforeValidator(_duration, json_schema_input_type=PositiveFloat | Annotated[str, Field(pattern=_DURATION.pattern)]),
+]
 
 
 class Endpoint(Strict):
@@ -71,8 +77,6 @@ class CheckSpec(Strict):
     kind: Key = Field(description="Module in data_platform/checks.")
     within: Seconds = Field(60.0, description="Deadline in seconds, or a duration such as 2m.")
     params: dict[str, Any] = Field(default_factory=dict, alias="with", description="Arguments of the kind.")
-
-    _read_within = field_validator("within", mode="before")(_duration)
 
 
 class Backup(Strict):
@@ -167,8 +171,6 @@ class Ready(Strict):
     command: tuple[str, ...] | None = Field(None, description="Command that exits 0.")
     within: Seconds = Field(120.0, description="Deadline in seconds, or a duration such as 2m.")
 
-    _read_within = field_validator("within", mode="before")(_duration)
-
     @model_validator(mode="after")
     def _exactly_one_way(self) -> Self:
         if (self.http is None) == (self.command is None):
@@ -184,8 +186,6 @@ class Job(Strict):
     creates: str | None = Field(None, description="Path that exists once it has run; it never runs again then.")
     unprivileged: bool = Field(False, description="Refuses root: as root, run as the user nobody.")
     within: Seconds = Field(300.0)
-
-    _read_within = field_validator("within", mode="before")(_duration)
 
 
 class Process(Strict):

@@ -49,8 +49,8 @@ class FakeStore:
     def __init__(self, *names: str) -> None:
         self.names = set(names)
 
-    def list_objects(self, bucket: str, prefix: str, recursive: bool = False, include_version: bool = False) -> list[FakeObject]:
-        assert bucket == "lakehouse"
+    def list_objects(self, bucket: str, prefix: str, recursive: bool = False, **options: bool) -> list[FakeObject]:
+        assert (bucket, options.get("include_version", False)) == ("lakehouse", recursive)
         found = sorted(name for name in self.names if name.startswith(prefix))
         if not recursive:
             found = sorted({prefix + name.removeprefix(prefix).partition("/")[0] + "/" for name in found})
@@ -75,6 +75,7 @@ class FakePlatform:
         return {"access_key": component, "secret_key": "secret"}
 
     def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
+        assert seconds > 0
         assert (component, tool) == ("spark", "submit")
         assert self.tool is not None
         return self.tool(arguments)

@@ -63,7 +63,18 @@ def test_a_lost_row_or_snapshot_or_past_fails_and_the_table_is_dropped(
     assert trino.asked[-1].startswith("drop table if exists lakehouse.scratch.check_")
 
 
+def test_a_failed_removal_does_not_hide_what_failed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = {"create table": RuntimeError("the first"), "drop table": RuntimeError("the second")}
+    with pytest.raises(RuntimeError, match="the first"):
+        run(monkeypatch, broken)
+
+
+def test_a_table_that_cannot_be_removed_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError, match="the second"):
+        run(monkeypatch, {"drop table": RuntimeError("the second")})
+
+
 def test_a_table_that_stays_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data_platform.checks.iceberg_roundtrip.scratch_name", lambda: "check_9999999999_0123abcd")
+    monkeypatch.setattr("data_platform.checks.scratch.scratch_name", lambda: "check_9999999999_0123abcd")
     with pytest.raises(CheckFailed, match="still there"):
         run(monkeypatch, {"show tables": [["check_9999999999_0123abcd"]]})

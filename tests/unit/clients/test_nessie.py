@@ -67,6 +67,6 @@ def test_a_branch_is_removed_only_at_the_commit_that_was_seen() -> None:
 
 
 def test_a_refusal_is_raised_in_the_words_of_nessie() -> None:
-    with session(lambda _: httpx.Response(409, text="expected-hash is not current")) as nessie:
-        with pytest.raises(NessieError, match="answers 409: expected-hash is not current"):
-            nessie.delete_branch("dev", "old")
+    nessie = session(lambda _: httpx.Response(409, text="expected-hash is not current"))
+    with pytest.raises(NessieError, match="answers 409: expected-hash is not current"), nessie:
+        nessie.delete_branch("dev", "old")

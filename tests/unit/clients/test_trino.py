@@ -11,7 +11,8 @@ from data_platform.clients import trino as client
 
 
 def refusal(name: str) -> trino.exceptions.TrinoQueryError:
-    return trino.exceptions.TrinoQueryError({"errorName": name, "errorType": "INTERNAL_ERROR", "message": f"it says {name}"})
+    said = {"errorName": name, "errorType": "INTERNAL_ERROR", "message": f"it says {name}"}
+    return trino.exceptions.TrinoQueryError(said)
 
 
 class Cursor:

@@ -16,9 +16,7 @@ NAMES = st.text(alphabet="abcdefgh", min_size=1, max_size=3)
 def acyclic(draw: st.DrawFn) -> dict[str, list[str]]:
     """Each name depends only on names before it in a drawn order."""
     names = draw(st.lists(NAMES, min_size=1, max_size=12, unique=True))
-    return {
-        name: draw(st.lists(st.sampled_from(names[:i]), unique=True)) if i else [] for i, name in enumerate(names)
-    }
+    return {name: draw(st.lists(st.sampled_from(names[:i]), unique=True)) if i else [] for i, name in enumerate(names)}
 
 
 @st.composite

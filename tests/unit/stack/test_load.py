@@ -67,7 +67,10 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown_nested_key": (lambda c: c["resources"].update(disk=1), ("resources.disk: unknown key",)),
     "missing_key": (lambda c: c.pop("summary"), ("summary: Field required",)),
     "no_check": (lambda c: c.update(checks=[]), ("checks:", "at least 1 item")),
-    "duplicate_check_names": (lambda c: c["checks"].append(c["checks"][0]), ("two checks are named answers-on-its-page",)),
+    "duplicate_check_names": (
+        lambda c: c["checks"].append(c["checks"][0]),
+        ("two checks are named answers-on-its-page",),
+    ),
     "databases_without_postgresql": (lambda c: c.update(depends_on=["s3"]), ("'postgresql' in depends_on",)),
     "backup_none_without_reason": (lambda c: c.update(backup={"kind": "none"}), ("backup:", "needs a reason")),
     "bad_duration": (lambda c: c["checks"][0].update(within="soon"), ("checks.0.within", "'soon' is not a duration")),

@@ -67,25 +67,30 @@ def place(stack: Stack, component: str, cache: Path) -> dict[str, Placed]:
     """All artifacts of a component and the toolchains that it names, by name.
 
     Raises:
-        PlatformError: a source or lock file is missing, or `needs` names no artifact.
+        PlatformError: a source or lock file is missing, or `needs` names no artifact or goes round in a circle.
     """
     item = stack.components[component]
     specs = {name: (stack.toolchains[name], stack.root / "stack") for name in item.local.toolchains}
     specs |= {name: (spec, item.folder) for name, spec in item.local.artifacts.items()}
     placed: dict[str, Placed] = {}
 
-    def add(name: str, asking: str) -> Placed:
+    def add(name: str, asking: tuple[str, ...]) -> Placed:
         if name in placed:
             return placed[name]
+        where = item.folder / "local.yaml"
         if name not in specs:
             raise PlatformError(
-                f"{item.folder / 'local.yaml'}: {asking} needs {name!r}, which is no artifact",
-                f"use one of {', '.join(specs)}",
+                f"{where}: {asking[-1]} needs {name!r}, which is no artifact", f"use one of {', '.join(specs)}"
+            )
+        if name in asking:
+            raise PlatformError(
+                f"{where}: artifacts need each other in a circle: {' → '.join((*asking, name))}",
+                "take one of these names out of a needs",
             )
         spec, folder = specs[name]
         if spec.environment:
             folder = stack.root
-        needs = tuple(add(needed, name) for needed in spec.needs)
+        needs = tuple(add(needed, (*asking, name)) for needed in spec.needs)
         digest = digest_of(
             json.dumps(spec.model_dump(mode="json"), sort_keys=True),
             *_inputs(stack.root, spec, folder),
@@ -95,7 +100,7 @@ def place(stack: Stack, component: str, cache: Path) -> dict[str, Placed]:
         return placed[name]
 
     for name in specs:
-        add(name, component)
+        add(name, ())
     return placed
 
 

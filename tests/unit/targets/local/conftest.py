@@ -64,7 +64,9 @@ class Servers:
     def _create(self, kind: str) -> object:
         def create(place: LocalTarget, component: str, name: str) -> None:
             found: Sequence[Resource] = provision.wanted(place, component)
-            self.made += [Seen(kind=r.kind, name=name, digest=r.digest) for r in found if (r.kind, r.name) == (kind, name)]
+            self.made += [
+                Seen(kind=r.kind, name=name, digest=r.digest) for r in found if (r.kind, r.name) == (kind, name)
+            ]
 
         return create
 

@@ -59,7 +59,9 @@ def inside(cache: Path) -> list[str]:
     return sorted(p.name for p in (cache / "artifacts").glob("*") if p.suffix != ".lock")
 
 
-def tar_of(files: dict[str, bytes], links: dict[str, str] | None = None, name: str = "server-1.0.tar.gz") -> dict[str, bytes]:
+def tar_of(
+    files: dict[str, bytes], links: dict[str, str] | None = None, name: str = "server-1.0.tar.gz"
+) -> dict[str, bytes]:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz") as tar:
         for path, content in files.items():
@@ -92,9 +94,7 @@ def test_a_second_fetch_is_no_work(tiny: Tiny, cache: Path, serve: Fetched) -> N
 
 
 @pytest.mark.parametrize("content", [b"another server\n", CONTENT[:-5], b""], ids=["other", "truncated", "empty"])
-def test_a_wrong_digest_is_refused_and_leaves_nothing(
-    tiny: Tiny, cache: Path, serve: Fetched, content: bytes
-) -> None:
+def test_a_wrong_digest_is_refused_and_leaves_nothing(tiny: Tiny, cache: Path, serve: Fetched, content: bytes) -> None:
     serve({"server-1.0.tar.gz": content})
     server = placed(tiny, cache, maven=COORDINATE, sha256=[DIGEST])
     with pytest.raises(PlatformError) as caught:
@@ -114,7 +114,9 @@ def test_any_of_the_accepted_digests_will_do(tiny: Tiny, cache: Path, serve: Fet
     assert server.is_there
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), PlatformError("no network", "look"), OSError(28, "full")])
+@pytest.mark.parametrize(
+    "interruption", [KeyboardInterrupt(), PlatformError("no network", "look"), OSError(28, "full")]
+)
 def test_an_interrupted_fetch_leaves_nothing_under_the_final_name_and_can_be_repeated(
     tiny: Tiny, cache: Path, serve: Fetched, interruption: BaseException
 ) -> None:
@@ -197,9 +199,7 @@ def test_a_coordinate_has_one_file_name(coordinate: str, file: str) -> None:
     assert maven_file(coordinate) == file
 
 
-def test_an_archive_is_unpacked_without_its_leading_folder_and_goes(
-    tiny: Tiny, cache: Path, serve: Fetched
-) -> None:
+def test_an_archive_is_unpacked_without_its_leading_folder_and_goes(tiny: Tiny, cache: Path, serve: Fetched) -> None:
     archive = tar_of({"server-1.0/bin/run": b"run", "server-1.0/lib/a.jar": b"a"})
     serve(archive)
     digest = hashlib.sha256(archive["server-1.0.tar.gz"]).hexdigest()
@@ -231,7 +231,9 @@ def test_only_what_is_to_be_kept_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_kept_hard_link_to_a_file_that_is_not_kept_survives(tmp_path: Path) -> None:
-    archive = tar_of({"s/plugin/kafka/shared.jar": b"shared"}, {"s/plugin/tpch/shared.jar": "s/plugin/kafka/shared.jar"})
+    archive = tar_of(
+        {"s/plugin/kafka/shared.jar": b"shared"}, {"s/plugin/tpch/shared.jar": "s/plugin/kafka/shared.jar"}
+    )
     unpack(archive_at(tmp_path, archive), tmp_path / "out", 1, ("plugin/tpch/*",))
     assert unpacked(tmp_path / "out") == {"plugin/tpch/shared.jar": b"shared"}
 
@@ -322,7 +324,9 @@ def test_the_lock_of_an_environment_is_an_input(tiny: Tiny, cache: Path) -> None
     assert placed(tiny, cache, environment="spark").digest != before.digest
 
 
-@pytest.mark.parametrize("artifact", [{"maven_lock": "lib.lock"}, {"build": ["true"], "source": "image"}, {"environment": "x"}])
+@pytest.mark.parametrize(
+    "artifact", [{"maven_lock": "lib.lock"}, {"build": ["true"], "source": "image"}, {"environment": "x"}]
+)
 def test_a_missing_input_is_named(tiny: Tiny, cache: Path, artifact: dict[str, object]) -> None:
     with pytest.raises(PlatformError, match=r"(lib\.lock|image|x\.txt) is missing"):
         placed(tiny, cache, **artifact)
@@ -332,6 +336,15 @@ def test_a_need_that_is_no_artifact_is_refused(tiny: Tiny, cache: Path) -> None:
     with pytest.raises(PlatformError, match="server needs 'java', which is no artifact") as caught:
         placed(tiny, cache, build=["true"], needs=["java"])
     assert caught.value.remedy == "use one of server"
+
+
+def test_artifacts_that_need_each_other_are_refused_by_name(tiny: Tiny, cache: Path) -> None:
+    tiny.edit(
+        tiny.local("portal"),
+        lambda c: c.update(artifacts={a: {"build": ["true"], "needs": [b]} for a, b in ("xy", "yz", "zx")}),
+    )
+    with pytest.raises(PlatformError, match="in a circle: x → y → z → x"):
+        place(load_stack(tiny.root), "portal", cache)
 
 
 def test_a_build_sees_what_it_needs_by_the_same_names_as_a_process(tiny: Tiny, cache: Path) -> None:

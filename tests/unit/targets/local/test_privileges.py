@@ -46,11 +46,15 @@ def test_a_closed_folder_costs_the_one_capability_to_read(monkeypatch: pytest.Mo
     assert words == ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
 
 
-def test_a_folder_is_passable_when_it_and_all_above_it_are_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_is_passable_when_it_and_all_above_it_are_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inner = tmp_path / "outer" / "inner"
     inner.mkdir(parents=True)
     # What lies above the test's own folder is the machine's business.
-    monkeypatch.setattr(Path, "parents", property(lambda self: [p for p in (self.parent, self.parent.parent) if p != tmp_path]))
+    monkeypatch.setattr(
+        Path, "parents", property(lambda self: [p for p in (self.parent, self.parent.parent) if p != tmp_path])
+    )
     inner.chmod(0o755)
     inner.parent.chmod(0o755)
     assert privileges._passable(inner)
@@ -94,8 +98,6 @@ def test_root_gives_a_folder_to_nobody_once(monkeypatch: pytest.MonkeyPatch, tmp
 def test_the_prefix_really_makes_a_command_unprivileged(tmp_path: Path) -> None:
     from data_platform.clients.commands import run
 
-    output = run(
-        [*unprivileged_prefix(Path("/")), "id", "-u"], doing="id", remedy="none", seconds=10, folder=Path("/")
-    )
+    output = run([*unprivileged_prefix(Path("/")), "id", "-u"], doing="id", remedy="none", seconds=10, folder=Path("/"))
     assert int(output) == pwd.getpwnam("nobody").pw_uid
     del tmp_path

@@ -156,7 +156,9 @@ def test_a_job_with_creates_runs_once_whatever_changes(place: LocalTarget, tiny:
 
 
 def test_a_job_that_fails_says_where_its_log_is_and_is_not_recorded(place: LocalTarget, tiny: Tiny) -> None:
-    tiny.edit(tiny.local("reader"), lambda c: c["jobs"].update(prepare={"command": ["sh", "-c", "echo no luck; exit 3"]}))
+    tiny.edit(
+        tiny.local("reader"), lambda c: c["jobs"].update(prepare={"command": ["sh", "-c", "echo no luck; exit 3"]})
+    )
     broken = again(place)
     with pytest.raises(PlatformError, match="reader: job prepare: sh ended with 3") as caught:
         deploy(broken)
@@ -272,7 +274,9 @@ def test_a_tool_runs_with_the_bindings_of_its_component(place: LocalTarget) -> N
 
 
 def test_a_tool_that_takes_too_long_is_ended_and_says_so(place: LocalTarget, tiny: Tiny) -> None:
-    tiny.edit(tiny.local("reader"), lambda c: c["tools"]["say"].update(command=["sh", "-c", "echo begun; exec sleep 60"]))
+    tiny.edit(
+        tiny.local("reader"), lambda c: c["tools"]["say"].update(command=["sh", "-c", "echo begun; exec sleep 60"])
+    )
     slow = again(place)
     deploy(slow)
     returncode, output = slow.run_tool("reader", "say", [], seconds=0.3)

@@ -23,9 +23,17 @@ def run(command: list[str], environment: dict[str, str], folder: Path) -> None:
         SystemExit: it failed; with its last lines.
     """
     done = subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", check=False, timeout=_SECONDS,
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=_SECONDS,
+    )
     if done.returncode != 0:
         sys.exit("\n".join([*done.stdout.splitlines()[-20:], f"{command[0]} ended with {done.returncode}"]))
 
@@ -55,12 +63,12 @@ def main(java_home: str, flags: str, classpath: str, python: str, output: str) -
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        job = ["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(defaults), str(Path(os.environ["ROOT"], _JOB))]
-        arguments = ["--table", "training.scratch.training", "--rows", "1000"]
-        listing = ["-Xshare:off", f"-XX:DumpLoadedClassList={classes}", "-cp", classpath]
-        run([*java, *listing, *job, *arguments], environment, Path(scratch))
-        dumping = ["-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={output}", "-cp", classpath]
-        run([*java, *dumping], environment, Path(scratch))
+        submit = ["org.apache.spark.deploy.SparkSubmit", "--properties-file", str(defaults)]
+        job = [str(Path(os.environ["ROOT"], _JOB)), "--table", "training.scratch.training", "--rows", "1000"]
+        record = ["-Xshare:off", f"-XX:DumpLoadedClassList={classes}"]
+        run([*java, *record, "-cp", classpath, *submit, *job], environment, Path(scratch))
+        dump = ["-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={output}"]
+        run([*java, *dump, "-cp", classpath], environment, Path(scratch))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,264 @@
+"""The house rules of DAGs: which there are, their arrows, and what each must have. Twins prove that a guard can fail."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from data_platform.dagkit.alerts import alert
+from data_platform.stack.load import Stack, load_stack
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+
+ROOT = Path(__file__).resolve().parents[2]
+IDS = {"stack_deploy", "stack_drift", "stack_health"}
+VERBS = {"observe", "plan", "apply", "wait", "verify"}
+EVERY_DAG = pytest.mark.parametrize("dag_id", sorted(IDS))
+Parse = Callable[[Path], "DagBag"]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return load_stack(ROOT)
+
+
+def test_all_dag_files_can_be_imported(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert bag.dags
+
+
+def test_exactly_these_dags_exist(bag: DagBag) -> None:
+    assert set(bag.dags) == IDS
+
+
+def test_a_dag_file_with_a_wrong_import_is_reported(parse_folder: Parse, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("from airflow.sdk import DAG\nfrom data_platform import nothing_of_the_kind\n")
+    found = parse_folder(tmp_path)
+    assert found.dags == {}
+    ((_, trace),) = found.import_errors.items()
+    assert "nothing_of_the_kind" in trace
+
+
+def test_a_dag_file_that_opens_a_socket_is_reported(parse_folder: Parse, tmp_path: Path) -> None:
+    (tmp_path / "calls_out.py").write_text(
+        "import socket\nfrom airflow.sdk import DAG\nsocket.socket()\nDAG('calls_out')\n"
+    )
+    found = parse_folder(tmp_path)
+    assert found.dags == {}
+    assert "socket" in next(iter(found.import_errors.values()))
+
+
+@EVERY_DAG
+def test_the_id_of_a_dag_is_its_path(bag: DagBag, dag_id: str) -> None:
+    path = Path(bag.dags[dag_id].fileloc).relative_to(ROOT / "dags")
+    assert "_".join(path.with_suffix("").parts) == dag_id
+
+
+@EVERY_DAG
+def test_every_dag_has_owner_tags_and_documentation(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert dag.owner == "platform-team"
+    assert dag.tags == {"stack"}
+    assert dag.doc_md is not None
+    assert dag.doc_md.startswith("### ")
+    assert "**Owner:**" in dag.doc_md
+    assert "**When it fails:**" in dag.doc_md
+    assert dag.catchup is False
+    assert dag.max_active_runs == 1
+
+
+def tasks_without_care(dag: Any) -> list[str]:
+    """Tasks without an owner, a timeout, a number of retries that somebody chose, or an alert."""
+    return [
+        task.task_id
+        for task in dag.tasks
+        if task.owner != "platform-team"
+        or not task.execution_timeout
+        or task.retries is None
+        or not isinstance(task.retry_delay, timedelta)
+        or alert not in callbacks(task)
+    ]
+
+
+def callbacks(task: Any) -> list[object]:
+    found = task.on_failure_callback
+    return list(found) if isinstance(found, list | tuple) else [found]
+
+
+@EVERY_DAG
+def test_every_task_has_timeout_retries_and_an_alert(bag: DagBag, dag_id: str) -> None:
+    dag = bag.dags[dag_id]
+    assert dag.tasks
+    assert tasks_without_care(dag) == []
+
+
+def test_what_changes_things_is_tried_again_and_a_report_is_not(bag: DagBag) -> None:
+    retries = {dag_id: {task.retries for task in dag.tasks} for dag_id, dag in bag.dags.items()}
+    assert retries == {"stack_deploy": {1}, "stack_drift": {0}, "stack_health": {0}}
+
+
+def test_a_task_without_care_is_found() -> None:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG
+
+    with DAG("careless") as dag:
+        EmptyOperator(task_id="no_care_at_all")
+        EmptyOperator(task_id="no_alert", owner="platform-team", execution_timeout=timedelta(minutes=1), retries=1)
+    assert tasks_without_care(dag) == ["no_care_at_all", "no_alert"]
+
+
+def test_deploy_has_one_group_of_the_same_verbs_for_each_component(bag: DagBag, stack: Stack) -> None:
+    tasks = {task.task_id for task in bag.dags["stack_deploy"].tasks}
+    wanted = {f"{name}.{verb}" for name in stack.components for verb in VERBS}
+    wanted |= {f"artifacts.{name}" for name in stack.components}
+    assert tasks == wanted
+
+
+def edges_between_components(dag: Any) -> dict[str, set[str]]:
+    """Which components each component waits for, by the arrows of the DAG."""
+    found: dict[str, set[str]] = {}
+    for task in dag.tasks:
+        group = component_of(task.task_id)
+        found.setdefault(group, set())
+        found[group] |= {component_of(upstream) for upstream in task.upstream_task_ids} - {group}
+    return found
+
+
+def component_of(task_id: str) -> str:
+    group, _, name = task_id.partition(".")
+    return name if group == "artifacts" else group
+
+
+def test_the_arrows_of_deploy_are_the_dependencies_of_the_stack(bag: DagBag, stack: Stack) -> None:
+    wanted = {name: set(needed) for name, needed in stack.edges().items()}
+    assert sum(map(len, wanted.values())) >= 5
+    assert edges_between_components(bag.dags["stack_deploy"]) == wanted
+
+
+def test_an_arrow_too_many_or_too_few_is_found(stack: Stack) -> None:
+    from airflow.sdk import DAG
+
+    from data_platform.dagkit.components import deploy_groups
+
+    with DAG("other") as dag:
+        deploy_groups(stack)
+    wanted = {name: set(needed) for name, needed in stack.edges().items()}
+    assert edges_between_components(dag) == wanted
+    dag.get_task("postgresql.verify") >> dag.get_task("minio.apply")
+    assert edges_between_components(dag) != wanted
+    fewer = {name: needed - {"postgresql"} for name, needed in wanted.items()}
+    assert edges_between_components(dag) != fewer
+
+
+def test_the_verbs_of_a_component_follow_each_other(bag: DagBag, stack: Stack) -> None:
+    dag = bag.dags["stack_deploy"]
+    for name in stack.components:
+        inside = {
+            verb: {u for u in dag.get_task(f"{name}.{verb}").upstream_task_ids if component_of(u) == name}
+            for verb in VERBS
+        }
+        assert inside == {
+            "observe": set(),
+            "plan": {f"{name}.observe"},
+            "apply": {f"{name}.plan", f"artifacts.{name}"},
+            "wait": {f"{name}.apply"},
+            "verify": {f"{name}.wait", f"{name}.plan"},
+        }
+        assert dag.get_task(f"artifacts.{name}").upstream_task_ids == {f"{name}.plan"}
+
+
+def test_downloads_and_builds_wait_for_no_other_component(bag: DagBag, stack: Stack) -> None:
+    dag = bag.dags["stack_deploy"]
+    for name in stack.components:
+        before = {task.task_id for task in dag.get_task(f"artifacts.{name}").get_flat_relatives(upstream=True)}
+        assert {component_of(task_id) for task_id in before} == {name}
+
+
+def test_nothing_is_applied_before_its_dependencies_are_verified(bag: DagBag, stack: Stack) -> None:
+    dag = bag.dags["stack_deploy"]
+    for name in stack.components:
+        for needed in stack.dependencies(name):
+            assert f"{needed}.verify" in dag.get_task(f"{name}.apply").upstream_task_ids
+            assert f"{needed}.verify" in dag.get_task(f"{name}.verify").upstream_task_ids
+
+
+def test_health_has_one_task_for_each_component_and_no_arrows(bag: DagBag, stack: Stack) -> None:
+    tasks = bag.dags["stack_health"].tasks
+    assert {task.task_id for task in tasks} == set(stack.components)
+    assert all(not task.upstream_task_ids for task in tasks)
+    for task in tasks:
+        declared = [check.name for check in stack.components[task.task_id].component.checks]
+        assert [line.removeprefix("- ") for line in str(task.doc_md).splitlines()] == declared
+
+
+def test_drift_plans_every_component_and_reports_all_of_them(bag: DagBag, stack: Stack) -> None:
+    dag = bag.dags["stack_drift"]
+    plans = {f"{name}.plan" for name in stack.components}
+    assert {task.task_id for task in dag.tasks} == plans | {f"{name}.observe" for name in stack.components} | {"report"}
+    assert dag.get_task("report").upstream_task_ids == plans
+    assert set(dag.get_task("report").plans) == plans
+
+
+def test_deploy_runs_when_asked_and_the_others_by_the_clock(bag: DagBag) -> None:
+    schedules = {dag_id: dag.schedule for dag_id, dag in bag.dags.items()}
+    assert schedules.pop("stack_deploy") is None
+    assert {dag_id: schedule.expression for dag_id, schedule in schedules.items()} == {  # type: ignore[union-attr]
+        "stack_health": "0 * * * *",
+        "stack_drift": "30 5 * * *",
+    }
+
+
+def test_dags_survive_serialization(bag: DagBag) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag_id, dag in bag.dags.items():
+        again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        assert again.dag_id == dag_id
+        assert set(again.task_dict) == set(dag.task_dict)
+
+
+def strangers(opened: set[Path]) -> set[Path]:
+    """Files of this machine that are neither the stack, nor code, nor Airflow's own home."""
+    import os
+
+    def is_code(path: Path) -> bool:
+        roots = [Path(sys.prefix), Path(sys.base_prefix), ROOT / "plugins"]
+        return path.suffix in (".py", ".pyc", ".so") and any(path.is_relative_to(root) for root in roots)
+
+    # Airflow itself looks through its folder of DAG files for archives.
+    allowed = [ROOT / "stack", ROOT / "dags", Path(os.environ["AIRFLOW_HOME"])]
+    return {p for p in opened if not is_code(p) and not any(p.is_relative_to(root) for root in allowed)}
+
+
+def test_parsing_reads_the_stack_and_nothing_else(
+    bag: DagBag, parse_folder: Parse, opened_by: Callable[[Callable[[], object]], set[Path]]
+) -> None:
+    assert bag.dags  # everything that is imported once has been imported
+    opened = opened_by(lambda: parse_folder(ROOT / "dags"))
+    assert ROOT / "stack" / "stack.yaml" in opened
+    assert strangers(opened) == set()
+
+
+def test_a_dag_file_that_reads_something_else_is_found(
+    bag: DagBag, parse_folder: Parse, opened_by: Callable[[Callable[[], object]], set[Path]], tmp_path: Path
+) -> None:
+    assert bag.dags
+    secret = tmp_path / "credentials.json"
+    secret.write_text("{}")
+    (tmp_path / "curious.py").write_text(
+        f"from pathlib import Path\nfrom airflow.sdk import DAG\nPath({str(secret)!r}).read_text()\nDAG('curious')\n"
+    )
+    assert secret in strangers(opened_by(lambda: parse_folder(tmp_path)))
+
+
+def test_dag_files_are_thin() -> None:
+    files = sorted((ROOT / "dags").rglob("*.py"))
+    assert len(files) >= len(IDS)
+    for path in files:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 100, path

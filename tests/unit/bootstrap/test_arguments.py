@@ -1,0 +1,77 @@
+"""The command line says what it takes, and refuses the rest with the usage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bootstrap.arguments import ROOT, TEST_ROOMS, parse_arguments
+from bootstrap.commands import _VERBS
+
+LEAST = {
+    "up": [],
+    "status": [],
+    "check": [],
+    "logs": ["trino"],
+    "doctor": [],
+    "ingest": ["fx_rates", "a.csv"],
+    "run": ["stack_deploy"],
+    "down": [],
+    "test": [],
+}
+
+
+@pytest.mark.parametrize("verb", sorted(LEAST))
+def test_every_verb_has_a_state_folder_and_a_function(verb: str) -> None:
+    found = parse_arguments([verb, *LEAST[verb]])
+    assert found.verb == verb
+    assert found.state == ROOT / ".platform"
+    assert callable(_VERBS[verb])
+
+
+def test_every_verb_of_the_code_is_on_the_command_line() -> None:
+    assert set(_VERBS) == set(LEAST)
+
+
+def test_a_relative_state_folder_is_of_the_callers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse_arguments(["status", "--state", "other"]).state == tmp_path / "other"
+
+
+def test_up_takes_its_options() -> None:
+    found = parse_arguments(["up", "--profile", "seaweedfs", "--only", "trino,s3", "--foreground", "--target", "local"])
+    assert (found.profile, found.only, found.foreground, found.target) == ("seaweedfs", "trino,s3", True, "local")
+
+
+def test_several_files_are_ingested() -> None:
+    found = parse_arguments(["ingest", "fx_rates", "a.csv", "b.csv"])
+    assert found.files == [Path("a.csv"), Path("b.csv")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "VERB"),
+        (["deploy"], "deploy"),
+        (["logs"], "COMPONENT"),
+        (["up", "--target", "moon"], "moon"),
+        (["up", "--force"], "--force"),
+        (["ingest", "fx_rates"], "FILE"),
+        (["logs", "trino", "--lines", "many"], "many"),
+        (["test", "unitt"], "unknown test rooms: unitt"),
+    ],
+)
+def test_wrong_arguments_end_with_2_and_say_why(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(words)
+    assert caught.value.code == 2
+    shown = capsys.readouterr().err
+    assert "usage: python3 -m bootstrap" in shown
+    assert said in shown
+
+
+def test_rooms_of_tests_are_chosen_by_name() -> None:
+    assert parse_arguments(["test", *TEST_ROOMS]).rooms == list(TEST_ROOMS)

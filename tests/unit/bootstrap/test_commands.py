@@ -1,0 +1,42 @@
+"""A mistake that a person can mend is one message and exit code 2, not a traceback."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from bootstrap import commands
+from data_platform.stack.errors import PlatformError
+
+
+def run(monkeypatch: pytest.MonkeyPatch, error: BaseException | None) -> int:
+    def verb(arguments: argparse.Namespace) -> int:
+        del arguments
+        if error:
+            raise error
+        return 7
+
+    monkeypatch.setitem(commands._VERBS, "status", verb)
+    return commands.run_command(argparse.Namespace(verb="status"))
+
+
+def test_the_exit_code_is_the_verbs(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, None) == 7
+
+
+def test_a_platform_error_is_shown_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, PlatformError("port 8080 is taken by nginx", "stop it")) == 2
+    assert capsys.readouterr().err == "error: port 8080 is taken by nginx\n  → stop it\n"
+
+
+def test_an_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(monkeypatch, KeyboardInterrupt()) == 130
+    assert "run it again" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyError):
+        run(monkeypatch, KeyError("ours"))

@@ -1,0 +1,71 @@
+"""What would fail later is refused before anything starts."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bootstrap import preflight
+from bootstrap.doctor import orphans, refuse_unfit
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import load_stack
+from data_platform.targets.local import ports
+from data_platform.targets.local.launch import start_of
+from data_platform.targets.local.state import State
+from data_platform.targets.local.target import LocalTarget
+
+if TYPE_CHECKING:
+    from tests.conftest import Tiny
+
+
+@pytest.fixture
+def place(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalTarget:
+    monkeypatch.setattr(ports, "is_free", lambda port: port > 0)
+    monkeypatch.setattr(preflight, "available_memory_gib", lambda: 8.0)
+    return LocalTarget(load_stack(tiny.root), State(tmp_path / "state"))
+
+
+def test_a_fit_machine_is_not_refused_and_its_ports_are_chosen(place: LocalTarget) -> None:
+    refuse_unfit(place, tuple(place.stack.components))
+    assert len(json.loads(place.state.ports_file.read_text())) == 4
+
+
+def test_a_check_with_wrong_arguments_is_refused(place: LocalTarget, tiny: Tiny) -> None:
+    tiny.edit(tiny.component("reader"), lambda c: c["checks"][0]["with"].update(pathh="/"))
+    broken = LocalTarget(load_stack(tiny.root), place.state)
+    with pytest.raises(PlatformError, match="answers-on-its-page"):
+        refuse_unfit(broken, ())
+
+
+def test_too_little_memory_for_the_selection_is_refused(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "available_memory_gib", lambda: 0.25)
+    refuse_unfit(place, ("minio", "postgresql"))
+    with pytest.raises(PlatformError, match=r"need 0\.4 GiB of memory, 0\.2 GiB are available") as caught:
+        refuse_unfit(place, tuple(place.stack.components))
+    assert "--only" in caught.value.remedy
+
+
+def test_a_taken_port_is_refused(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_unfit(place, ())
+    monkeypatch.setattr(ports, "is_free", lambda port: port != 21030)
+    monkeypatch.setattr(ports, "holder", lambda _: "nginx (pid 7)")
+    with pytest.raises(PlatformError, match=r"port 21030 of reader\.http is taken by nginx \(pid 7\)"):
+        refuse_unfit(place, ())
+
+
+def test_servers_that_outlived_their_supervisor_are_no_strangers(
+    place: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse_unfit(place, ())
+    started = place.state.run / "started"
+    started.mkdir(parents=True)
+    mine = {"pid": os.getpid(), "start": start_of(os.getpid()), "digest": "a1"}
+    (started / "reader.server.json").write_text(json.dumps(mine))
+    (started / "portal.server.json").write_text(json.dumps({**mine, "start": "another-boot/1"}))
+    assert orphans(place) == {"reader"}
+    monkeypatch.setattr(ports, "is_free", lambda port: port != 21030)
+    refuse_unfit(place, ())

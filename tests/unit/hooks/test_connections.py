@@ -1,0 +1,114 @@
+"""Airflow's connections are derived; nobody types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from data_platform.checks.base import Address
+from data_platform.hooks import connections
+from data_platform.hooks.connections import PlatformConnections, connection_ids, describe
+from data_platform.stack.load import Stack, load_stack
+
+if TYPE_CHECKING:
+    from tests.conftest import Tiny
+
+
+class Place:
+    """A target with fixed addresses and credentials."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+
+    def address(self, component: str, endpoint: str) -> Address:
+        port = self.stack.components[component].component.endpoints[endpoint].port
+        return Address("127.0.0.1", port, f"http://127.0.0.1:{port}")
+
+    def credentials(self, component: str) -> Mapping[str, str]:
+        return {
+            "postgresql": {"username": "postgres", "password": "p"},
+            "minio": {"access_key": "platform", "secret_key": "s"},
+            "reader": {"token": "t", "database_user": "reader", "database_password": "d"},
+        }.get(component, {})
+
+
+@pytest.fixture
+def place(tiny: Tiny) -> Any:
+    return Place(load_stack(tiny.root))
+
+
+def test_ids_are_components_and_the_capabilities_they_stand_for(place: Any, tiny: Tiny) -> None:
+    assert connection_ids(place.stack) == {
+        "postgresql": "postgresql",
+        "minio": "minio",
+        "s3": "minio",
+        "reader": "reader",
+    }
+    assert connection_ids(load_stack(tiny.root, "weeds"))["s3"] == "weeds"
+
+
+def test_a_database_connection_has_login_and_schema(place: Any) -> None:
+    assert describe(place, "postgresql") == {
+        "conn_type": "postgres",
+        "host": "127.0.0.1",
+        "port": 21000,
+        "login": "postgres",
+        "password": "p",
+        "schema": "postgres",
+    }
+
+
+def test_an_object_store_is_an_endpoint_address(place: Any) -> None:
+    assert describe(place, "minio") == {
+        "conn_type": "aws",
+        "login": "platform",
+        "password": "s",
+        "extra": {"endpoint_url": "http://127.0.0.1:21010"},
+    }
+
+
+def test_a_hook_that_wants_the_whole_address_in_host_gets_it(place: Any) -> None:
+    assert describe(place, "reader") == {
+        "conn_type": "http",
+        "host": "http://127.0.0.1:21030",
+        "password": "t",
+        "extra": {"timeout": 5},
+    }
+
+
+def test_a_component_without_a_connection_has_none(place: Any) -> None:
+    with pytest.raises(KeyError, match="portal"):
+        describe(place, "portal")
+
+
+def test_the_definition_is_not_changed_by_describing_it(place: Any) -> None:
+    describe(place, "minio")
+    assert place.stack.components["minio"].component.connection.extra == {}
+
+
+def test_no_connection_holds_the_password_of_a_database_role(place: Any) -> None:
+    for name in set(connection_ids(place.stack).values()):
+        assert "d" not in describe(place, name).values()
+
+
+def test_the_backend_gives_json_that_airflow_reads(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk import Connection
+
+    monkeypatch.setattr(connections, "current", lambda: place)
+    backend = PlatformConnections()
+    text = backend.get_conn_value("s3")
+    assert text is not None
+    read = Connection.from_json(text, conn_id="s3")
+    assert (read.conn_type, read.login, read.password) == ("aws", "platform", "s")
+    assert json.loads(text)["extra"]["endpoint_url"] == "http://127.0.0.1:21010"
+
+
+def test_the_backend_leaves_other_names_to_airflow(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "current", lambda: place)
+    backend = PlatformConnections()
+    assert backend.get_conn_value("alerts") is None
+    assert backend.get_conn_value("portal") is None
+    assert backend.get_variable("anything") is None

@@ -1,0 +1,43 @@
+"""The drift report fails when something would change, and names it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from data_platform.operators.drift import ReportDriftOperator
+from data_platform.stack.plan import Step
+
+STEP = Step(verb="start", kind="process", name="server", reason="it is FATAL")
+
+
+def report(**plans: list[Step] | None) -> str:
+    class TaskInstance:
+        def xcom_pull(self, *, task_ids: str, key: str) -> Any:
+            assert key == "steps"
+            found = plans[task_ids.partition(".")[0]]
+            return None if found is None else [step.model_dump() for step in found]
+
+    operator = ReportDriftOperator(task_id="report", plans=[f"{name}.plan" for name in plans])
+    return operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
+
+
+def test_no_steps_anywhere_is_no_drift() -> None:
+    assert report(trino=[], minio=[]) == "no drift in 2 components"
+
+
+def test_drift_names_component_step_and_reason_of_all() -> None:
+    with pytest.raises(AirflowFailException) as caught:
+        report(trino=[STEP], nessie=[], minio=[STEP, STEP])
+    text = str(caught.value)
+    assert text.count("minio: start process server: it is FATAL") == 2
+    assert text.count("trino: start process server: it is FATAL") == 1
+    assert "nessie" not in text
+    assert "stack_deploy" in text
+
+
+def test_a_missing_plan_is_not_taken_for_no_drift() -> None:
+    with pytest.raises(AirflowFailException, match=r"minio\.plan left no plan"):
+        report(trino=[], minio=None)

@@ -1,0 +1,269 @@
+"""Each operator is one verb. Airflow's context and the target are pretended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from data_platform import lifecycle as verbs
+from data_platform.checks.base import CheckResult
+from data_platform.lifecycle import Observation
+from data_platform.operators import lifecycle, links
+from data_platform.operators.lifecycle import (
+    ApplyComponentOperator,
+    CheckComponentOperator,
+    FetchArtifactsOperator,
+    ObserveComponentOperator,
+    PlanComponentOperator,
+    WaitComponentOperator,
+)
+from data_platform.operators.links import ComponentLink
+from data_platform.stack.load import load_stack
+from data_platform.stack.plan import Resource, Seen, Step
+
+if TYPE_CHECKING:
+    from tests.conftest import Tiny
+
+ARTIFACT = Resource(kind="artifact", name="java25", digest="a1")
+PROCESS = Resource(kind="process", name="server", digest="b1")
+
+
+class TaskInstance:
+    """Keeps what is pushed and gives it back."""
+
+    def __init__(self, **found: object) -> None:
+        self.values: dict[tuple[str, str], object] = {(name, "return_value"): v for name, v in found.items()}
+
+    def xcom_pull(self, *, task_ids: str, key: str = "return_value") -> Any:
+        return self.values.get((task_ids.replace(".", "_"), key))
+
+    def xcom_push(self, *, key: str, value: object) -> None:
+        self.values["pushed", key] = value
+
+
+class Place:
+    """A target that notes what it is asked to do."""
+
+    def __init__(self, stack: Any) -> None:
+        self.stack = stack
+        self.done: list[tuple[str, str, list[str]]] = []
+        self.seen: list[Seen] = []
+        self.asked: list[Resource] = [ARTIFACT, PROCESS]
+
+    def _note(self, verb: str, component: str, steps: Sequence[Step] = ()) -> None:
+        self.done.append((verb, component, [step.name for step in steps]))
+
+    def fetch(self, component: str, steps: Sequence[Step]) -> None:
+        self._note("fetch", component, steps)
+
+    def apply(self, component: str, steps: Sequence[Step]) -> None:
+        self._note("apply", component, steps)
+
+    def wait(self, component: str) -> None:
+        self._note("wait", component)
+
+    def wanted(self, component: str) -> list[Resource]:
+        del component
+        return self.asked
+
+    def observe(self, component: str) -> list[Seen]:
+        del component
+        return self.seen
+
+    def address(self, component: str, endpoint: str) -> Any:
+        return SimpleNamespace(url=f"http://{component}.{endpoint}")
+
+
+@pytest.fixture
+def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Place:
+    made = Place(load_stack(tiny.root))
+    monkeypatch.setattr(lifecycle, "current", lambda: made)
+    monkeypatch.setattr("data_platform.targets.current.current", lambda: made)
+    return made
+
+
+def there(resource: Resource) -> dict[str, Any]:
+    return Seen(kind=resource.kind, name=resource.name, digest=resource.digest).model_dump()
+
+
+def observation(*seen: Resource, proven: bool = False) -> dict[str, Any]:
+    return {
+        "wanted": [ARTIFACT.model_dump(), PROCESS.model_dump()],
+        "seen": [there(resource) for resource in seen],
+        "proven": proven,
+    }
+
+
+def chosen(found: object, **options: Any) -> tuple[list[str], TaskInstance]:
+    ti = TaskInstance(**({"reader_observe": found} if found is not None else {}))
+    operator = PlanComponentOperator(task_id="plan", component="reader", **options)
+    return list(operator.choose_branch({"ti": ti})), ti  # type: ignore[typeddict-item]
+
+
+def test_missing_artifacts_are_fetched_then_applied_and_verified() -> None:
+    branch, ti = chosen(observation())
+    assert branch == ["artifacts.reader", "reader.apply", "reader.verify"]
+    steps = ti.values["pushed", "steps"]
+    assert [(s["verb"], s["name"]) for s in steps] == [("fetch", "java25"), ("start", "server")]  # type: ignore[attr-defined]
+
+
+def test_without_artifacts_to_fetch_the_download_is_skipped() -> None:
+    branch, _ = chosen(observation(ARTIFACT))
+    assert branch == ["reader.apply", "reader.verify"]
+
+
+def test_artifacts_alone_are_applied_too_so_that_what_waits_on_apply_goes_on() -> None:
+    branch, _ = chosen(observation(PROCESS))
+    assert branch == ["artifacts.reader", "reader.apply", "reader.verify"]
+
+
+def test_nothing_to_change_but_unproven_is_verified() -> None:
+    branch, ti = chosen(observation(ARTIFACT, PROCESS))
+    assert branch == ["reader.verify"]
+    assert ti.values["pushed", "steps"] == []
+
+
+def test_nothing_to_change_and_proven_follows_nothing() -> None:
+    branch, ti = chosen(observation(ARTIFACT, PROCESS, proven=True))
+    assert branch == []
+    assert ti.values["pushed", "steps"] == []
+
+
+def test_proven_does_not_hide_a_change() -> None:
+    branch, _ = chosen(observation(ARTIFACT, proven=True))
+    assert branch == ["reader.apply", "reader.verify"]
+
+
+def test_a_component_that_was_not_selected_follows_nothing_and_leaves_no_plan() -> None:
+    branch, ti = chosen(None)
+    assert branch == []
+    assert ("pushed", "steps") not in ti.values
+
+
+def test_a_report_goes_on_whatever_was_decided() -> None:
+    from airflow.sdk import DAG
+
+    with DAG("any"):
+        plan = PlanComponentOperator(task_id="plan", component="reader", report_only=True)
+        plan >> WaitComponentOperator(task_id="report", component="reader")
+    for found in (observation(), observation(ARTIFACT, PROCESS, proven=True)):
+        ti = TaskInstance(reader_observe=found)
+        assert list(plan.choose_branch({"ti": ti})) == ["report"]  # type: ignore[typeddict-item]
+        assert ("pushed", "steps") in ti.values
+
+
+def with_plan(*steps: Step) -> Any:
+    ti = TaskInstance()
+    ti.values["reader_plan", "steps"] = [step.model_dump() for step in steps]
+    ti.values["postgresql_plan", "steps"] = ti.values["reader_plan", "steps"]
+    return {"ti": ti, "params": {}}
+
+
+FETCH = Step(verb="fetch", kind="artifact", name="java25", reason="it is not there")
+START = Step(verb="start", kind="process", name="server", reason="it is not there")
+
+
+def test_fetching_carries_out_the_artifact_steps_alone(place: Place) -> None:
+    FetchArtifactsOperator(task_id="fetch", component="reader").execute(with_plan(FETCH, START))
+    assert place.done == [("fetch", "reader", ["java25"])]
+
+
+def test_applying_carries_out_the_other_steps(place: Place) -> None:
+    ApplyComponentOperator(task_id="apply", component="reader").execute(with_plan(FETCH, START))
+    assert place.done == [("apply", "reader", ["server"])]
+
+
+def test_applying_without_steps_changes_nothing(place: Place) -> None:
+    ApplyComponentOperator(task_id="apply", component="postgresql").execute(with_plan())
+    assert place.done == [("apply", "postgresql", [])]
+
+
+def test_what_runs_airflow_is_not_restarted_from_inside_a_task(place: Place) -> None:
+    operator = ApplyComponentOperator(task_id="apply", component="postgresql")
+    with pytest.raises(AirflowFailException, match=r"start process server.*bootstrap up"):
+        operator.execute(with_plan(START))
+    assert place.done == []
+
+
+def test_waiting_waits(place: Place) -> None:
+    WaitComponentOperator(task_id="wait", component="reader").execute({})  # type: ignore[typeddict-item]
+    assert place.done == [("wait", "reader", [])]
+
+
+def test_an_observation_is_plain_data(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    del place
+    seen = [Seen(kind="artifact", name="java25", digest="a1")]
+    monkeypatch.setattr(verbs, "observe", lambda *_: Observation([ARTIFACT, PROCESS], seen, True))
+    operator = ObserveComponentOperator(task_id="observe", component="reader")
+    found = operator.execute({"params": {}})  # type: ignore[typeddict-item]
+    assert found == observation(ARTIFACT, proven=True)
+
+
+@pytest.mark.parametrize(
+    ("selection", "skipped"), [([], False), (["reader"], False), (["portal"], False), (["s3"], True)]
+)
+def test_a_component_is_skipped_unless_it_or_what_needs_it_was_selected(
+    place: Place, monkeypatch: pytest.MonkeyPatch, selection: list[str], skipped: bool
+) -> None:
+    del place
+    monkeypatch.setattr(verbs, "observe", lambda *_: Observation([], [], True))
+    operator = ObserveComponentOperator(task_id="observe", component="reader")
+    context: Any = {"params": {"components": selection}}
+    if skipped:
+        with pytest.raises(AirflowSkipException, match="reader is not among s3"):
+            operator.execute(context)
+    else:
+        assert operator.execute(context)["proven"]
+
+
+def results(*statuses: str) -> list[CheckResult]:
+    return [CheckResult("reader", f"check-{i}", s, 0.5, f"evidence {i}") for i, s in enumerate(statuses)]  # type: ignore[arg-type]
+
+
+def verified(monkeypatch: pytest.MonkeyPatch, *statuses: str, **options: Any) -> list[str]:
+    monkeypatch.setattr(verbs, "verify", lambda *_: results(*statuses))
+    return CheckComponentOperator(task_id="verify", component="reader", reason="deploy", **options).execute({})  # type: ignore[typeddict-item]
+
+
+def test_passed_and_skipped_checks_are_a_success_with_a_line_each(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del place
+    assert verified(monkeypatch, "passed", "skipped") == [
+        "passed: check-0 (0.50 s): evidence 0",
+        "skipped: check-1 (0.50 s): evidence 1",
+    ]
+
+
+def test_a_failed_check_fails_the_task_with_its_evidence_and_what_to_do(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del place
+    with pytest.raises(AirflowFailException) as caught:
+        verified(monkeypatch, "passed", "failed", "failed")
+    assert "check-1 failed: evidence 1" in str(caught.value)
+    assert "check-2 failed: evidence 2" in str(caught.value)
+    assert "check-0" not in str(caught.value)
+    assert "bootstrap logs reader" in str(caught.value)
+
+
+def test_health_skips_what_was_never_deployed_and_checks_what_is_stopped(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(AirflowSkipException, match="not deployed yet"):
+        verified(monkeypatch, "passed", only_deployed=True)
+    place.seen = [Seen(kind="artifact", name="java25", digest="a1")]
+    assert len(verified(monkeypatch, "passed", only_deployed=True)) == 1
+
+
+def test_a_link_leads_to_the_components_page_or_to_airflow(place: Place) -> None:
+    del place
+    link = ComponentLink()
+    wait = WaitComponentOperator(task_id="wait", component="reader")
+    assert link.get_link(wait, ti_key=None) == "http://reader.http/ui/"
+    assert link.get_link(WaitComponentOperator(task_id="wait", component="minio"), ti_key=None) == "/"
+    assert links.ComponentLink.name == "Component"

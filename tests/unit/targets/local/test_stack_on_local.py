@@ -1,0 +1,169 @@
+"""This checkout's `stack/` on the `local` target: every template has its bindings, and no secret leaves its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from data_platform.stack.bindings import credential_names
+from data_platform.stack.load import load_stack
+from data_platform.stack.plan import plan
+from data_platform.targets.local.render import render
+from data_platform.targets.local.state import State
+from data_platform.targets.local.target import LocalTarget
+
+if TYPE_CHECKING:
+    from tests.unit.targets.local.conftest import PretendedSupervisor
+
+ROOT = Path(__file__).resolve().parents[4]
+_PROFILES = sorted(yaml.safe_load((ROOT / "stack" / "stack.yaml").read_text(encoding="utf-8"))["profiles"])
+PAIRS = [(profile, name) for profile in _PROFILES for name in load_stack(ROOT, profile).components]
+EVERY = pytest.mark.parametrize(("profile", "component"), PAIRS)
+#: A piece of a secret is a secret too: some are cut to the length that a format wants.
+PIECE = 16
+
+
+@pytest.fixture
+def real(
+    profile: str, supervisor: PretendedSupervisor, servers: object, free_ports: None, monkeypatch: pytest.MonkeyPatch
+) -> LocalTarget:
+    """The real stack in a scratch state folder, with pretended servers; nothing is run."""
+    del servers, free_ports
+    monkeypatch.setattr("data_platform.targets.local.target.run", lambda *_, **__: "")
+    monkeypatch.setattr("data_platform.targets.local.target.unprivileged_prefix", lambda *_: [])
+    monkeypatch.setattr("data_platform.targets.local.target.own", lambda _: None)
+    return LocalTarget(load_stack(ROOT, profile), supervisor.state)
+
+
+def secrets_of(place: LocalTarget) -> dict[str, str]:
+    """All generated secrets, by `component.name`."""
+    return {
+        f"{name}.{key}": place.credentials(name)[key]
+        for name in place.stack.components
+        for key in credential_names(place.stack, name)[1]
+    }
+
+
+def leaks(secrets: dict[str, str], text: str) -> list[str]:
+    """Names of the secrets of which a piece is in the text."""
+    return [
+        name
+        for name, value in secrets.items()
+        if any(value[start : start + PIECE] in text for start in range(len(value) - PIECE + 1))
+    ]
+
+
+def arguments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, str]]:
+    """Every command line that the component's definition can lead to, with its place."""
+    item, values = place.stack.components[component], place._bindings(component)
+    for name, spec in (*item.local.jobs.items(), *item.local.processes.items()):
+        yield f"launch {component}.{name}", " ".join(place._launch(item, name, spec, values)["command"])
+    for name, process in item.local.processes.items():
+        words = (*(process.ready.command or ()), process.ready.http or "")
+        yield f"ready {component}.{name}", " ".join(render(word, values, name) for word in words)
+    for name, tool in item.local.tools.items():
+        yield f"tool {component}.{name}", " ".join(render(word, values, name) for word in tool.command)
+    for name, artifact in item.local.artifacts.items():
+        words = artifact.build or ()
+        yield f"build {component}.{name}", " ".join(render(word, {**values, "OUT": "/out"}, name) for word in words)
+
+
+def deploy(place: LocalTarget, component: str) -> None:
+    steps = plan(place.wanted(component), place.observe(component))
+    place.apply(component, [step for step in steps if step.kind in ("file", "job", "process")])
+
+
+@EVERY
+def test_every_template_finds_its_bindings(real: LocalTarget, component: str) -> None:
+    wanted = real.wanted(component)
+    assert wanted
+    assert len({(resource.kind, resource.name) for resource in wanted}) == len(wanted)
+    assert list(arguments_of(real, component))
+
+
+@EVERY
+def test_no_secret_is_in_an_argument_list(real: LocalTarget, component: str) -> None:
+    secrets = secrets_of(real)
+    assert len(secrets) >= 8
+    commands = list(arguments_of(real, component))
+    assert commands
+    assert [(where, names) for where, text in commands if (names := leaks(secrets, text))] == []
+
+
+@EVERY
+def test_no_secret_is_in_what_airflow_passes_on(real: LocalTarget, component: str) -> None:
+    deploy(real, component)
+    observed = real.observe(component)
+    steps = plan(real.wanted(component), observed)
+    passed_on = [*real.wanted(component), *observed, *steps]
+    text = json.dumps([thing.model_dump() for thing in passed_on])
+    assert leaks(secrets_of(real), text) == []
+
+
+def places_of_secrets(place: LocalTarget) -> set[tuple[str, bool]]:
+    """Where below the state folder secrets lie, and whether others can read them there."""
+    secrets, found = secrets_of(place), set()
+    for path in (p for p in place.state.folder.rglob("*") if p.is_file()):
+        if leaks(secrets, path.read_text(encoding="utf-8", errors="replace")):
+            parts = path.relative_to(place.state.folder).parts
+            found.add(("/".join(parts[: 2 if parts[0] == "run" else 1]), path.stat().st_mode & 0o077 != 0))
+    return found
+
+
+#: The only places, all private.
+PLACES = {("credentials.json", False), ("etc", False), ("run/launch", False)}
+
+
+@EVERY
+def test_secrets_on_disk_are_private_and_supervisor_knows_none(real: LocalTarget, component: str) -> None:
+    deploy(real, component)
+    assert ("credentials.json", False) in places_of_secrets(real)
+    assert places_of_secrets(real) <= PLACES
+
+
+@EVERY
+def test_nothing_is_planned_again_after_a_deploy(real: LocalTarget, component: str) -> None:
+    deploy(real, component)
+    left = plan(real.wanted(component), real.observe(component))
+    jobs = real.stack.components[component].local.jobs
+    # Nothing was fetched and no server made databases and buckets; a pretended job created nothing.
+    pretended = [step for step in left if step.kind == "job" and jobs[step.name].creates]
+    assert [step for step in left if step.kind in ("file", "job", "process") and step not in pretended] == []
+
+
+@EVERY
+def test_servers_are_told_to_listen_on_loopback(real: LocalTarget, component: str) -> None:
+    for where, text in arguments_of(real, component):
+        assert "0.0.0.0" not in text, where  # noqa: S104 - looked for, not used
+    etc = ROOT / "stack" / "components" / real.stack.components[component].component.namespace / component / "etc"
+    for path in (p for p in etc.rglob("*") if p.is_file()):
+        assert "0.0.0.0" not in path.read_text(encoding="utf-8"), path  # noqa: S104
+
+
+@pytest.mark.parametrize("profile", ["default"])
+def test_the_scanner_finds_a_planted_secret(real: LocalTarget) -> None:
+    secrets = secrets_of(real)
+    item = real.stack.components["minio"]
+    process = item.local.processes["server"]
+    planted = process.model_copy(update={"command": (*process.command, "--password={{ MINIO_SECRET_KEY }}")})
+    values = real._bindings("minio")
+    command = " ".join(real._launch(item, "server", planted, values)["command"])
+    assert leaks(secrets, command) == ["minio.secret_key"]
+    assert leaks(secrets, f"key={secrets['airflow.fernet_seed'][5:21]}") == ["airflow.fernet_seed"]
+    assert leaks(secrets, "nothing of the kind") == []
+
+
+@pytest.mark.parametrize("profile", ["default"])
+def test_the_scanner_finds_a_planted_secret_on_disk(real: LocalTarget) -> None:
+    deploy(real, "minio")
+    assert ("run/launch", False) in places_of_secrets(real)
+    (real.state.run / "launch" / "minio.server.json").chmod(0o644)
+    assert ("run/launch", True) in places_of_secrets(real)
+    section = real.state.run / "programs" / "minio.server.conf"
+    section.write_text(section.read_text() + f"environment=KEY={real.credentials('minio')['secret_key']}\n")
+    assert "run/programs" in {where for where, _ in places_of_secrets(real)}
