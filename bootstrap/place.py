@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from bootstrap.arguments import ROOT
+from data_platform.clients.airflow import Airflow
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import DEFAULT_PROFILE, load_stack
 from data_platform.targets.local.state import State, write_private
@@ -44,3 +45,9 @@ def make_target(state_folder: Path, profile: str | None) -> LocalTarget:
     if settings.get("profile") != stack.profile:
         write_private(state.settings_file, json.dumps({"target": "local", "profile": stack.profile}) + "\n")
     return LocalTarget(stack, state)
+
+
+def connect(target: LocalTarget) -> Airflow:
+    """A client of the platform's Airflow."""
+    login = target.credentials("airflow")
+    return Airflow(target.address("airflow", "api").url, login["username"], login["password"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from bootstrap.place import open_target
+from bootstrap.place import connect, open_target
 from bootstrap.progress import Progress
 from data_platform.checks.base import Deadline
 from data_platform.clients.airflow import RUN_ENDS, TASK_ENDS, Airflow
@@ -37,10 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         ) from None
     if not isinstance(conf, dict):
         raise PlatformError("--conf is not a JSON object", """write for example --conf '{"components": ["trino"]}'""")
-    target = open_target(arguments)
-    login = target.credentials("airflow")
-    airflow = Airflow(target.address("airflow", "api").url, login["username"], login["password"])
-    return 0 if follow(airflow, arguments.dag, conf, Progress()) == "success" else 1
+    with connect(open_target(arguments)) as airflow:
+        return 0 if follow(airflow, arguments.dag, conf, Progress()) == "success" else 1
 
 
 def follow(airflow: Airflow, dag: str, conf: dict[str, Any], progress: Progress) -> str:

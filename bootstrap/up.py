@@ -10,11 +10,10 @@ from filelock import FileLock, Timeout
 
 from bootstrap import runs, supervision
 from bootstrap.doctor import refuse_unfit
-from bootstrap.place import make_target, open_target
+from bootstrap.place import connect, make_target, open_target
 from bootstrap.progress import Progress
 from bootstrap.report import print_summary
 from data_platform import lifecycle
-from data_platform.clients.airflow import Airflow
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
@@ -47,7 +46,8 @@ def up(arguments: argparse.Namespace) -> int:
         first = [name for name, item in target.stack.components.items() if item.component.bootstrap]
         for name in first:
             install(target, name, progress)
-        outcome = runs.follow(connect(target), DEPLOY, {"components": list(only)}, progress)
+        with connect(target) as airflow:
+            outcome = runs.follow(airflow, DEPLOY, {"components": list(only)}, progress)
     print_summary(target, sorted({*first, *selected}), time.monotonic() - started)
     if outcome != "success":
         return 1
@@ -77,12 +77,6 @@ def install(target: LocalTarget, component: str, progress: Progress) -> None:
         keep = "airflow" in target.stack.components[component].component.databases or component == "airflow"
         lifecycle.require_passed(lifecycle.verify(target, component, "deploy", keep=keep))
     progress.done(component)
-
-
-def connect(target: LocalTarget) -> Airflow:
-    """A client of this platform's Airflow."""
-    login = target.credentials("airflow")
-    return Airflow(target.address("airflow", "api").url, login["username"], login["password"])
 
 
 def _stay(target: LocalTarget) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 # Before anything imports Airflow: without a home it would make one in the user's, and read the user's settings.
 _HOME = tempfile.TemporaryDirectory(prefix="data-platform-airflow-")
-for _name in [name for name in os.environ if name.startswith(("AIRFLOW_", "DATA_PLATFORM_"))]:
+for _name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[_name]
 os.environ |= {
     "AIRFLOW_HOME": _HOME.name,

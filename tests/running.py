@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from bootstrap.place import connect
 from data_platform.clients.airflow import Airflow
 from data_platform.stack.load import load_stack
 from data_platform.targets.local.state import State
@@ -63,9 +64,8 @@ class Running:
         return found
 
     def airflow(self) -> Airflow:
-        """A logged-in client of its Airflow."""
-        login = self.target.credentials("airflow")
-        return Airflow(self.target.address("airflow", "api").url, login["username"], login["password"])
+        """A client of its Airflow; to be closed."""
+        return connect(self.target)
 
     def programs(self) -> dict[str, int]:
         """Process id of every supervised program."""
@@ -101,6 +101,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     yield running
     if not kept:
         _end(running)
+
+
+@pytest.fixture
+def airflow(platform: Running) -> Iterator[Airflow]:
+    """A client of the platform's Airflow."""
+    with platform.airflow() as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from data_platform.clients.airflow import Airflow
 from tests.running import Running
 
 pytestmark = pytest.mark.timeout(3600)
@@ -62,7 +63,9 @@ def test_the_pages_in_airflow_need_a_login_and_show_every_component(platform: Ru
     with httpx.Client(base_url=url, trust_env=False, timeout=60) as browser:
         for path in ("/data-platform/", "/data-platform/health"):
             assert browser.get(path).status_code == 401
-        token = browser.post("/auth/token", json=dict(login) | {"username": "admin"}).json()["access_token"]
+        token = browser.post("/auth/token", json={"username": login["username"], "password": login["password"]}).json()[
+            "access_token"
+        ]
         for path in ("/data-platform/", "/data-platform/health"):
             page = browser.get(path, headers={"Authorization": f"Bearer {token}"})
             assert page.status_code == 200
@@ -70,8 +73,7 @@ def test_the_pages_in_airflow_need_a_login_and_show_every_component(platform: Ru
             assert missing == []
 
 
-def test_a_task_links_to_its_component(platform: Running) -> None:
-    airflow = platform.airflow()
+def test_a_task_links_to_its_component(platform: Running, airflow: Airflow) -> None:
     platform.bootstrap("run", "stack_health")
     run = max(airflow.runs("stack_health"), key=lambda r: str(r["run_after"]))
     links = airflow.links("stack_health", run["dag_run_id"], "trino")

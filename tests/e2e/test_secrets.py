@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from data_platform.clients.airflow import Airflow
 from tests.running import ROOT, Running
 
 pytestmark = pytest.mark.timeout(3600)
@@ -67,8 +68,8 @@ def test_no_secret_is_in_a_file_that_others_can_read(platform: Running) -> None:
     assert [str(p) for p in readable if named_in(p.read_text(encoding="utf-8", errors="replace"), secrets)] == []
 
 
-def test_no_secret_is_in_an_xcom_or_a_rendered_field(platform: Running) -> None:
-    airflow, secrets = platform.airflow(), secrets_of(platform)
+def test_no_secret_is_in_an_xcom_or_a_rendered_field(platform: Running, airflow: Airflow) -> None:
+    secrets = secrets_of(platform)
     platform.bootstrap("run", "stack_drift", check=False)
     seen = 0
     for dag in ("stack_deploy", "stack_health", "stack_drift"):
@@ -80,8 +81,8 @@ def test_no_secret_is_in_an_xcom_or_a_rendered_field(platform: Running) -> None:
     assert seen >= 10
 
 
-def test_airflow_shows_no_secret(platform: Running) -> None:
-    airflow, secrets = platform.airflow(), secrets_of(platform)
+def test_airflow_shows_no_secret(platform: Running, airflow: Airflow) -> None:
+    secrets = secrets_of(platform)
     # The configuration is not shown at all; connections live in the secrets backend, not in the database.
     assert airflow.get_status("/api/v2/config") == 403
     for path in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -15,7 +15,7 @@ _PAGE = 100
 
 
 class Airflow:
-    """A logged-in client.
+    """A logged-in client; a context manager that closes its connections.
 
     Args:
         url: address of the API server.
@@ -27,6 +27,12 @@ class Airflow:
     def __init__(self, url: str, username: str, password: str, seconds: float = 30.0) -> None:
         self._http = http.client(url, seconds)
         self._login = {"username": username, "password": password}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
 
     def _request(self, method: str, path: str, **arguments: Any) -> Any:
         if "Authorization" not in self._http.headers:

@@ -27,14 +27,16 @@ class Supervisor:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-        transport = SupervisorTransport(None, None, f"unix://{socket}")
-        self._proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport)
+        self._transport = SupervisorTransport(None, None, f"unix://{socket}")
+        self._proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport)
 
     def _call(self, method: str, *arguments: object) -> Any:
         try:
             return getattr(self._proxy.supervisor, method)(*arguments)
         except OSError:
             raise PlatformError(f"the supervisor does not answer on {self._socket}", _REMEDY) from None
+        finally:
+            self._transport.close()
 
     def is_up(self) -> bool:
         """Whether it answers."""
