@@ -42,6 +42,8 @@ def up(arguments: argparse.Namespace) -> int:
         refuse_unfit(target, selected)
         progress = Progress()
         supervision.ensure(target.state)
+        for program in target.forget_strays():
+            progress.say(program, "stopped: no component of the stack declares it")
         # What the bootstrap itself installs; everything else is the deploy DAG's work.
         first = [name for name, item in target.stack.components.items() if item.component.bootstrap]
         for name in first:

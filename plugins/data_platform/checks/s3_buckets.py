@@ -10,7 +10,7 @@ from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platfor
 class Params(KindParams):
     """Arguments of the kind."""
 
-    buckets: tuple[str, ...] = Field(min_length=1)
+    buckets: tuple[str, ...] = Field(min_length=1, description="Buckets that must be there.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:

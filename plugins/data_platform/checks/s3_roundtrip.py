@@ -6,6 +6,8 @@ import io
 import secrets
 import uuid
 
+from pydantic import Field
+
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 
 #: Enough for more than one part of a stream, little enough for every hour.
@@ -15,7 +17,7 @@ _BYTES = 1 << 20
 class Params(KindParams):
     """Arguments of the kind."""
 
-    bucket: str
+    bucket: str = Field(description="Bucket to write to.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import uuid
 
+from pydantic import Field
+
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 
 
 class Params(KindParams):
     """Arguments of the kind."""
 
-    bucket: str
+    bucket: str = Field(description="Bucket to write to.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:

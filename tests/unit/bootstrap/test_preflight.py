@@ -25,6 +25,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine with everything, except what a test says."""
 
     def use(
+        *,
         system: str = "Linux",
         processor: str = "x86_64",
         maven: bool = True,

@@ -147,7 +147,7 @@ def test_a_component_that_was_not_selected_follows_nothing_and_leaves_no_plan() 
 def test_a_report_goes_on_whatever_was_decided() -> None:
     from airflow.sdk import DAG
 
-    with DAG("any"):
+    with DAG("any", schedule=None):
         plan = PlanComponentOperator(task_id="plan", component="reader", report_only=True)
         plan >> WaitComponentOperator(task_id="report", component="reader")
     for found in (observation(), observation(ARTIFACT, PROCESS, proven=True)):
@@ -190,7 +190,7 @@ def test_what_runs_airflow_is_not_restarted_from_inside_a_task(place: Place) -> 
 
 
 def test_waiting_waits(place: Place) -> None:
-    WaitComponentOperator(task_id="wait", component="reader").execute({})  # type: ignore[typeddict-item]
+    WaitComponentOperator(task_id="wait", component="reader").execute({})
     assert place.done == [("wait", "reader", [])]
 
 
@@ -199,7 +199,7 @@ def test_an_observation_is_plain_data(place: Place, monkeypatch: pytest.MonkeyPa
     seen = [Seen(kind="artifact", name="java25", digest="a1")]
     monkeypatch.setattr(verbs, "observe", lambda *_: Observation([ARTIFACT, PROCESS], seen, True))
     operator = ObserveComponentOperator(task_id="observe", component="reader")
-    found = operator.execute({"params": {}})  # type: ignore[typeddict-item]
+    found = operator.execute({"params": {}})
     assert found == observation(ARTIFACT, proven=True)
 
 
@@ -226,7 +226,7 @@ def results(*statuses: str) -> list[CheckResult]:
 
 def verified(monkeypatch: pytest.MonkeyPatch, *statuses: str, **options: Any) -> list[str]:
     monkeypatch.setattr(verbs, "verify", lambda *_: results(*statuses))
-    return CheckComponentOperator(task_id="verify", component="reader", reason="deploy", **options).execute({})  # type: ignore[typeddict-item]
+    return CheckComponentOperator(task_id="verify", component="reader", reason="deploy", **options).execute({})
 
 
 def test_passed_and_skipped_checks_are_a_success_with_a_line_each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import given
@@ -12,8 +13,6 @@ from data_platform.stack.load import Stack, load_stack
 from data_platform.stack.model import Component, Loaded, Local, StackFile
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Tiny
 
 
@@ -84,7 +83,6 @@ def stacks(draw: st.DrawFn) -> Stack:
     """A stack of components that each have an endpoint, secrets, and some a database."""
     names = draw(st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=6, unique=True))
     loaded: dict[str, Loaded] = {}
-    folder: Path = None  # type: ignore[assignment] - never read
     for index, letter in enumerate(("postgresql", *names)):
         known = list(loaded)
         needs = draw(st.lists(st.sampled_from(known), unique=True)) if known else []
@@ -104,9 +102,9 @@ def stacks(draw: st.DrawFn) -> Stack:
                 "backup": {"kind": "none", "reason": "a test"},
             }
         )
-        loaded[letter] = Loaded(component=component, local=Local(), folder=".")  # type: ignore[arg-type]
+        loaded[letter] = Loaded(component=component, local=Local.model_validate({}), folder=Path())
     file = StackFile(name="any", namespaces={"core": "x"}, capabilities={}, profiles={}, buckets={})
-    return Stack(folder, file, "default", loaded, {}, {})
+    return Stack(Path(), file, "default", loaded, {}, {})
 
 
 @given(stacks())

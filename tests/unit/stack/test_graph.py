@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +53,7 @@ def test_a_circle_is_always_found_and_named(found: tuple[dict[str, list[str]], l
         in_order(edges)
     named = caught.value.problem.rpartition(": ")[2].split(" → ")
     assert named[0] == named[-1]
-    assert all(needed in edges[name] for name, needed in zip(named, named[1:], strict=False)), (named, circle)
+    assert all(needed in edges[name] for name, needed in pairwise(named)), (named, circle)
 
 
 @given(acyclic(), st.data())

@@ -68,12 +68,12 @@ def test_a_check_with_a_wrong_argument_or_kind_is_refused() -> None:
         arguments("minio", spec)
     assert "s3_roundtrip" in caught.value.remedy
     with pytest.raises(PlatformError, match="no check kind 'telepathy'"):
-        arguments("minio", CheckSpec(name="reads-minds", kind="telepathy"))
+        arguments("minio", CheckSpec.model_validate({"name": "reads-minds", "kind": "telepathy"}))
 
 
 def test_a_check_is_named_by_a_sentence() -> None:
     with pytest.raises(ValidationError):
-        CheckSpec(name="Check 1", kind="http")
+        CheckSpec.model_validate({"name": "Check 1", "kind": "http"})
 
 
 @EVERY_FOLDER

@@ -36,6 +36,11 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_bytes(content: bytes) -> str:
+    """Digest of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def digest_of(*parts: str) -> str:
     """Digest of some texts, in their order."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

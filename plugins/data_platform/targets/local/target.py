@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
 import json
-import os
-import shlex
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TypedDict
 
 from data_platform.checks.base import Address, Deadline, ToolResult
 from data_platform.clients.commands import run
-from data_platform.clients.supervisor import ALIVE, Supervisor, program_section
+from data_platform.clients.supervisor import ALIVE, Supervisor
 from data_platform.stack.bindings import bindings
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Kind, Resource, Seen, Step
 from data_platform.targets import provision
-from data_platform.targets.local import artifacts, launch, ports
-from data_platform.targets.local.cache import CACHE_VARIABLE, cache_folder
-from data_platform.targets.local.privileges import own, unprivileged_prefix
+from data_platform.targets.local import artifacts, ports
+from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.privileges import own
+from data_platform.targets.local.programs import (
+    ALWAYS,
+    PYTHON,
+    LaunchFile,
+    Where,
+    inherit_environment,
+    launch_file,
+    program_file,
+    write_program,
+)
 from data_platform.targets.local.render import render, rendered_files
 from data_platform.targets.local.state import State, read_json, write_private
 
-#: Names of the caller's environment that every process gets.
-_ALWAYS = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", CACHE_VARIABLE, "DATA_PLATFORM_UV", "DATA_PLATFORM_PATIENCE")
-#: The platform environment's interpreter, by the same name in the bootstrap and in Airflow's tasks.
-PYTHON = str(Path(sys.prefix) / "bin" / "python")
-_LOG_BYTES = 20_000_000
 _LOG_TAIL = 25
-
-
-class LaunchFile(TypedDict):
-    """What `launch.py` reads; the digest covers all that makes a restart necessary."""
-
-    command: list[str]
-    environment: dict[str, str]
-    directory: str
-    digest: str
-    record: str
-    stop_signal: str
-    stop_seconds: int
 
 
 class NotReadyError(Exception):
@@ -111,6 +98,11 @@ class LocalTarget:
             "PLATFORM_PYTHON": PYTHON,
         }
 
+    def _build_values(self, component: str) -> dict[str, str]:
+        """Bindings that a build may see: no address and no secret."""
+        values = self._bindings(component)
+        return {k: v for k, v in values.items() if k.startswith("ARTIFACT_") or k in ("ROOT", "PLATFORM_PYTHON")}
+
     @staticmethod
     def _home(placed: artifacts.Placed) -> str:
         """Folder that a binding names: a toolchain's `home` is inside its wheel."""
@@ -127,7 +119,9 @@ class LocalTarget:
         placed = self._placed(component)
         files = rendered_files(item.folder / "etc", values)
         found = [Resource(kind="artifact", name=n, digest=p.digest) for n, p in placed.items()]
-        found += [Resource(kind="file", name=n, digest=_sha256(content)) for n, content in files.items()]
+        found += [
+            Resource(kind="file", name=n, digest=artifacts.sha256_of_bytes(content)) for n, content in files.items()
+        ]
         found += provision.wanted(self, component)
         for name, job in item.local.jobs.items():
             found.append(Resource(kind="job", name=name, digest=self._launch(item, name, job, values)["digest"]))
@@ -138,36 +132,7 @@ class LocalTarget:
         return found
 
     def _launch(self, item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str]) -> LaunchFile:
-        """Content of the launch file."""
-        where = f"{item.folder / 'local.yaml'}: {name}"
-        environment = {
-            **values,
-            **{key: render(text, values, f"{where}: {key}") for key, text in spec.environment.items()},
-            "NO_PROXY": ports.LOOPBACK,
-            "no_proxy": ports.LOOPBACK,
-        }
-        command = [render(word, values, where) for word in spec.command]
-        folder = render(spec.directory, values, where) if isinstance(spec, Process) else values["DATA"]
-        files = rendered_files(item.folder / "etc", values)
-        watched = _watched(self.stack.root, spec.watch) if isinstance(spec, Process) else []
-        digest = _sha256(
-            json.dumps(
-                [command, environment, folder, sorted((n, _sha256(c)) for n, c in files.items()), watched],
-                sort_keys=True,
-            ).encode()
-        )
-        if spec.unprivileged:
-            command = [*unprivileged_prefix(self.state.folder, self.cache), *command]
-        inherited = (*_ALWAYS, *(spec.inherit if isinstance(spec, Process) else ()))
-        return {
-            "command": command,
-            "environment": {**_inherit(inherited), **environment},
-            "directory": folder,
-            "digest": digest,
-            "record": str(self.state.run / "started" / f"{item.name}.{name}.json"),
-            "stop_signal": spec.stop_signal if isinstance(spec, Process) else "TERM",
-            "stop_seconds": spec.stop_seconds if isinstance(spec, Process) else 1,
-        }
+        return launch_file(item, name, spec, values, Where(self.stack.root, self.state, self.cache))
 
     # --- observe --------------------------------------------------------------------------------------------------
 
@@ -210,6 +175,14 @@ class LocalTarget:
             )
         return found
 
+    def forget_strays(self) -> list[str]:
+        """Stop programs of components that the stack does not have; their data stays. Returns their names."""
+        strays = [n for n in self._supervisor.states() if n.partition(".")[0] not in self.stack.components]
+        for program in strays:
+            self._supervisor.forget(program)
+            program_file(self.state, program).unlink(missing_ok=True)
+        return strays
+
     def processes(self, component: str) -> dict[str, str]:
         """See `Target`. Empty when the supervisor is not up."""
         if not self.state.socket.exists() or not self._supervisor.is_up():
@@ -243,7 +216,7 @@ class LocalTarget:
         placed = self._placed(component)
         for step in steps:
             if step.kind == "artifact":
-                artifacts.fetch(placed[step.name], self._bindings(component), self.cache)
+                artifacts.fetch(placed[step.name], self._build_values(component), self.cache)
 
     def apply(self, component: str, steps: Sequence[Step]) -> None:
         """See `Target`."""
@@ -253,7 +226,7 @@ class LocalTarget:
         for step in steps:
             match step.kind:
                 case "artifact":
-                    artifacts.fetch(self._placed(component)[step.name], values, self.cache)
+                    artifacts.fetch(self._placed(component)[step.name], self._build_values(component), self.cache)
                 case "file":
                     self._apply_file(item, step, values)
                 case "database":
@@ -300,32 +273,12 @@ class LocalTarget:
 
     def _apply_process(self, item: Loaded, step: Step, values: Mapping[str, str]) -> None:
         program = f"{item.name}.{step.name}"
-        section = self.state.run / "programs" / f"{program}.conf"
         if step.verb == "stop":
             self._supervisor.forget(program)
-            section.unlink(missing_ok=True)
+            program_file(self.state, program).unlink(missing_ok=True)
             return
         process = item.local.processes[step.name]
-        launch_file = self.state.run / "launch" / f"{program}.json"
-        write_private(launch_file, json.dumps(self._launch(item, step.name, process, values)))
-        (self.state.run / "started").mkdir(exist_ok=True)
-        self.state.logs.mkdir(exist_ok=True)
-        command = shlex.join([PYTHON, "-I", str(Path(launch.__file__)), str(launch_file)])
-        settings = {
-            "autostart": "true",
-            "autorestart": "true",
-            "startsecs": 1,
-            # Supervisor waits one second longer before each retry: 20 retries are three and a half minutes.
-            "startretries": 20,
-            "stopsignal": process.stop_signal,
-            "stopwaitsecs": process.stop_seconds,
-            "killasgroup": "true",
-            "redirect_stderr": "true",
-            "stdout_logfile": self.state.logs / f"{program}.log",
-            "stdout_logfile_maxbytes": _LOG_BYTES,
-            "stdout_logfile_backups": 3,
-        }
-        write_private(section, program_section(program, command, settings))
+        write_program(program, process, self._launch(item, step.name, process, values), self.state)
         self._supervisor.start(program)
 
     # --- wait, tools, logs ----------------------------------------------------------------------------------------
@@ -361,7 +314,12 @@ class LocalTarget:
             return
         command = [render(word, values, where) for word in process.ready.command or ()]
         done = subprocess.run(
-            command, env={**_inherit(_ALWAYS), **values}, capture_output=True, timeout=30, check=False, text=True
+            command,
+            env={**inherit_environment(ALWAYS), **values},
+            capture_output=True,
+            timeout=30,
+            check=False,
+            text=True,
         )
         if done.returncode != 0:
             raise NotReadyError(f"{(done.stdout + done.stderr).strip()} (it is {state})")
@@ -372,7 +330,7 @@ class LocalTarget:
         spec: Tool = item.local.tools[tool]
         where = f"{item.name}.{tool}"
         environment = {
-            **_inherit(_ALWAYS),
+            **inherit_environment(ALWAYS),
             **values,
             **{key: render(text, values, where) for key, text in spec.environment.items()},
         }
@@ -411,21 +369,8 @@ def _is_unprivileged(item: Loaded) -> bool:
     return any(spec.unprivileged for spec in specs)
 
 
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 def _file_note(wanted: Mapping[tuple[Kind, str], str], path: Path, etc: Path) -> str:
     name = str(path.relative_to(etc))
     if wanted.get(("file", name)) in (None, artifacts.sha256_of(path)):
         return ""
     return "its content is not what the definition says (edited by hand, or the definition changed)"
-
-
-def _watched(root: Path, patterns: Sequence[str]) -> list[tuple[str, str]]:
-    files = sorted({p for pattern in patterns for p in root.glob(pattern) if p.is_file()})
-    return [(str(p.relative_to(root)), artifacts.sha256_of(p)) for p in files]
-
-
-def _inherit(patterns: Sequence[str]) -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if any(fnmatch.fnmatchcase(k, pattern) for pattern in patterns)}

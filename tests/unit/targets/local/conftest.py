@@ -88,7 +88,7 @@ def supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PretendedSupe
     """A supervisor that answers at once."""
     state = State(tmp_path / "state")
     pretended = PretendedSupervisor(state)
-    monkeypatch.setattr(target, "Supervisor", lambda socket: pretended)
+    monkeypatch.setattr(target, "Supervisor", lambda _: pretended)
     state.socket.parent.mkdir(parents=True)
     state.socket.touch()
     return pretended

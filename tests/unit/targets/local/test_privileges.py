@@ -67,7 +67,7 @@ def test_a_folder_is_passable_when_it_and_all_above_it_are_open(
 
 def test_root_without_setpriv_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(PlatformError, match="setpriv") as caught:
         unprivileged_prefix(tmp_path)
     assert "util-linux" in caught.value.remedy
@@ -89,7 +89,7 @@ def test_root_gives_a_folder_to_nobody_once(monkeypatch: pytest.MonkeyPatch, tmp
     own(tmp_path)
     assert given == [(tmp_path, nobody.pw_uid, nobody.pw_gid)]
     mine = pwd.getpwuid(tmp_path.stat().st_uid)
-    monkeypatch.setattr(pwd, "getpwnam", lambda name: mine)
+    monkeypatch.setattr(pwd, "getpwnam", lambda _: mine)
     own(tmp_path)
     assert len(given) == 1
 

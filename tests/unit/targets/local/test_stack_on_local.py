@@ -12,9 +12,9 @@ import yaml
 
 from data_platform.stack.bindings import credential_names
 from data_platform.stack.load import load_stack
+from data_platform.stack.model import Job, Process
 from data_platform.stack.plan import plan
 from data_platform.targets.local.render import render
-from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def real(
     """The real stack in a scratch state folder, with pretended servers; nothing is run."""
     del servers, free_ports
     monkeypatch.setattr("data_platform.targets.local.target.run", lambda *_, **__: "")
-    monkeypatch.setattr("data_platform.targets.local.target.unprivileged_prefix", lambda *_: [])
+    monkeypatch.setattr("data_platform.targets.local.programs.unprivileged_prefix", lambda *_: [])
     monkeypatch.setattr("data_platform.targets.local.target.own", lambda _: None)
     return LocalTarget(load_stack(ROOT, profile), supervisor.state)
 
@@ -61,7 +61,8 @@ def leaks(secrets: dict[str, str], text: str) -> list[str]:
 def arguments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, str]]:
     """Every command line that the component's definition can lead to, with its place."""
     item, values = place.stack.components[component], place._bindings(component)
-    for name, spec in (*item.local.jobs.items(), *item.local.processes.items()):
+    specs: list[tuple[str, Process | Job]] = [*item.local.jobs.items(), *item.local.processes.items()]
+    for name, spec in specs:
         yield f"launch {component}.{name}", " ".join(place._launch(item, name, spec, values)["command"])
     for name, process in item.local.processes.items():
         words = (*(process.ready.command or ()), process.ready.http or "")
@@ -139,10 +140,10 @@ def test_nothing_is_planned_again_after_a_deploy(real: LocalTarget, component: s
 @EVERY
 def test_servers_are_told_to_listen_on_loopback(real: LocalTarget, component: str) -> None:
     for where, text in arguments_of(real, component):
-        assert "0.0.0.0" not in text, where  # noqa: S104 - looked for, not used
+        assert "0.0.0.0" not in text, where
     etc = ROOT / "stack" / "components" / real.stack.components[component].component.namespace / component / "etc"
     for path in (p for p in etc.rglob("*") if p.is_file()):
-        assert "0.0.0.0" not in path.read_text(encoding="utf-8"), path  # noqa: S104
+        assert "0.0.0.0" not in path.read_text(encoding="utf-8"), path
 
 
 @pytest.mark.parametrize("profile", ["default"])

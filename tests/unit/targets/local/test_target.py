@@ -171,8 +171,8 @@ def test_a_job_that_fails_says_where_its_log_is_and_is_not_recorded(place: Local
 
 def test_buckets_are_made_after_the_server_takes_requests(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     happened: list[str] = []
-    monkeypatch.setattr(LocalTarget, "wait", lambda self, component: happened.append(f"wait {component}"))
-    monkeypatch.setattr(provision, "create_bucket", lambda place, component, name: happened.append(f"create {name}"))
+    monkeypatch.setattr(LocalTarget, "wait", lambda _, component: happened.append(f"wait {component}"))
+    monkeypatch.setattr(provision, "create_bucket", lambda *words: happened.append(f"create {words[-1]}"))
     assert short(steps(place, "minio")) == ["create bucket raw"]
     place.apply("minio", steps(place, "minio"))
     assert happened == ["wait minio", "create raw"]

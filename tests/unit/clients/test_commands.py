@@ -1,0 +1,67 @@
+"""A command ends in time, and what it printed is there when it failed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from data_platform.clients.commands import run
+from data_platform.stack.errors import PlatformError
+
+
+def sh(script: str, seconds: float = 20, **options: object) -> str:
+    return run(["sh", "-c", script], doing="building it", remedy="mend it", seconds=seconds, **options)  # type: ignore[arg-type]
+
+
+def test_the_output_of_both_streams_is_returned() -> None:
+    assert sh("echo one; echo two >&2") == "one\ntwo\n"
+
+
+def test_a_failure_shows_the_last_lines_and_the_exit_code() -> None:
+    with pytest.raises(PlatformError) as caught:
+        sh("for i in $(seq 100); do echo line $i; done; exit 4")
+    problem = caught.value.problem
+    assert problem.startswith("building it: sh ended with 4\nline 76\n")
+    assert problem.endswith("line 100")
+    assert caught.value.remedy == "mend it"
+
+
+def test_a_failure_does_not_show_the_arguments() -> None:
+    with pytest.raises(PlatformError) as caught:
+        run(["false", "--token=verysecret"], doing="asking", remedy="mend it", seconds=20)
+    assert "verysecret" not in str(caught.value)
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    with pytest.raises(PlatformError, match="building it: no-such-command is not there"):
+        run(["no-such-command"], doing="building it", remedy="install it", seconds=20)
+
+
+def test_a_command_that_takes_too_long_is_ended() -> None:
+    started = time.monotonic()
+    with pytest.raises(PlatformError, match="building it: not done after 0 s"):
+        sh("exec sleep 60", seconds=0.3)
+    assert time.monotonic() - started < 10
+
+
+def test_the_log_is_written_whether_it_succeeds_or_fails(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "job.log"
+    sh("echo fine", log=log)
+    assert log.read_text() == "fine\n"
+    with pytest.raises(PlatformError):
+        sh("echo bad; exit 1", log=log)
+    assert log.read_text() == "bad\n"
+
+
+def test_the_environment_is_exactly_what_is_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FROM_THE_CALLER", "x")
+    assert sh('echo "${FROM_THE_CALLER-none} $ONE $(pwd)"', environment={"ONE": "1"}, folder=tmp_path) == (
+        f"none 1 {tmp_path}\n"
+    )
+    assert sh('echo "${FROM_THE_CALLER-none}"') == "x\n"
+
+
+def test_a_command_gets_no_input() -> None:
+    assert sh("cat") == ""
