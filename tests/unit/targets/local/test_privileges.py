@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,13 +86,11 @@ def test_root_gives_a_folder_to_nobody_once(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     given: list[tuple[Path, int, int]] = []
     monkeypatch.setattr(os, "chown", lambda *arguments: given.append(arguments))
-    nobody = pwd.getpwnam("nobody")
-    own(tmp_path)
-    assert given == [(tmp_path, nobody.pw_uid, nobody.pw_gid)]
-    mine = pwd.getpwuid(tmp_path.stat().st_uid)
-    monkeypatch.setattr(pwd, "getpwnam", lambda _: mine)
-    own(tmp_path)
-    assert len(given) == 1
+    owner = tmp_path.stat().st_uid
+    for user in (owner + 1, owner):
+        monkeypatch.setattr(pwd, "getpwnam", lambda _, user=user: SimpleNamespace(pw_uid=user, pw_gid=7))
+        own(tmp_path)
+    assert given == [(tmp_path, owner + 1, 7)]
 
 
 @ROOT_ONLY
