@@ -32,7 +32,7 @@ with DAG("benchmark_chain", schedule=None):
     @task
     def nothing(): pass
 
-    chain(*[nothing.override(task_id=f"n{i}")() for i in range({tasks})])
+    chain(*[nothing.override(task_id=f"n{{i}}")() for i in range({tasks})])
 """
 
 

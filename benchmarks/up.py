@@ -59,13 +59,17 @@ def side_a(state: Path) -> tuple[dict[str, float], LocalTarget]:
 def longest_chain(target: LocalTarget, seconds: dict[str, float]) -> tuple[float, list[str]]:
     """The dependency chain whose start times add up to most. Airflow comes before everything that it deploys."""
     best: dict[str, tuple[float, list[str]]] = {}
-    for name in target.stack.components:
-        needs = set(target.stack.dependencies(name))
-        if not target.stack.components[name].component.bootstrap:
-            needs.add("airflow")
-        before = max((best[n] for n in needs), default=(0.0, []))
-        best[name] = (before[0] + seconds[name], [*before[1], name])
-    return max(best.values())
+
+    def chain_to(name: str) -> tuple[float, list[str]]:
+        if name not in best:
+            needs = set(target.stack.dependencies(name))
+            if not target.stack.components[name].component.bootstrap:
+                needs.add("airflow")
+            before = max((chain_to(needed) for needed in needs), default=(0.0, []))
+            best[name] = (before[0] + seconds[name], [*before[1], name])
+        return best[name]
+
+    return max(chain_to(name) for name in target.stack.components)
 
 
 def memory_mib(state: Path) -> dict[str, float]:
@@ -87,18 +91,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         alone, together = Path(scratch) / "a", Path(scratch) / "b"
         cpu = cpu_seconds()
-        seconds, target = side_a(alone)
-        cpu_a = cpu_seconds() - cpu
-        chain, names = longest_chain(target, seconds)
-        bootstrap(alone, "down", "--purge")
+        try:
+            seconds, target = side_a(alone)
+            cpu_a = cpu_seconds() - cpu
+            chain, names = longest_chain(target, seconds)
+        finally:
+            bootstrap(alone, "down", "--purge")
 
         cpu = cpu_seconds()
-        up = bootstrap(together, "up")
-        cpu_b = cpu_seconds() - cpu
-        second = [bootstrap(together, "up") for _ in range(3)]
-        deploy = [bootstrap(together, "run", "stack_deploy") for _ in range(3)]
-        memory = memory_mib(together)
-        bootstrap(together, "down", "--purge")
+        try:
+            up = bootstrap(together, "up")
+            cpu_b = cpu_seconds() - cpu
+            second = [bootstrap(together, "up") for _ in range(3)]
+            deploy = [bootstrap(together, "run", "stack_deploy") for _ in range(3)]
+            memory = memory_mib(together)
+        finally:
+            bootstrap(together, "down", "--purge")
     cores = os.cpu_count() or 1
     bound = max(cpu_b / cores, chain)
     result = {

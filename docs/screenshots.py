@@ -21,7 +21,7 @@ _CHROMIUM = [
 #: Picture, path in the UI, text that must be on the page before the picture is taken.
 PAGES = [
     ("airflow-dags", "/dags", "stack_deploy"),
-    ("stack-deploy", "/dags/stack_deploy", "stack_deploy"),
+    ("stack-deploy", "/dags/stack_deploy", "artifacts"),
     ("platform", "/plugin/platform", "Component"),
     ("health", "/plugin/platform-health", "Last 24 hours"),
 ]
