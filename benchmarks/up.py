@@ -24,7 +24,7 @@ import psutil
 
 from bootstrap import supervision
 from bootstrap.arguments import ROOT
-from bootstrap.place import make_target
+from bootstrap.place import make_target, remember
 from bootstrap.progress import Progress
 from bootstrap.up import install
 from data_platform.targets.local.target import LocalTarget
@@ -47,6 +47,7 @@ def bootstrap(state: Path, *words: str) -> float:
 def side_a(state: Path) -> tuple[dict[str, float], LocalTarget]:
     """Seconds of each component, installed alone on a machine that does nothing else."""
     target = make_target(state, None)
+    remember(target)
     supervision.ensure(target.state)
     seconds = {}
     for name in target.stack.components:

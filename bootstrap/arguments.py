@@ -33,7 +33,7 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument("components", nargs="*", metavar="COMPONENT", help="whose checks (default: all)")
     logs = verb("logs", "last lines of a component's logs")
     logs.add_argument("component", metavar="COMPONENT", help="whose logs")
-    logs.add_argument("--lines", type=int, default=100, metavar="N", help="how many of each log (default: 100)")
+    logs.add_argument("--lines", type=_count, default=100, metavar="N", help="how many of each log (default: 100)")
     verb("doctor", "what is missing on this machine, before anything starts")
     ingest = verb("ingest", "put files where a dataset's flow takes them")
     ingest.add_argument("dataset", metavar="DATASET", help="name of the dataset")
@@ -48,11 +48,18 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
+
+
 def parse_arguments(words: list[str]) -> argparse.Namespace:
     """Arguments of one call; exits with 2 and the usage where they are wrong."""
     parser = make_parser()
     found = parser.parse_args(words)
-    found.state = found.state.absolute()
+    # One folder has one name, or a platform that is reached through a link would look changed.
+    found.state = found.state.resolve()
     if found.verb == "test" and (unknown := [room for room in found.rooms if room not in TEST_ROOMS]):
         parser.error(f"unknown test rooms: {', '.join(unknown)}; there are {', '.join(TEST_ROOMS)}")
     return found

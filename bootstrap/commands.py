@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 
@@ -21,6 +22,15 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "test": testing.test,
 }
 
+#: Errors of the system that a person can mend, and how.
+_MENDABLE = {
+    errno.ENOSPC: "free some space and run it again; it goes on where it stopped",
+    errno.EDQUOT: "free some of your quota and run it again; it goes on where it stopped",
+    errno.EACCES: "run it as the owner of that file, or use --state with a folder of your own",
+    errno.EPERM: "run it as the owner of that file, or use --state with a folder of your own",
+    errno.EROFS: "use --state with a folder that can be written to",
+}
+
 
 def run_command(arguments: argparse.Namespace) -> int:
     """Run one verb; mistakes that a person can mend become one message and exit code 2."""
@@ -28,6 +38,11 @@ def run_command(arguments: argparse.Namespace) -> int:
         return _VERBS[arguments.verb](arguments)
     except PlatformError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        print(f"error: {error.filename or 'a file'}: {error.strerror}\n  → {_MENDABLE[error.errno]}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on where it stopped", file=sys.stderr)

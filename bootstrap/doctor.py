@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from bootstrap import preflight
 from bootstrap.place import make_target
 from data_platform.checks.run import arguments as check_arguments
+from data_platform.clients.supervisor import ALIVE
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.local import ports
 from data_platform.targets.local.cache import cache_folder
@@ -17,14 +18,15 @@ from data_platform.targets.local.target import LocalTarget
 def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
     """Refuse what would fail later: a check with wrong arguments, a port that others hold, too little memory.
 
+    Writes nothing.
+
     Raises:
         PlatformError: names all of it and what to do.
     """
     for item in target.stack.components.values():
         for check in item.component.checks:
             check_arguments(item.name, check)
-    running = {name for name in target.stack.components if target.processes(name)}
-    chosen = ports.choose(target.stack, target.state, target.cache)
+    running = {name for name in target.stack.components if ALIVE & set(target.processes(name).values())}
     if not running:
         needed = sum(target.stack.components[name].component.resources.memory_mib for name in selected) / 1024
         available = preflight.available_memory_gib()
@@ -33,18 +35,23 @@ def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
                 f"the components need {needed:.1f} GiB of memory, {available:.1f} GiB are available",
                 "stop other programs, or use --only to bring up fewer components",
             )
-        ports.refuse_taken(target.stack, chosen, orphans(target))
+    chosen = ports.choose(target.stack, target.state, target.cache, keep=False)
+    ports.refuse_taken(target.stack, chosen, running | orphans(target))
 
 
 def orphans(target: LocalTarget) -> set[str]:
-    """Components whose servers run without a supervisor (it was killed); `up` takes them over."""
-    from data_platform.targets.local.launch import start_of
+    """Components with servers, or children of killed ones, that run without a supervisor; `up` ends them first."""
+    from data_platform.targets.local.launch import lives, start_of
     from data_platform.targets.local.state import read_json
 
     found = set()
     for record in (target.state.run / "started").glob("*.json"):
         started = read_json(record)
-        if started.get("start") and start_of(int(started["pid"])) == started["start"]:
+        if not started:
+            continue
+        now = start_of(int(started["pid"]))
+        # No new process gets the number of a group that still has members.
+        if now == started["start"] if now else lives(int(started["pid"])):
             found.add(record.name.partition(".")[0])
     return found
 

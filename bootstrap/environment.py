@@ -73,6 +73,8 @@ def _make_uv(cache: Path) -> Path:
             _run([str(folder / "bin" / "pip"), "install", "--quiet", "--require-hashes", "-r", str(lock)])
             (folder / "complete").touch()
     _use_pip_settings(folder / "bin" / "pip")
+    # A company's own certificate authority is known to the system, not to uv.
+    os.environ.setdefault("UV_SYSTEM_CERTS", "true")
     return folder / "bin" / "uv"
 
 

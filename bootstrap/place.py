@@ -27,24 +27,26 @@ def open_target(arguments: argparse.Namespace) -> LocalTarget:
 
 
 def make_target(state_folder: Path, profile: str | None) -> LocalTarget:
-    """The target of a new or existing state folder; remembers the profile.
+    """The target of a new or existing state folder. Writes nothing: `remember` does, when all was found fit.
 
     Raises:
         PlatformError: another profile is in use there.
     """
     state = State(state_folder)
-    settings = state.settings()
-    used = settings.get("profile")
+    used = state.settings().get("profile")
     if used and profile and used != profile:
         raise PlatformError(
             f"{state.folder} was brought up with the profile {used!r}, not {profile!r}, and its data lies there",
             f"use --state with another folder for {profile!r}, or --profile {used}",
         )
-    stack = load_stack(ROOT, profile or used or DEFAULT_PROFILE)
-    state.folder.mkdir(parents=True, exist_ok=True)
-    if settings.get("profile") != stack.profile:
-        write_private(state.settings_file, json.dumps({"target": "local", "profile": stack.profile}) + "\n")
-    return LocalTarget(stack, state)
+    return LocalTarget(load_stack(ROOT, profile or used or DEFAULT_PROFILE), state)
+
+
+def remember(target: LocalTarget) -> None:
+    """Bind the state folder to its profile; with that it is a platform that the other verbs can open."""
+    if target.state.settings().get("profile") != target.stack.profile:
+        settings = {"target": target.name, "profile": target.stack.profile}
+        write_private(target.state.settings_file, json.dumps(settings) + "\n")
 
 
 def connect(target: LocalTarget) -> Airflow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from bootstrap.place import open_target
 from data_platform import lifecycle, summary
+from data_platform.checks import history
 from data_platform.targets.local.target import LocalTarget
 
 #: Columns of the table where the output is no terminal.
@@ -71,10 +73,11 @@ def check(arguments: argparse.Namespace) -> int:
     names = [target.stack.resolve(name) for name in arguments.components] or list(target.stack.components)
     failed = 0
     for name in names:
+        results = lifecycle.verify(target, name, "hand", keep=False)
         try:
-            results = lifecycle.verify(target, name, "hand")
-        except Exception:  # noqa: BLE001 - PostgreSQL may be what is broken; the result is shown all the same
-            results = lifecycle.verify(target, name, "hand", keep=False)
+            history.keep(target, results, lifecycle.definition(target, name), "hand")
+        except Exception as error:  # noqa: BLE001 - PostgreSQL may be what is broken; the result is shown all the same
+            print(f"results of {name} are not kept: {type(error).__name__}", file=sys.stderr)
         for result in results:
             colour = {"passed": "green", "failed": "red", "skipped": "yellow"}[result.status]
             console.print(
@@ -88,5 +91,6 @@ def check(arguments: argparse.Namespace) -> int:
 def logs(arguments: argparse.Namespace) -> int:
     """Show the last lines of a component's logs."""
     target = open_target(arguments)
-    print(target.logs(target.stack.resolve(arguments.component), arguments.lines))
+    name = target.stack.resolve(arguments.component)
+    print(target.logs(name, arguments.lines) or f"{name} has written no log yet")
     return 0

@@ -21,6 +21,8 @@ _LOOK = 0.5
 #: The API server may be away for this long (it was killed and is started again) before following gives up.
 _AWAY_SECONDS = 120.0
 _LOG_LINES = 25
+#: How long a DAG may take until it is parsed: after Airflow's first start, and when it has run for a while.
+_FIRST_DAGS_SECONDS, _NEW_DAG_SECONDS = 60.0, 15.0
 
 
 class _NotThereError(Exception):
@@ -38,17 +40,26 @@ def run(arguments: argparse.Namespace) -> int:
     if not isinstance(conf, dict):
         raise PlatformError("--conf is not a JSON object", """write for example --conf '{"components": ["trino"]}'""")
     with connect(open_target(arguments)) as airflow:
-        return 0 if follow(airflow, arguments.dag, conf, Progress()) == "success" else 1
+        return 0 if follow(airflow, arguments.dag, conf, Progress(), _NEW_DAG_SECONDS) == "success" else 1
 
 
-def follow(airflow: Airflow, dag: str, conf: dict[str, Any], progress: Progress) -> str:
+def follow(
+    airflow: Airflow, dag: str, conf: dict[str, Any], progress: Progress, seconds: float = _FIRST_DAGS_SECONDS
+) -> str:
     """Trigger a run and show its tasks until it ends; a run that is still going on is awaited first.
+
+    Args:
+        airflow: where.
+        dag: DAG id.
+        conf: parameters of the run.
+        progress: shows it.
+        seconds: how long Airflow may take until it knows the DAG.
 
     Returns:
         success or failed.
 
     Raises:
-        PlatformError: there is no such DAG, or Airflow does not answer.
+        PlatformError: there is no such DAG, or Airflow does not answer, or refuses.
     """
 
     def parsed() -> None:
@@ -56,21 +67,38 @@ def follow(airflow: Airflow, dag: str, conf: dict[str, Any], progress: Progress)
             raise _NotThereError
 
     try:
-        Deadline(60).retry(parsed, on=(_NotThereError, httpx.TransportError))
+        Deadline(seconds).retry(parsed, on=(_NotThereError, httpx.TransportError))
     except _NotThereError:
         raise PlatformError(f"Airflow knows no DAG {dag!r}", "use one of: " + ", ".join(airflow.dag_ids())) from None
     except httpx.TransportError as error:
         raise PlatformError(f"Airflow does not answer: {error}", "run: python3 -m bootstrap up") from None
-    airflow.unpause(dag)
-    for active in airflow.active_runs(dag):
-        progress.say(dag, f"a run is going on already ({active['dag_run_id']}); waiting for it")
-        _await(airflow, dag, str(active["dag_run_id"]), progress)
-    run_id = airflow.trigger(dag, conf)
+    except httpx.HTTPStatusError as error:
+        raise _refused(error) from None
+    try:
+        airflow.unpause(dag)
+        for active in airflow.active_runs(dag):
+            progress.say(dag, f"a run is going on already ({active['dag_run_id']}); waiting for it")
+            _await(airflow, dag, str(active["dag_run_id"]), progress)
+        run_id = airflow.trigger(dag, conf)
+    except httpx.HTTPStatusError as error:
+        raise _refused(error) from None
+    except httpx.TransportError as error:
+        raise PlatformError(f"Airflow does not answer: {error}", "run: python3 -m bootstrap up") from None
     progress.say(dag, f"run {run_id}")
     state = _await(airflow, dag, run_id, progress)
     if state != "success":
         _show_failures(airflow, dag, run_id, progress)
     return state
+
+
+def _refused(error: httpx.HTTPStatusError) -> PlatformError:
+    answer = error.response
+    remedy = (
+        "the login in the credentials file is not Airflow's: restore the file, or run: python3 -m bootstrap up"
+        if answer.status_code == httpx.codes.UNAUTHORIZED
+        else "correct --conf where it is what was refused, or read: python3 -m bootstrap logs airflow"
+    )
+    return PlatformError(f"Airflow answers {answer.status_code}: {answer.text[:500]}", remedy)
 
 
 def _await(airflow: Airflow, dag: str, run_id: str, progress: Progress) -> str:
@@ -103,5 +131,14 @@ def _show_failures(airflow: Airflow, dag: str, run_id: str, progress: Progress) 
     for task in airflow.tasks(dag, run_id):
         if task["state"] == "failed":
             progress.say(task["task_id"], "[red]failed[/]; the end of its log:")
-            lines = airflow.log(dag, run_id, task["task_id"], task["try_number"])
+            try:
+                log = airflow.log(dag, run_id, task["task_id"], task["try_number"])
+            except httpx.HTTPError as error:
+                log = [f"it cannot be read: {error}"]
+            lines = [line for line in log if _is_ours(line)]
             progress.console.print("\n".join(lines[-_LOG_LINES:]), markup=False, soft_wrap=True)
+
+
+def _is_ours(line: str) -> bool:
+    """Whether a log line is worth showing: not Airflow's grouping, and not the alert, which repeats the error."""
+    return not line.startswith(("::", "ALERT "))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 from data_platform.checks.base import Deadline
@@ -35,7 +36,8 @@ chmod=0600
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 
 [include]
-files={run}/programs/*.conf
+; relative to this file: supervisor splits the value at spaces, which a path may hold
+files=programs/*.conf
 """
 
 
@@ -49,27 +51,20 @@ def ensure(state: State) -> None:
     A supervisor that was killed leaves its servers running without care; they are ended first, each with its own stop
     signal, and the new supervisor starts them again.
     """
+    configuration = _write_configuration(state)
     if state.socket.exists() and Supervisor(state.socket).is_up():
         return
-    for record in sorted((state.run / "started").glob("*.json")):
-        launch = read_json(state.run / "launch" / record.name)
-        if launch:
-            end_earlier(read_json(record), _signal(launch["stop_signal"]), float(launch["stop_seconds"]))
+    if pid := _daemon(state):
+        # It is stopping, or its socket was removed: two of them must not work on one state folder.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        _await_end(pid, state)
+    _end_left_behind(state)
     for folder in (state.run / "programs", state.run / "started", state.logs):
         folder.mkdir(parents=True, exist_ok=True)
     state.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _refuse_others_folder(state.socket.parent)
     state.socket.unlink(missing_ok=True)
-    values = {
-        "id": state.id,
-        "run": state.run,
-        "logs": state.logs,
-        "socket": state.socket,
-        # Said explicitly, or supervisor warns at every start.
-        "user": "user=root\n" if os.geteuid() == 0 else "",
-    }
-    text = _CONFIGURATION.format_map({key: str(value).replace("%", "%%") for key, value in values.items()})
-    configuration = state.run / "supervisord.conf"
-    write_private(configuration, text)
     start_daemon(configuration)
 
     def look() -> None:
@@ -82,35 +77,75 @@ def ensure(state: State) -> None:
         raise PlatformError("the supervisor does not answer", f"read {state.logs / 'supervisord.log'}") from None
 
 
-def _signal(name: str) -> int:
-    import signal
+def _write_configuration(state: State) -> Path:
+    """Supervisor's own configuration. A running supervisor reads it again with every program that is added."""
+    values = {
+        "id": state.id,
+        "run": state.run,
+        "logs": state.logs,
+        "socket": state.socket,
+        # Said explicitly, or supervisor warns at every start.
+        "user": "user=root\n" if os.geteuid() == 0 else "",
+    }
+    text = _CONFIGURATION.format_map({key: str(value).replace("%", "%%") for key, value in values.items()})
+    configuration = state.run / "supervisord.conf"
+    write_private(configuration, text)
+    return configuration
 
-    return int(getattr(signal, f"SIG{name}"))
+
+def _refuse_others_folder(folder: Path) -> None:
+    """Who may write to the socket's folder may pretend to be the supervisor; below /tmp anybody can make one."""
+    found = folder.stat(follow_symlinks=False)
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022 or not folder.is_dir() or folder.is_symlink():
+        raise PlatformError(
+            f"{folder} is not a folder that only you can write to", "remove it, or use --state with a shorter path"
+        )
+
+
+def _daemon(state: State) -> int:
+    """Process id of the supervisor of this state folder, whether it answers or not; 0 when there is none."""
+    try:
+        pid = int((state.run / "supervisord.pid").read_text(encoding="ascii"))
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return 0
+    return pid if os.fsencode(state.run / "supervisord.conf") in words else 0
+
+
+def _await_end(pid: int, state: State) -> None:
+    """Return when the supervisor has ended, and its servers with it."""
+    started = start_of(pid)
+
+    def look() -> None:
+        if started and start_of(pid) == started:
+            raise _StillThereError
+
+    try:
+        Deadline(_STOP_SECONDS).retry(look, on=_StillThereError)
+    except _StillThereError:
+        raise PlatformError(
+            f"the servers have not ended after {_STOP_SECONDS:.0f} s",
+            f"wait and run it again; {state.logs / 'supervisord.log'} says which one is left",
+        ) from None
+
+
+def _end_left_behind(state: State) -> None:
+    """End what a killed supervisor left, or a server that was ended with SIGKILL; each with its own stop signal."""
+    for record in sorted((state.run / "started").glob("*.json")):
+        launch, started = read_json(state.run / "launch" / record.name), read_json(record)
+        if launch and started:
+            stop_signal = int(getattr(signal, f"SIG{launch['stop_signal']}"))
+            end_earlier(started, stop_signal, float(launch["stop_seconds"]))
 
 
 def stop(state: State) -> None:
     """Stop all servers and the supervisor, and wait until they have ended."""
-    if state.socket.exists() and (supervisor := Supervisor(state.socket)).is_up():
-        pid = supervisor.pid()
-        started = start_of(pid)
-        supervisor.shutdown()
-
-        def look() -> None:
-            if started and start_of(pid) == started:
-                raise _StillThereError
-
-        try:
-            Deadline(_STOP_SECONDS).retry(look, on=_StillThereError)
-        except _StillThereError:
-            raise PlatformError(
-                f"the servers have not ended after {_STOP_SECONDS:.0f} s", f"read {state.logs / 'supervisord.log'}"
-            ) from None
-    # What a killed supervisor left, or a server that was ended with SIGKILL.
-    for record in sorted((state.run / "started").glob("*.json")):
-        launch = read_json(state.run / "launch" / record.name)
-        found = json.loads(record.read_text(encoding="utf-8"))
-        if launch:
-            end_earlier(found, _signal(launch["stop_signal"]), float(launch["stop_seconds"]))
+    if pid := _daemon(state):
+        # By signal: it is heard without a socket too, and by one that is stopping already.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        _await_end(pid, state)
+    _end_left_behind(state)
 
 
 def remove(folder: Path) -> None:

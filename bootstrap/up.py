@@ -7,10 +7,11 @@ import signal
 import time
 
 from filelock import FileLock, Timeout
+from rich.markup import escape
 
 from bootstrap import runs, supervision
 from bootstrap.doctor import refuse_unfit
-from bootstrap.place import connect, make_target, open_target
+from bootstrap.place import connect, make_target, remember
 from bootstrap.progress import Progress
 from bootstrap.report import print_summary
 from data_platform import lifecycle
@@ -36,10 +37,11 @@ def up(arguments: argparse.Namespace) -> int:
     """Bring the platform up and prove it; 0 only when every check passed."""
     started = time.monotonic()
     target = make_target(arguments.state, arguments.profile)
-    only = tuple(name for name in arguments.only.split(",") if name)
+    only = tuple(name.strip() for name in arguments.only.split(",") if name.strip())
     selected = target.stack.only(only)
     with _alone(target.state):
         refuse_unfit(target, selected)
+        remember(target)
         progress = Progress()
         supervision.ensure(target.state)
         for program in target.forget_strays():
@@ -67,7 +69,7 @@ def install(target: LocalTarget, component: str, progress: Progress) -> None:
     progress.say(component, "observe")
     observation = lifecycle.observe(target, component)
     for step in observation.steps:
-        progress.say(component, str(step))
+        progress.say(component, escape(str(step)))
     if observation.steps:
         target.fetch(component, observation.steps)
         target.apply(component, [step for step in observation.steps if step.kind != "artifact"])
@@ -83,22 +85,29 @@ def install(target: LocalTarget, component: str, progress: Progress) -> None:
 
 def _stay(target: LocalTarget) -> None:
     """Wait for TERM or Ctrl-C, then stop the platform: the way of a container's main process."""
+    ends = {signal.SIGTERM, signal.SIGINT}
+    # Blocked, or TERM would end this process instead of the wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     print("The platform is up. Ctrl-C stops it.", flush=True)
-    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    signal.sigwait(ends)
     supervision.stop(target.state)
 
 
 def down(arguments: argparse.Namespace) -> int:
-    """Stop the platform; with --purge remove its state folder too."""
+    """Stop the platform; with --purge remove its state folder too.
+
+    Reads neither the definitions nor the settings: what runs can be stopped when they are broken too.
+    """
     state = State(arguments.state)
     if not state.folder.exists():
         print(f"There is no platform in {state.folder}.")
         return 0
-    open_target(arguments)
+    if not state.settings_file.exists():
+        raise PlatformError(f"there is no platform in {state.folder}", "give its state folder with --state")
     with _alone(state):
         supervision.stop(state)
-    print(f"Stopped the platform in {state.folder}.")
-    if arguments.purge:
-        supervision.remove(state.folder)
-        print(f"Removed {state.folder} with all data and secrets.")
+        print(f"Stopped the platform in {state.folder}.")
+        if arguments.purge:
+            supervision.remove(state.folder)
+            print(f"Removed {state.folder} with all data and secrets.")
     return 0

@@ -96,7 +96,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     DATA_PLATFORM_TEST_STATE names the state folder of a platform that is kept and used again: for writing tests.
     """
     kept = os.environ.get("DATA_PLATFORM_TEST_STATE")
-    running = Running(Path(kept) if kept else tmp_path_factory.mktemp("platform") / "state")
+    running = Running(Path(kept) if kept else tmp_path_factory.mktemp("platform") / "a state")
     running.bootstrap("up", seconds=UP_SECONDS)
     yield running
     if not kept:
@@ -113,7 +113,7 @@ def airflow(platform: Running) -> Iterator[Airflow]:
 @pytest.fixture(scope="module")
 def seaweedfs_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A second platform beside the first one, with SeaweedFS in the place of MinIO."""
-    running = Running(tmp_path_factory.mktemp("seaweedfs") / "state", profile="seaweedfs")
+    running = Running(tmp_path_factory.mktemp("seaweedfs") / "a state", profile="seaweedfs")
     running.bootstrap("up", "--profile", "seaweedfs", "--only", "spark", seconds=UP_SECONDS)
     yield running
     _end(running)

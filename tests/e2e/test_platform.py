@@ -80,13 +80,17 @@ def test_a_task_links_to_its_component(platform: Running, airflow: Airflow) -> N
     assert links["Component"] == platform.target.address("trino", "http").url + "/ui/"
 
 
-def test_a_hand_made_change_is_reported_and_put_right(platform: Running) -> None:
+def test_a_hand_made_change_is_reported_and_put_right(platform: Running, airflow: Airflow) -> None:
     platform.bootstrap("run", "stack_drift")
     edited = platform.folder / "etc" / "trino" / "config.properties"
     edited.write_text(edited.read_text(encoding="utf-8") + "\n# edited by hand\n", encoding="utf-8")
     report = platform.bootstrap("run", "stack_drift", check=False)
     assert report.returncode == 1
     assert "trino: write file config.properties: its content is not what the definition says" in report.stdout
+    newest = max(airflow.runs("stack_drift"), key=lambda run: str(run["run_after"]))
+    log = "\n".join(airflow.log("stack_drift", newest["dag_run_id"], "report", 1))
+    assert "ALERT {" in log
+    assert "Failed to run task callback" not in log
     platform.bootstrap("run", "stack_deploy")
     assert "edited by hand" not in edited.read_text(encoding="utf-8")
     platform.bootstrap("run", "stack_drift")

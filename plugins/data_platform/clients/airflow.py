@@ -136,4 +136,8 @@ class Airflow:
 
 
 def _line(entry: Any) -> str:
-    return str(entry.get("event", entry)) if isinstance(entry, dict) else str(entry)
+    """One entry of a log as text: the event, and the error that it tells of."""
+    if not isinstance(entry, dict):
+        return str(entry)
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in entry.get("error_detail") or ()]
+    return "\n".join([str(entry.get("event", entry)), *errors])

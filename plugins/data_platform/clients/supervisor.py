@@ -30,9 +30,14 @@ class Supervisor:
         self._transport = SupervisorTransport(None, None, f"unix://{socket}")
         self._proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport)
 
-    def _call(self, method: str, *arguments: object) -> Any:
+    def _call(self, method: str, *arguments: object, tolerated: int | None = None) -> Any:
         try:
             return getattr(self._proxy.supervisor, method)(*arguments)
+        except xmlrpc.client.Fault as error:
+            if error.faultCode != tolerated:
+                what = " ".join([method, *map(str, arguments[:1])])
+                raise PlatformError(f"supervisor: {what}: {error.faultString}", _REMEDY) from None
+            return None
         except OSError:
             raise PlatformError(f"the supervisor does not answer on {self._socket}", _REMEDY) from None
         finally:
@@ -66,11 +71,11 @@ class Supervisor:
             self.stop(program)
             self._call("removeProcessGroup", program)
         self._call("addProcessGroup", program)
-        self._tolerate(Faults.ALREADY_STARTED, "startProcess", program, False)
+        self._call("startProcess", program, False, tolerated=Faults.ALREADY_STARTED)
 
     def stop(self, program: str) -> None:
         """Stop the program and wait until it has ended."""
-        self._tolerate(Faults.NOT_RUNNING, "stopProcess", program, True)
+        self._call("stopProcess", program, True, tolerated=Faults.NOT_RUNNING)
 
     def forget(self, program: str) -> None:
         """Stop the program and take it out of the supervisor."""
@@ -81,13 +86,6 @@ class Supervisor:
     def shutdown(self) -> None:
         """Stop all programs and the supervisor itself; returns before they have ended."""
         self._call("shutdown")
-
-    def _tolerate(self, fault: int, method: str, *arguments: object) -> None:
-        try:
-            self._call(method, *arguments)
-        except xmlrpc.client.Fault as error:
-            if error.faultCode != fault:
-                raise PlatformError(f"supervisor: {method} {arguments[0]}: {error.faultString}", _REMEDY) from None
 
 
 def start_daemon(configuration: Path) -> None:

@@ -19,7 +19,7 @@ def alert(context: Context) -> None:
     For `on_failure_callback`. Never raises: a broken alert channel must not hide the failure itself.
     """
     from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
     ti = context["ti"]
     message = {
@@ -32,7 +32,7 @@ def alert(context: Context) -> None:
     _LOG.error("ALERT %s", message)
     try:
         url = BaseHook.get_connection(CONNECTION).host
-    except AirflowRuntimeError:
+    except (AirflowNotFoundException, AirflowRuntimeError):
         return
     import httpx
 

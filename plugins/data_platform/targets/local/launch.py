@@ -33,7 +33,7 @@ def start_of(pid: int) -> str:
     return "" if fields[0] == "Z" else f"{boot}/{fields[19]}"
 
 
-def _lives(group: int) -> bool:
+def lives(group: int) -> bool:
     """Whether a process group has a process that is not a zombie.
 
     `killpg(group, 0)` would count zombies too; in a container whose first process reaps nobody they stay for ever.
@@ -62,7 +62,7 @@ def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> 
     now = start_of(group)
     if group == os.getpid() or (now and now != record["start"]):
         return False  # the number belongs to somebody else by now
-    if not _lives(group):
+    if not lives(group):
         return False
     try:
         if now:
@@ -73,7 +73,7 @@ def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> 
         return False
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if not _lives(group):
+        if not lives(group):
             return True
         if now and not start_of(group):
             now = ""

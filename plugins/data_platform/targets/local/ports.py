@@ -41,11 +41,17 @@ def holder(port: int) -> str:
     return "an unknown process"
 
 
-def choose(stack: Stack, state: State, cache: Path) -> dict[str, int]:
+def choose(stack: Stack, state: State, cache: Path, keep: bool = True) -> dict[str, int]:
     """Ports of all endpoints as `component.endpoint`, chosen and saved where they are not yet.
 
     A port is not given twice on this machine to platforms of one user, even while their servers are down: the
     registry in the cache remembers it as long as the state folder exists.
+
+    Args:
+        stack: the platform.
+        state: where the ports are kept.
+        cache: where the registry is.
+        keep: False to look only, and write nothing.
 
     Raises:
         PlatformError: no free port is left.
@@ -61,6 +67,8 @@ def choose(stack: Stack, state: State, cache: Path) -> dict[str, int]:
     registry_file = cache / "ports.json"
     registry_file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(cache / "ports.lock"):
+        # Read again: another process may have chosen while this one waited for the lock.
+        chosen = read_json(state.ports_file)
         registry = {
             int(port): owner
             for port, owner in read_json(registry_file).items()
@@ -71,6 +79,8 @@ def choose(stack: Stack, state: State, cache: Path) -> dict[str, int]:
             if name not in chosen:
                 chosen[name] = _first_free(preferred, taken)
                 taken.add(chosen[name])
+        if not keep:
+            return chosen
         mine = {port: str(state.folder) for port in chosen.values()}
         write_private(state.ports_file, json.dumps(chosen, indent=2) + "\n")
         write_private(registry_file, json.dumps({str(p): o for p, o in sorted((registry | mine).items())}, indent=2))

@@ -67,7 +67,7 @@ class State:
 
     @property
     def settings_file(self) -> Path:
-        """What `up` was asked for: the profile and the components."""
+        """What `up` was asked for: the target and the profile."""
         return self.folder / "settings.json"
 
     @property
@@ -81,8 +81,9 @@ class State:
         near = self.run / "supervisor.sock"
         if len(os.fsencode(near)) <= SOCKET_LIMIT:
             return near
-        runtime = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp"))  # noqa: S108 - the folder below is 0700 and ours
-        return runtime / f"data-platform-{os.getuid()}-{self.id}" / "supervisor.sock"
+        # Not XDG_RUNTIME_DIR: Airflow's tasks do not have it, and a logout removes it.
+        short = Path("/tmp")  # noqa: S108 - the folder below is 0700, and the bootstrap looks that it is ours
+        return short / f"data-platform-{os.getuid()}-{self.id}" / "supervisor.sock"
 
     @property
     def id(self) -> str:
@@ -125,6 +126,12 @@ class State:
             return known
         with self.lock("credentials"):
             known = read_json(self.credentials_file)
+            if not known and any(self.folder.glob("data/*/*")):
+                # New secrets would lock everybody out of that data.
+                raise PlatformError(
+                    f"{self.credentials_file} is gone, but {self.folder / 'data'} holds data that it opens",
+                    "restore it from a backup, or begin anew: python3 -m bootstrap down --purge",
+                )
             for name in stack.components:
                 fixed, generated = credential_names(stack, name)
                 entry = known.setdefault(name, {}) if fixed or generated else {}
