@@ -57,7 +57,7 @@ def orphans(target: LocalTarget) -> set[str]:
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Say what is missing on this machine; 0 when nothing is."""
+    """Say what is missing on this machine; 0 when nothing is. Makes no state folder."""
     found = preflight.problems(arguments.state, cache_folder(), cached=True)
     if found:
         preflight.report(found)

@@ -32,7 +32,12 @@ def enter(arguments: argparse.Namespace) -> None:
     if Path(sys.prefix) == environment:
         return
     changes = arguments.verb in ("up", "test")
-    problems = preflight.mend(preflight.problems(arguments.state, cache, environment.exists())) if changes else []
+    problems = []
+    # Without an environment `doctor` cannot say anything of the components; what stands in its way it says here.
+    if changes or (arguments.verb == "doctor" and not environment.exists()):
+        problems = preflight.problems(arguments.state, cache, environment.exists())
+    if changes:
+        problems = preflight.mend(problems)
     if problems:
         preflight.report(problems)
         sys.exit(2)

@@ -29,6 +29,11 @@ def ingest(arguments: argparse.Namespace) -> int:
     unreadable = [str(path) for path in arguments.files if not (path.is_file() and os.access(path, os.R_OK))]
     if unreadable:
         raise PlatformError(f"cannot be read: {', '.join(unreadable)}", "give the paths of existing files")
+    names = [path.name for path in arguments.files]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise PlatformError(
+            f"two files are named {', '.join(twice)}; one would replace the other", "give them one by one"
+        )
     landing = open_target(arguments).state.folder / "landing" / arguments.dataset
     landing.mkdir(parents=True, exist_ok=True)
     for path in arguments.files:

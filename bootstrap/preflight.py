@@ -13,9 +13,12 @@ from typing import NamedTuple
 
 #: Measured: environments, toolchains, artifacts and Maven's own copies take 7 GiB, a young state folder under 1.
 CACHE_GIB, STATE_GIB = 8.0, 2.0
-#: Measured: a first build and a running platform together (docs/performance.md).
-MEMORY_GIB = 6.0
+#: What PostgreSQL, Airflow and a build need, whatever is selected; what the selection needs is asked for later, when
+#: the components can be read.
+MEMORY_GIB = 3.0
 _GIB = 1 << 30
+#: Supervisor, class paths and PYTHONPATH give these a meaning of their own, wherever in a path they are.
+_REFUSED = frozenset("%:;*?[]{}$#\"'\\\n\r\t")
 
 
 class Problem(NamedTuple):
@@ -74,6 +77,9 @@ def _existing(path: Path) -> Path:
 
 
 def _folder(path: Path, what: str, gib: float) -> list[Problem]:
+    if refused := sorted(_REFUSED & set(str(path))):
+        signs = " ".join(repr(sign) for sign in refused)
+        return [Problem(f"the path of {what} ({path}) holds {signs}, which servers misread", "choose another place")]
     there = _existing(path)
     if not there.is_dir():
         return [Problem(f"{there} is no folder, but {what} is to be at {path}", "choose another place")]
@@ -99,7 +105,7 @@ def _memory() -> list[Problem]:
     available = available_memory_gib()
     if available < MEMORY_GIB:
         what = f"{available:.1f} GiB of memory are available, {MEMORY_GIB:.0f} GiB are needed"
-        return [Problem(what, "stop other programs, or use --only to bring up fewer components")]
+        return [Problem(what, "stop other programs, or use a machine with more")]
     return []
 
 

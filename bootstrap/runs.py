@@ -102,8 +102,16 @@ def _refused(error: httpx.HTTPStatusError) -> PlatformError:
 
 
 def _await(airflow: Airflow, dag: str, run_id: str, progress: Progress) -> str:
+    healthy_at = time.monotonic()
     try:
         while True:
+            if _is_healthy(airflow):
+                healthy_at = time.monotonic()
+            elif time.monotonic() - healthy_at > _AWAY_SECONDS:
+                raise PlatformError(
+                    f"Airflow's scheduler has not been healthy for {_AWAY_SECONDS:.0f} s; {dag} does not go on",
+                    "read python3 -m bootstrap logs airflow, mend the cause, then run: python3 -m bootstrap up",
+                )
             state, tasks = Deadline(_AWAY_SECONDS).retry(
                 lambda: (airflow.run_state(dag, run_id), airflow.tasks(dag, run_id)),
                 on=(httpx.TransportError, httpx.HTTPStatusError),
@@ -116,6 +124,14 @@ def _await(airflow: Airflow, dag: str, run_id: str, progress: Progress) -> str:
         raise PlatformError(f"Airflow does not answer: {error}", "run: python3 -m bootstrap up") from None
     finally:
         progress.end()
+
+
+def _is_healthy(airflow: Airflow) -> bool:
+    """Whether the API server answers and the scheduler sends its heartbeats."""
+    try:
+        return airflow.health().get("scheduler") == "healthy"
+    except httpx.HTTPError:
+        return False
 
 
 def _seconds(task: dict[str, Any]) -> float:

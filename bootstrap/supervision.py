@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from data_platform.targets.local.launch import end_earlier, start_of
 from data_platform.targets.local.state import State, read_json, write_private
 
 #: Seconds that the servers together get to end.
-_STOP_SECONDS = 90.0
+_STOP_SECONDS = 300.0
 _CONFIGURATION = """\
 [supervisord]
 nodaemon=false
@@ -63,7 +64,8 @@ def ensure(state: State) -> None:
     for folder in (state.run / "programs", state.run / "started", state.logs):
         folder.mkdir(parents=True, exist_ok=True)
     state.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _refuse_others_folder(state.socket.parent)
+    if state.socket.parent != state.run:
+        _refuse_others_folder(state.socket.parent)
     state.socket.unlink(missing_ok=True)
     start_daemon(configuration)
 
@@ -96,7 +98,7 @@ def _write_configuration(state: State) -> Path:
 def _refuse_others_folder(folder: Path) -> None:
     """Who may write to the socket's folder may pretend to be the supervisor; below /tmp anybody can make one."""
     found = folder.stat(follow_symlinks=False)
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022 or not folder.is_dir() or folder.is_symlink():
+    if found.st_uid != os.geteuid() or found.st_mode & 0o077 or not stat.S_ISDIR(found.st_mode):
         raise PlatformError(
             f"{folder} is not a folder that only you can write to", "remove it, or use --state with a shorter path"
         )

@@ -120,6 +120,7 @@ def test_an_up_that_was_killed_goes_on_where_it_stopped(platform: Running) -> No
             if "stack_deploy" in line:
                 up.kill()
                 break
+    assert up.returncode == -signal.SIGKILL, "it ended before it could be killed"
     platform.bootstrap("up")
     assert platform.bootstrap("check", "trino").returncode == 0
 
@@ -129,6 +130,7 @@ def test_the_scheduler_is_killed_in_the_middle_of_a_deploy(platform: Running) ->
     from data_platform.targets.local.state import State
 
     Supervisor(State(platform.folder).socket).stop("trino.server")
+    killed = 0
     with subprocess.Popen(  # noqa: TID251 - the scheduler must be killed while it runs
         [sys.executable, "-m", "bootstrap", "run", "stack_deploy", "--state", str(platform.folder)],
         cwd=ROOT,
@@ -138,8 +140,11 @@ def test_the_scheduler_is_killed_in_the_middle_of_a_deploy(platform: Running) ->
         assert run.stdout is not None
         for line in run.stdout:
             if "trino.wait" in line and "running" in line:
-                os.kill(platform.programs()["airflow.scheduler"], signal.SIGKILL)
+                killed = platform.programs()["airflow.scheduler"]
+                os.kill(killed, signal.SIGKILL)
                 break
         rest = run.stdout.read()
+    assert killed, "the deploy ended before the scheduler could be killed"
     assert run.returncode == 0, rest
+    assert platform.programs()["airflow.scheduler"] != killed
     assert platform.bootstrap("check", "trino").returncode == 0

@@ -14,7 +14,7 @@ def test_the_same_checks_pass_on_seaweedfs(seaweedfs_platform: Running) -> None:
     assert "minio" not in found
     for name in ("seaweedfs", "nessie", "trino", "spark"):
         assert found[name]["state"] in ("running", "installed"), found[name]
-        assert len(found[name]["checks"]) == found[name]["checks_declared"]
+        assert len(found[name]["checks"]) == found[name]["checks_declared"] >= 1
         assert {check["status"] for check in found[name]["checks"]} == {"passed"}, found[name]
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from data_platform.stack.errors import PlatformError
@@ -38,26 +40,57 @@ def run(
         PlatformError: it cannot be started, fails, or takes too long; with its last lines.
     """
     try:
-        done = subprocess.run(
-            list(command),
-            cwd=folder,
-            env=dict(environment) if environment is not None else dict(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=seconds,
-            check=False,
-            text=True,
-            errors="replace",
-        )
+        returncode, output = run_to_end(command, seconds, folder, environment)
     except FileNotFoundError as error:
         raise PlatformError(f"{doing}: {error.filename} is not there", remedy) from None
-    except subprocess.TimeoutExpired:
-        raise PlatformError(f"{doing}: not done after {seconds:.0f} s", remedy) from None
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(done.stdout, encoding="utf-8")
-    if done.returncode != 0:
-        last = "\n".join(done.stdout.strip().splitlines()[-_SHOWN:])
-        raise PlatformError(f"{doing}: {command[0]} ended with {done.returncode}\n{last}", remedy)
-    return done.stdout
+        log.write_text(output, encoding="utf-8")
+    if returncode != 0:
+        last = "\n".join(output.strip().splitlines()[-_SHOWN:])
+        what = f"not done after {seconds:.0f} s" if returncode is None else f"{command[0]} ended with {returncode}"
+        raise PlatformError(f"{doing}: {what}\n{last}".rstrip(), remedy)
+    return output
+
+
+def run_to_end(
+    command: Sequence[str], seconds: float, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> tuple[int | None, str]:
+    """Run a command and return its exit code and output (stdout and stderr); None as code when it took too long.
+
+    It has a process group of its own: what it started ends with it, when it takes too long and when we are interrupted.
+
+    Args:
+        command: program and arguments; no secrets.
+        seconds: deadline; everything is killed then.
+        folder: working folder.
+        environment: its whole environment; the caller's when None.
+
+    Raises:
+        FileNotFoundError: there is no such program, or no such folder.
+    """
+    with subprocess.Popen(  # noqa: TID251 - subprocess.run kills the program alone, and then waits for its children
+        list(command),
+        cwd=folder,
+        env=dict(environment) if environment is not None else dict(os.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            _kill_group(process.pid)
+            return None, process.communicate()[0]
+        except BaseException:
+            _kill_group(process.pid)
+            raise
+    return process.returncode, output
+
+
+def _kill_group(leader: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)

@@ -30,6 +30,14 @@ def connect(host: str, port: int, user: str, password: str, database: str) -> ps
     )
 
 
+def answers(host: str, port: int) -> bool:
+    """Whether a server takes connections there, whoever may log in."""
+    from psycopg.pq import PGconn, Ping
+
+    conninfo = f"host={host} port={port} connect_timeout={CONNECT_SECONDS}"
+    return PGconn.ping(conninfo.encode()) == Ping.OK
+
+
 def can_login(host: str, port: int, user: str, password: str, database: str) -> bool:
     """Whether the role may log in to that database with that password."""
     try:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from data_platform.clients import postgres
 from data_platform.stack.bindings import DATABASE_PASSWORD, DATABASE_USER
+from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen
 
 if TYPE_CHECKING:
@@ -38,7 +41,8 @@ def wanted(target: Target, component: str) -> list[Resource]:
 def observe(target: Target, component: str) -> list[Seen]:
     """Databases that the component's role can log in to, and buckets with their settings.
 
-    A server that does not answer shows nothing: the steps that follow make what is missing and leave the rest alone.
+    What a server that does not answer holds is shown as not healthy, with that reason: the steps that follow make what
+    is missing and leave the rest alone.
     """
     return [*_observe_databases(target, component), *_observe_buckets(target, component)]
 
@@ -48,6 +52,8 @@ def _observe_databases(target: Target, component: str) -> list[Seen]:
     if not names:
         return []
     server, own = target.address("postgresql", _SQL), target.credentials(component)
+    if not postgres.answers(server.host, server.port):
+        return [Seen(kind="database", name=name, healthy=False, note="PostgreSQL does not answer") for name in names]
     return [
         Seen(kind="database", name=name, digest=_digest({"owner": component}))
         for name in names
@@ -68,18 +74,30 @@ def _observe_buckets(target: Target, component: str) -> list[Seen]:
     try:
         buckets = {name: s3.read_bucket(store, name) for name in target.stack.file.buckets}
     except (MinioException, urllib3.exceptions.HTTPError, OSError):
-        return []
+        names = target.stack.file.buckets
+        return [Seen(kind="bucket", name=n, healthy=False, note="the object store does not answer") for n in names]
     return [Seen(kind="bucket", name=n, digest=_digest(b.model_dump())) for n, b in buckets.items() if b is not None]
 
 
 def create_database(target: Target, component: str, database: str) -> None:
-    """Make the component's role and one of its databases, and set the role's password."""
+    """Make the component's role and one of its databases, and set the role's password.
+
+    Raises:
+        PlatformError: PostgreSQL does not let its administrator in.
+    """
     server, admin, own = (
         target.address("postgresql", _SQL),
         target.credentials("postgresql"),
         target.credentials(component),
     )
-    with postgres.connect(server.host, server.port, admin[_USER], admin[_PASSWORD], "postgres") as connection:
+    try:
+        connection = postgres.connect(server.host, server.port, admin[_USER], admin[_PASSWORD], "postgres")
+    except psycopg.OperationalError as error:
+        raise PlatformError(
+            f"database {database} of {component} cannot be made: {error}",
+            "read: python3 -m bootstrap logs postgresql; if it is the password, restore credentials.json from a backup",
+        ) from None
+    with connection:
         postgres.ensure_database(
             connection, database, own[DATABASE_USER], own[DATABASE_PASSWORD], f"owned by component {component}"
         )

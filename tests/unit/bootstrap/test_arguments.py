@@ -75,3 +75,15 @@ def test_wrong_arguments_end_with_2_and_say_why(
 
 def test_rooms_of_tests_are_chosen_by_name() -> None:
     assert parse_arguments(["test", *TEST_ROOMS]).rooms == list(TEST_ROOMS)
+
+
+@pytest.mark.parametrize("lines", ["0", "-5", "many"])
+def test_a_number_of_lines_that_shows_nothing_is_refused(lines: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(["logs", "trino", f"--lines={lines}"])
+    assert "not a number above 0" in capsys.readouterr().err
+
+
+def test_a_state_folder_reached_through_a_link_is_the_same_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert parse_arguments(["status", "--state", str(tmp_path / "link")]).state == tmp_path / "real"

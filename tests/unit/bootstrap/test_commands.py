@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 
 import pytest
 
@@ -30,6 +31,15 @@ def test_a_platform_error_is_shown_with_its_remedy(
 ) -> None:
     assert run(monkeypatch, PlatformError("port 8080 is taken by nginx", "stop it")) == 2
     assert capsys.readouterr().err == "error: port 8080 is taken by nginx\n  → stop it\n"
+
+
+def test_a_full_disk_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/state/x")) == 2
+    assert capsys.readouterr().err.startswith("error: /state/x: No space left on device\n  → free some space")
+    with pytest.raises(OSError, match="bad"):
+        run(monkeypatch, OSError(errno.EBADF, "bad"))
 
 
 def test_an_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

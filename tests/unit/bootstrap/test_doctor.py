@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +31,9 @@ def place(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalT
     return LocalTarget(load_stack(tiny.root), State(tmp_path / "state"))
 
 
-def test_a_fit_machine_is_not_refused_and_its_ports_are_chosen(place: LocalTarget) -> None:
+def test_a_fit_machine_is_not_refused_and_nothing_is_made(place: LocalTarget) -> None:
     refuse_unfit(place, tuple(place.stack.components))
-    assert len(json.loads(place.state.ports_file.read_text())) == 4
+    assert not place.state.folder.exists()
 
 
 def test_a_check_with_wrong_arguments_is_refused(place: LocalTarget, tiny: Tiny) -> None:
@@ -50,22 +52,36 @@ def test_too_little_memory_for_the_selection_is_refused(place: LocalTarget, monk
 
 
 def test_a_taken_port_is_refused(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse_unfit(place, ())
+    ports.choose(place.stack, place.state, place.cache)
     monkeypatch.setattr(ports, "is_free", lambda port: port != 21030)
     monkeypatch.setattr(ports, "holder", lambda _: "nginx (pid 7)")
     with pytest.raises(PlatformError, match=r"port 21030 of reader\.http is taken by nginx \(pid 7\)"):
         refuse_unfit(place, ())
+    # Some of the platform runs: what does not must still find its port free.
+    states = {"postgresql": {"server": "RUNNING"}, "reader": {"server": "FATAL"}}
+    monkeypatch.setattr(LocalTarget, "processes", lambda _, name: states.get(name, {}))
+    with pytest.raises(PlatformError, match=r"reader\.http is taken"):
+        refuse_unfit(place, ())
+    states["reader"]["server"] = "RUNNING"
+    refuse_unfit(place, ())
 
 
 def test_servers_that_outlived_their_supervisor_are_no_strangers(
     place: LocalTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse_unfit(place, ())
+    ports.choose(place.stack, place.state, place.cache)
     started = place.state.run / "started"
     started.mkdir(parents=True)
     mine = {"pid": os.getpid(), "start": start_of(os.getpid()), "digest": "a1"}
     (started / "reader.server.json").write_text(json.dumps(mine))
     (started / "portal.server.json").write_text(json.dumps({**mine, "start": "another-boot/1"}))
     assert orphans(place) == {"reader"}
+    with subprocess.Popen(["sh", "-c", "sleep 60 & exit"], start_new_session=True) as leader:  # noqa: TID251 - see below
+        pass
+    try:  # A killed server's child holds its port: the number of the server is that of the group.
+        (started / "minio.server.json").write_text(json.dumps({"pid": leader.pid, "start": "gone", "digest": "a1"}))
+        assert orphans(place) == {"reader", "minio"}
+    finally:
+        os.killpg(leader.pid, signal.SIGKILL)
     monkeypatch.setattr(ports, "is_free", lambda port: port != 21030)
     refuse_unfit(place, ())

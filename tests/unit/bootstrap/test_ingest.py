@@ -98,3 +98,13 @@ def test_one_unreadable_file_refuses_all_before_anything_lands(checkout: Path) -
             )
         )
     assert not (checkout / "state").exists()
+
+
+def test_two_files_of_one_name_are_refused_before_one_replaces_the_other(checkout: Path) -> None:
+    files = [checkout / folder / "a.csv" for folder in ("one", "two")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(str(file))
+    with pytest.raises(PlatformError, match=r"two files are named a\.csv"):
+        ingest(argparse.Namespace(dataset="fx_rates", files=files))
+    assert not (checkout / "state").exists()

@@ -65,7 +65,7 @@ def test_a_good_machine_has_no_problems_and_nothing_was_made(machine: Machine, t
         ({"processor": "riscv64"}, "riscv64", "x86_64"),
         ({"maven": False}, "Maven (mvn) is missing", "Maven 3.8"),
         ({"venv": False}, "venv module is missing", "install"),
-        ({"memory_gib": 3.5}, "3.5 GiB of memory are available, 6 GiB are needed", "--only"),
+        ({"memory_gib": 2.5}, "2.5 GiB of memory are available, 3 GiB are needed", "stop other programs"),
     ],
     ids=["system", "processor", "maven", "venv", "memory"],
 )
@@ -107,6 +107,17 @@ def test_a_file_where_a_folder_is_to_be_is_named(machine: Machine, tmp_path: Pat
     (tmp_path / "state").write_text("x")
     (problem,) = problems(tmp_path / "state" / "deep", tmp_path / "cache", False)
     assert f"{tmp_path / 'state'} is no folder" in problem.what
+
+
+@pytest.mark.parametrize("sign", ["%", ":", "[", ";"])
+def test_a_path_that_servers_misread_is_refused_before_anything_is_made(
+    machine: Machine, tmp_path: Path, sign: str
+) -> None:
+    machine()
+    assert problems(tmp_path / "a state", tmp_path / "cache", False) == []
+    (problem,) = problems(tmp_path / f"a{sign}b", tmp_path / "cache", False)
+    assert f"holds {sign!r}" in problem.what
+    assert "another place" in problem.remedy
 
 
 def test_everything_is_named_at_once(machine: Machine, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ class Airflow:
         self.active = active
         self.dags = dags
         self.done: list[tuple[Any, ...]] = []
+        self.scheduler = "healthy"
 
     def has_dag(self, dag: str) -> bool:
         return dag in self.dags
@@ -46,6 +47,9 @@ class Airflow:
         if isinstance(state, Exception):
             raise state
         return str(state)
+
+    def health(self) -> dict[str, str]:
+        return {"scheduler": self.scheduler}
 
     def tasks(self, dag: str, run_id: str) -> list[dict[str, Any]]:
         del dag, run_id
@@ -101,11 +105,33 @@ def test_an_api_server_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPat
     assert caught.value.remedy == "run: python3 -m bootstrap up"
 
 
+def test_a_scheduler_that_stays_away_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_AWAY_SECONDS", 0.05)
+    monkeypatch.setattr(runs, "_LOOK", 0.01)
+    airflow = Airflow(*["running"] * 100)
+    airflow.scheduler = "unhealthy"
+    with pytest.raises(PlatformError, match="scheduler has not been healthy") as caught:
+        followed(airflow)
+    assert "bootstrap logs airflow" in caught.value.remedy
+
+
 def test_an_unknown_dag_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_PLATFORM_PATIENCE", "0.005")
     with pytest.raises(PlatformError, match="Airflow knows no DAG 'stack_depoly'") as caught:
         followed(Airflow(), "stack_depoly")
     assert caught.value.remedy == "use one of: stack_deploy"
+
+
+def test_what_airflow_refuses_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> str:
+        request = httpx.Request("POST", "http://airflow/")
+        answer = httpx.Response(422, request=request, text="components is no list")
+        raise httpx.HTTPStatusError("422", request=request, response=answer)
+
+    monkeypatch.setattr(Airflow, "trigger", refuse)
+    with pytest.raises(PlatformError, match="Airflow answers 422: components is no list") as caught:
+        followed(Airflow())
+    assert "--conf" in caught.value.remedy
 
 
 @pytest.mark.parametrize("conf", ["{", "[]", '"x"'])

@@ -46,6 +46,15 @@ def test_a_command_that_takes_too_long_is_ended() -> None:
     assert time.monotonic() - started < 10
 
 
+def test_what_a_command_started_ends_with_it_and_its_output_is_kept(tmp_path: Path) -> None:
+    started, log = time.monotonic(), tmp_path / "job.log"
+    with pytest.raises(PlatformError, match="not done after 0 s\nbegun"):
+        # The child holds the pipe: who kills the shell alone waits for it.
+        sh("echo begun; sleep 60 & wait", seconds=0.5, log=log)
+    assert time.monotonic() - started < 10
+    assert log.read_text() == "begun\n"
+
+
 def test_the_log_is_written_whether_it_succeeds_or_fails(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "job.log"
     sh("echo fine", log=log)

@@ -23,7 +23,18 @@ from data_platform.targets.local.state import State, write_private
 PYTHON = str(Path(sys.prefix) / "bin" / "python")
 #: Names of the caller's environment that every process gets.
 ALWAYS = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", CACHE_VARIABLE, "DATA_PLATFORM_UV", "DATA_PLATFORM_PATIENCE")
-_LOG_BYTES = 20_000_000
+#: What supervisor is told of every program.
+_SUPERVISION = {
+    "autostart": "true",
+    "autorestart": "true",
+    "startsecs": 1,
+    # Supervisor waits one second longer before each retry: 20 retries are three and a half minutes.
+    "startretries": 20,
+    "killasgroup": "true",
+    "redirect_stderr": "true",
+    "stdout_logfile_maxbytes": 20_000_000,
+    "stdout_logfile_backups": 3,
+}
 
 
 class LaunchFile(TypedDict):
@@ -68,7 +79,10 @@ def launch_file(item: Loaded, name: str, spec: Process | Job, values: Mapping[st
     files = rendered_files(item.folder / "etc", values)
     watched = _watched(there.root, spec.watch) if isinstance(spec, Process) else []
     digests = {path: artifacts.sha256_of_bytes(content) for path, content in files.items()}
-    defining = json.dumps([command, environment, folder, sorted(digests.items()), watched], sort_keys=True)
+    stop = (spec.stop_signal, spec.stop_seconds) if isinstance(spec, Process) else ("TERM", 1)
+    defining = json.dumps(
+        [command, environment, folder, sorted(digests.items()), watched, stop, _SUPERVISION], sort_keys=True
+    )
     if spec.unprivileged:
         command = [*unprivileged_prefix(there.state.folder, there.cache), *command]
     inherited = (*ALWAYS, *(spec.inherit if isinstance(spec, Process) else ()))
@@ -78,8 +92,8 @@ def launch_file(item: Loaded, name: str, spec: Process | Job, values: Mapping[st
         "directory": folder,
         "digest": artifacts.sha256_of_bytes(defining.encode()),
         "record": str(there.state.run / "started" / f"{item.name}.{name}.json"),
-        "stop_signal": spec.stop_signal if isinstance(spec, Process) else "TERM",
-        "stop_seconds": spec.stop_seconds if isinstance(spec, Process) else 1,
+        "stop_signal": stop[0],
+        "stop_seconds": stop[1],
     }
 
 
@@ -95,18 +109,10 @@ def write_program(program: str, process: Process, content: LaunchFile, state: St
     (state.run / "started").mkdir(exist_ok=True)
     state.logs.mkdir(exist_ok=True)
     settings = {
-        "autostart": "true",
-        "autorestart": "true",
-        "startsecs": 1,
-        # Supervisor waits one second longer before each retry: 20 retries are three and a half minutes.
-        "startretries": 20,
+        **_SUPERVISION,
         "stopsignal": process.stop_signal,
         "stopwaitsecs": process.stop_seconds,
-        "killasgroup": "true",
-        "redirect_stderr": "true",
         "stdout_logfile": state.logs / f"{program}.log",
-        "stdout_logfile_maxbytes": _LOG_BYTES,
-        "stdout_logfile_backups": 3,
     }
     command = shlex.join([PYTHON, "-I", str(Path(launch.__file__)), str(path)])
     write_private(program_file(state, program), program_section(program, command, settings))

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from data_platform.checks.base import Address, Deadline, ToolResult
-from data_platform.clients.commands import run
+from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
 from data_platform.stack.bindings import bindings
 from data_platform.stack.errors import PlatformError
@@ -149,18 +149,23 @@ class LocalTarget:
                 kind="file",
                 name=str(p.relative_to(etc)),
                 digest=artifacts.sha256_of(p),
-                note=_file_note(wanted, p, etc),
+                # Configuration may hold secrets.
+                healthy=not p.stat().st_mode & 0o077,
+                note="others can read it" if p.stat().st_mode & 0o077 else _file_note(wanted, p, etc),
             )
             for p in sorted(etc.rglob("*"))
             if p.is_file()
         ]
         found += provision.observe(self, component)
+        databases = {seen.name for seen in found if seen.kind == "database"}
+        # What a job did in a database that was dropped is gone too.
+        undone = not databases.issuperset(item.component.databases)
         for name, job in item.local.jobs.items():
             record = read_json(self._job_record(component, name))
             creates = job.creates and render(job.creates, self._bindings(component), f"{component}.{name}")
             if creates and Path(creates).exists():
                 found.append(Seen(kind="job", name=name, digest=wanted["job", name]))
-            elif not creates and record:
+            elif not creates and record and not undone:
                 found.append(Seen(kind="job", name=name, digest=record.get("digest")))
         for name, state in self.processes(component).items():
             record = read_json(self.state.run / "started" / f"{component}.{name}.json")
@@ -334,23 +339,11 @@ class LocalTarget:
             **values,
             **{key: render(text, values, where) for key, text in spec.environment.items()},
         }
-        try:
-            done = subprocess.run(
-                [*(render(word, values, where) for word in spec.command), *arguments],
-                env=environment,
-                cwd=self.state.data(item.name),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                timeout=seconds,
-                check=False,
-                text=True,
-                errors="replace",
-            )
-        except subprocess.TimeoutExpired as error:
-            output = error.stdout.decode(errors="replace") if isinstance(error.stdout, bytes) else error.stdout or ""
+        command = [*(render(word, values, where) for word in spec.command), *arguments]
+        returncode, output = run_to_end(command, seconds, self.state.data(item.name), environment)
+        if returncode is None:
             return ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")
-        return ToolResult(done.returncode, done.stdout)
+        return ToolResult(returncode, output)
 
     def logs(self, component: str, lines: int) -> str:
         """See `Target`."""

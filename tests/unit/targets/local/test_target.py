@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,7 @@ from data_platform.targets.local.target import LocalTarget
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
-    from tests.unit.targets.local.conftest import PretendedSupervisor
+    from tests.unit.targets.local.conftest import PretendedSupervisor, Servers
 
 ALL = {"artifact", "file", "database", "job", "process"}
 
@@ -91,6 +90,25 @@ def test_a_file_edited_by_hand_is_written_again_and_the_reason_says_so(place: Lo
     assert "edited by hand" in step.reason
     deploy(place)
     assert steps(place) == []
+
+
+def test_a_file_that_others_can_read_is_closed_again(place: LocalTarget) -> None:
+    deploy(place)
+    path = place.state.etc("reader") / "reader.conf"
+    path.chmod(0o644)
+    (step,) = steps(place)
+    assert (step.verb, step.name, step.reason) == ("write", "reader.conf", "others can read it")
+    deploy(place)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert steps(place) == []
+
+
+def test_a_dropped_database_is_made_again_and_the_jobs_that_fill_it_run_again(
+    place: LocalTarget, servers: Servers
+) -> None:
+    deploy(place)
+    servers.made.clear()
+    assert short(steps(place)) == ["create database reader", "run job announce"]
 
 
 def test_a_file_that_was_dropped_into_etc_is_removed(place: LocalTarget) -> None:
@@ -302,19 +320,6 @@ def test_a_launch_file_is_private_and_holds_what_a_program_section_does_not(plac
     assert token not in section.read_text()
     assert token not in " ".join(launch["command"])
     assert "autorestart=true" in section.read_text()
-
-
-def test_a_percent_sign_in_a_path_survives_supervisor(
-    tiny: Tiny, supervisor: PretendedSupervisor, place: LocalTarget, tmp_path: Path
-) -> None:
-    state = type(place.state)(tmp_path / "100%s")
-    state.socket.parent.mkdir(parents=True)
-    state.socket.touch()
-    supervisor.state = state
-    odd = LocalTarget(load_stack(tiny.root), state)
-    deploy(odd)
-    assert steps(odd) == []
-    assert "100%%s" in (state.run / "programs" / "reader.server.conf").read_text()
 
 
 def test_a_process_gets_the_names_it_inherits_and_no_others(
