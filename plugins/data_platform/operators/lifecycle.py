@@ -14,7 +14,6 @@ from data_platform.checks.base import CheckResult
 from data_platform.operators.links import ComponentLink
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen, Step, plan
-from data_platform.targets.base import Target
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
@@ -155,7 +154,8 @@ class CheckComponentOperator(ComponentOperator):
         """One line a check; fails when a check failed."""
         del context
         target = current()
-        if self.only_deployed and not self._is_deployed(target):
+        # A stopped server is deployed and broken; an absent one was never deployed.
+        if self.only_deployed and target.condition(self.component) == "absent":
             raise AirflowSkipException(f"{self.component} is not deployed yet")
         results = lifecycle.verify(target, self.component, self.reason)
         lines = [_line(result) for result in results]
@@ -166,12 +166,6 @@ class CheckComponentOperator(ComponentOperator):
         except PlatformError as error:
             raise AirflowFailException(str(error)) from None
         return lines
-
-    def _is_deployed(self, target: Target) -> bool:
-        # A stopped server is deployed and broken; one whose configuration was never written is not deployed.
-        seen = {(thing.kind, thing.name) for thing in target.observe(self.component)}
-        wanted = {(r.kind, r.name) for r in target.wanted(self.component) if r.kind in ("artifact", "file")}
-        return wanted <= seen
 
 
 def _line(result: CheckResult) -> str:

@@ -53,6 +53,7 @@ class Place:
         self.done: list[tuple[str, str, list[str]]] = []
         self.seen: list[Seen] = []
         self.asked: list[Resource] = [ARTIFACT, PROCESS]
+        self.state = "running"
 
     def _note(self, verb: str, component: str, steps: Sequence[Step] = ()) -> None:
         self.done.append((verb, component, [step.name for step in steps]))
@@ -73,6 +74,10 @@ class Place:
     def observe(self, component: str) -> list[Seen]:
         del component
         return self.seen
+
+    def condition(self, component: str) -> str:
+        del component
+        return self.state
 
     def address(self, component: str, endpoint: str) -> Any:
         return SimpleNamespace(url=f"http://{component}.{endpoint}")
@@ -251,12 +256,17 @@ def test_a_failed_check_fails_the_task_with_its_evidence_and_what_to_do(
     assert "bootstrap logs reader" in str(caught.value)
 
 
-def test_health_skips_what_was_never_deployed_and_checks_what_is_stopped(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_health_skips_what_was_never_deployed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.state = "absent"
     with pytest.raises(AirflowSkipException, match="not deployed yet"):
         verified(monkeypatch, "passed", only_deployed=True)
-    place.seen = [Seen(kind="artifact", name="java25", digest="a1")]
+
+
+@pytest.mark.parametrize("state", ["running", "starting", "stopped", "failed", "installed"])
+def test_health_checks_what_was_deployed_whatever_its_state(
+    place: Place, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    place.state = state
     assert len(verified(monkeypatch, "passed", only_deployed=True)) == 1
 
 
