@@ -1,3 +1,3 @@
 """Fixtures that several rooms of tests share."""
 
-pytest_plugins = ["tests.running"]
+pytest_plugins = ["tests.running", "tests.lake"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-from pathlib import Path
 
 from bootstrap.arguments import ROOT
 from bootstrap.place import open_target
@@ -34,16 +32,7 @@ def ingest(arguments: argparse.Namespace) -> int:
         raise PlatformError(
             f"two files are named {', '.join(twice)}; one would replace the other", "give them one by one"
         )
-    landing = open_target(arguments).state.folder / "landing" / arguments.dataset
-    landing.mkdir(parents=True, exist_ok=True)
+    target = open_target(arguments)
     for path in arguments.files:
-        place(path, landing)
-        print(f"{path} → {landing / path.name}")
+        print(f"{path} → {target.land(arguments.dataset, path)}")
     return 0
-
-
-def place(source: Path, folder: Path) -> None:
-    """Copy a file under a name that flows leave alone, then give it its own."""
-    draft = folder / f".{source.name}.part"
-    shutil.copyfile(source, draft)
-    draft.replace(folder / source.name)

@@ -66,8 +66,15 @@ class Progress:
 
 
 def _table(dag: str, states: Mapping[str, tuple[str, float]]) -> Table:
-    """One row a component, one column a verb; other tasks one row each."""
+    """One row a component, one column a verb; in a DAG without components one row a task."""
     table = Table(title=dag, title_justify="left")
+    if not any(task.endswith(f".{VERBS[0]}") for task in states):
+        table.add_column("task")
+        table.add_column("", justify="center")
+        table.add_column("seconds", justify="right")
+        for task, (state, seconds) in states.items():
+            table.add_row(task, _SIGNS.get(state, " "), f"{seconds:.0f}")
+        return table
     table.add_column("component")
     for verb in VERBS:
         table.add_column(verb, justify="center")

@@ -17,6 +17,7 @@ _LINT = [
     ["mypy"],
     ["lint-imports"],
     ["yamllint", "--strict", "."],
+    ["sqlfluff", "lint", "dbt_project/models"],
 ]
 
 

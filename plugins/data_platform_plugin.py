@@ -1,9 +1,10 @@
-"""Adds the platform's pages to Airflow: an overview of components, and the last day of checks."""
+"""Adds the platform's pages to Airflow: components, the last day of checks, datasets and their reports."""
 
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from data_platform.hooks import lineage
 from data_platform.operators.links import ComponentLink
 from data_platform.pages.app import PREFIX, make_app
 
@@ -29,5 +30,9 @@ class DataPlatformPlugin(AirflowPlugin):
             "destination": "nav",
             "nav_top_level": True,
         },
+        # Without a route it opens in a tab of its own: Airflow's frames let no link out, and a page of the bucket
+        # `reports` in a frame would follow its own links without the login (see pages/reports.py).
+        {"name": "Data", "href": f"{PREFIX}/data", "destination": "nav", "nav_top_level": True},
     ]
     operator_extra_links = [ComponentLink()]  # noqa: RUF012
+    listeners = lineage.listeners()

@@ -1,7 +1,8 @@
 """### Check the platform
 
 Every hour each component's checks do what its users do: run a query, store an object, write a table. Results are kept
-for 90 days; the page *Health* in the menu shows the last day.
+for 90 days; the page *Health* in the menu shows the last day. Tasks that meet a run of `stack_deploy` are skipped: it
+checks what it changes.
 
 **Owner:** platform team. **When it fails:** the failed task's log has the evidence; `python3 -m bootstrap logs
 <component>` has the server's side. Trigger `stack_deploy` to bring the component back to its definition.

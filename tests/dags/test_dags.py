@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 ROOT = Path(__file__).resolve().parents[2]
-IDS = {"stack_deploy", "stack_drift", "stack_health"}
+IDS = {"pipelines_fx_rates", "stack_deploy", "stack_drift", "stack_health"}
+#: Who owns the DAGs of a room.
+OWNERS = {"pipelines": "data-engineers", "stack": "platform-team"}
 VERBS = {"observe", "plan", "apply", "wait", "verify"}
 EVERY_DAG = pytest.mark.parametrize("dag_id", sorted(IDS))
 Parse = Callable[[Path], "DagBag"]
@@ -63,8 +65,9 @@ def test_the_id_of_a_dag_is_its_path(bag: DagBag, dag_id: str) -> None:
 @EVERY_DAG
 def test_every_dag_has_owner_tags_and_documentation(bag: DagBag, dag_id: str) -> None:
     dag = bag.dags[dag_id]
-    assert dag.owner == "platform-team"
-    assert dag.tags == {"stack"}
+    room = dag_id.partition("_")[0]
+    assert dag.owner == OWNERS[room]
+    assert dag.tags == {room}
     assert dag.doc_md is not None
     assert dag.doc_md.startswith("### ")
     assert "**Owner:**" in dag.doc_md
@@ -78,7 +81,7 @@ def tasks_without_care(dag: Any) -> list[str]:
     return [
         task.task_id
         for task in dag.tasks
-        if task.owner != "platform-team"
+        if task.owner not in OWNERS.values()
         or not task.execution_timeout
         or task.retries is None
         or not isinstance(task.retry_delay, timedelta)
@@ -100,7 +103,8 @@ def test_every_task_has_timeout_retries_and_an_alert(bag: DagBag, dag_id: str) -
 
 def test_what_changes_things_is_tried_again_and_a_report_is_not(bag: DagBag) -> None:
     retries = {dag_id: {task.retries for task in dag.tasks} for dag_id, dag in bag.dags.items()}
-    assert retries == {"stack_deploy": {1}, "stack_drift": {0}, "stack_health": {0}}
+    # The one dbt run of a pipeline is tried again by the tasks of its models.
+    assert retries == {"pipelines_fx_rates": {1, 2}, "stack_deploy": {1}, "stack_drift": {0}, "stack_health": {0}}
 
 
 def test_a_task_without_care_is_found() -> None:
@@ -203,15 +207,40 @@ def test_drift_plans_every_component_and_reports_all_of_them(bag: DagBag, stack:
     assert {task.task_id for task in dag.tasks} == plans | {f"{name}.observe" for name in stack.components} | {"report"}
     assert dag.get_task("report").upstream_task_ids == plans
     assert set(dag.get_task("report").plans) == plans  # type: ignore[union-attr]
+    # A skipped look skips the report: an unfinished deploy is no drift.
+    assert all(dag.get_task(f"{name}.observe").yields for name in stack.components)  # type: ignore[union-attr]
+    assert {task.trigger_rule for task in dag.tasks} == {"all_success"}
+    deploy = bag.dags["stack_deploy"]
+    assert not any(deploy.get_task(f"{name}.observe").yields for name in stack.components)  # type: ignore[union-attr]
 
 
 def test_deploy_runs_when_asked_and_the_others_by_the_clock(bag: DagBag) -> None:
     schedules = {dag_id: dag.schedule for dag_id, dag in bag.dags.items()}
     assert schedules.pop("stack_deploy") is None
+    schedules.pop("pipelines_fx_rates")
     assert {dag_id: schedule.expression for dag_id, schedule in schedules.items()} == {  # type: ignore[union-attr]
         "stack_health": "0 * * * *",
         "stack_drift": "30 5 * * *",
     }
+
+
+def test_a_pipeline_runs_when_files_come_and_by_the_clock(bag: DagBag) -> None:
+    schedule: Any = bag.dags["pipelines_fx_rates"].schedule
+    assert schedule.timetable.expression == "30 17 * * 1-5"
+    assert [asset.uri for _, asset in schedule.asset_condition.iter_assets()] == ["s3://raw/fx_rates"]
+    # A pipeline that writes what wakes it would never rest.
+    outlets = {asset.uri for task in bag.dags["pipelines_fx_rates"].tasks for asset in task.outlets}
+    assert "iceberg:lakehouse.marts.fx_rates_daily" in outlets
+    assert "s3://raw/fx_rates" not in outlets
+
+
+def test_readers_get_nothing_before_the_last_audit(bag: DagBag) -> None:
+    dag = bag.dags["pipelines_fx_rates"]
+    before = {task.task_id for task in dag.get_task("publish").get_flat_relatives(upstream=True)}
+    assert {"audit", "load", "validate_raw", "validate_marts"} <= before
+    assert any(task_id.startswith("dbt.") for task_id in before)
+    for shown in ("page", "docs", "emit_lineage"):
+        assert "publish" in {task.task_id for task in dag.get_task(shown).get_flat_relatives(upstream=True)}
 
 
 def test_dags_survive_serialization(bag: DagBag) -> None:
@@ -232,11 +261,11 @@ def strangers(opened: set[Path]) -> set[Path]:
         return path.suffix in (".py", ".pyc", ".so") and any(path.is_relative_to(root) for root in roots)
 
     # Airflow itself looks through its folder of DAG files for archives.
-    allowed = [ROOT / "stack", ROOT / "dags", Path(os.environ["AIRFLOW_HOME"])]
+    allowed = [ROOT / "stack", ROOT / "dags", ROOT / "dbt_project", Path(os.environ["AIRFLOW_HOME"])]
     return {p for p in opened if not is_code(p) and not any(p.is_relative_to(root) for root in allowed)}
 
 
-def test_parsing_reads_the_stack_and_nothing_else(
+def test_parsing_reads_the_stack_and_the_models_and_nothing_else(
     bag: DagBag, parse_folder: Parse, opened_by: Callable[[Callable[[], object]], set[Path]]
 ) -> None:
     assert bag.dags  # everything that is imported once has been imported

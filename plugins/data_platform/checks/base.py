@@ -68,6 +68,13 @@ class ToolResult(NamedTuple):
     output: str
 
 
+class ToolCommand(NamedTuple):
+    """How a tool is started: arguments (no secrets) and its whole environment (secrets)."""
+
+    argv: list[str]
+    environment: dict[str, str]
+
+
 class Platform(Protocol):
     """What a check may know of the place: addresses, credentials and tools, the same on every target."""
 

@@ -67,9 +67,9 @@ def keep(target: Target, results: Sequence[CheckResult], definition: str, reason
 
     Args:
         target: whose database.
-        results: of one component.
-        definition: digest of the component's definition.
-        reason: deploy, health or hand.
+        results: of one component or dataset.
+        definition: digest of what was checked: the component's definition, the dataset's code.
+        reason: deploy, health, pipeline or hand.
     """
     with _connection(target) as connection:
         for r in results:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -11,9 +12,12 @@ from data_platform.clients import http
 
 if TYPE_CHECKING:
     from datahub.emitter.mcp import MetadataChangeProposalWrapper
+    from datahub.ingestion.api.source import Source
 
 _OPENLINEAGE = "/openapi/openlineage/api/v1/lineage"
 _PROPOSAL = "/aspects?action=ingestProposal"
+#: Edges that are asked for at a time.
+_PAGE = 1000
 #: Environment of all URNs of the platform.
 _ENV = "PROD"
 
@@ -41,6 +45,28 @@ def field_urn(dataset: str, field: str) -> str:
     return str(SchemaFieldUrn(dataset, field))
 
 
+class CatalogError(Exception):
+    """A source could not read what it should report; nothing of it was written."""
+
+
+def load_library() -> None:
+    """Import DataHub's library so that it sends no statistics and leaves the home folder alone.
+
+    It reads both at import: whether statistics are wanted, and where home is, to keep a file about them there.
+    """
+    os.environ["DATAHUB_TELEMETRY_ENABLED"] = "false"
+    if "datahub.telemetry.telemetry" in sys.modules:
+        return
+    home = os.environ.get("HOME")
+    os.environ["HOME"] = os.devnull  # no folder can be made below it
+    try:
+        import datahub.telemetry.telemetry  # noqa: F401
+    finally:
+        del os.environ["HOME"]
+        if home is not None:
+            os.environ["HOME"] = home
+
+
 class DataHub:
     """A session with one catalog. Use it as a context manager.
 
@@ -56,8 +82,7 @@ class DataHub:
             token: its access token.
             seconds: deadline of one request.
         """
-        # Read at import: no statistics of use are sent. (The library notes this in ~/.datahub, which cannot be moved.)
-        os.environ["DATAHUB_TELEMETRY_ENABLED"] = "false"
+        load_library()
         from datahub.emitter.rest_emitter import DatahubRestEmitter
         from datahub.ingestion.graph.client import DataHubGraph
         from datahub.ingestion.graph.config import DatahubClientConfig
@@ -116,6 +141,66 @@ class DataHub:
             for down in f.downstreams or []
         )
         return Lineage(frozenset(edge.dataset for edge in found.upstreams), frozenset(pairs))
+
+    def edges(self, urns: Iterable[str], downstream: bool) -> set[tuple[str, str]]:
+        """Edges (upstream, downstream) one step from any of some entities: datasets, jobs and what is between them.
+
+        Args:
+            urns: where to look.
+            downstream: which way.
+        """
+        from datahub.ingestion.graph.openapi import LineageDirection
+
+        direction = LineageDirection.DOWNSTREAM if downstream else LineageDirection.UPSTREAM
+        wanted, page, found = sorted(urns), None, set()
+        while wanted:
+            answer = self._graph.scroll_lineage(urns=wanted, direction=direction, count=_PAGE, scroll_id=page)
+            found |= {(edge.upstream_urn, edge.downstream_urn) for edge in answer.relationships}
+            if not (page := answer.scroll_id):
+                break
+        return found
+
+    def ingest(self, source: type[Source], name: str, config: Mapping[str, Any]) -> list[str]:
+        """Write what one of DataHub's ingestion sources finds, all or nothing.
+
+        Args:
+            source: its class.
+            name: its name in a recipe, such as dbt.
+            config: its recipe.
+
+        Returns:
+            URNs of the entities that were written.
+
+        Raises:
+            CatalogError: the source reports failures.
+        """
+        from datahub.emitter.mcp_builder import mcps_from_mce
+        from datahub.ingestion.api.common import PipelineContext
+        from datahub.ingestion.run.pipeline_config import PipelineConfig
+        from datahub.metadata.schema_classes import MetadataChangeEventClass
+
+        # Some settings count only when the recipe has them.
+        recipe = PipelineConfig.model_validate(
+            {"source": {"type": name, "config": dict(config)}, "sink": {"type": "datahub-rest", "config": {}}}
+        )
+        made = source.create(dict(config), PipelineContext(name, self._graph, pipeline_config=recipe))
+        try:
+            # Some sources still speak in the older form, an entity with its aspects.
+            proposals = [
+                proposal
+                for unit in made.get_workunits()
+                for proposal in (
+                    mcps_from_mce(unit.metadata)
+                    if isinstance(unit.metadata, MetadataChangeEventClass)
+                    else [unit.metadata]
+                )
+            ]
+            if failures := list(made.get_report().failures):
+                raise CatalogError("; ".join(f"{f.title}: {f.message} {list(f.context)}" for f in failures))
+        finally:
+            made.close()
+        self._emitter.emit_mcps(proposals)
+        return sorted({str(proposal.entityUrn) for proposal in proposals})
 
     def exists(self, urn: str) -> bool:
         """Whether there is anything of an entity, removed or not."""

@@ -1,8 +1,10 @@
-"""NiFi's REST API: process groups, processors, connections and what is in their queues."""
+"""NiFi's REST API: groups, processors, connections and what is in their queues, flow definitions, parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self, TypeVar
 
@@ -15,7 +17,9 @@ from data_platform.clients import http
 ROOT = "root"
 
 T = TypeVar("T")
-RunState = Literal["RUNNING", "STOPPED", "RUN_ONCE"]
+RunState = Literal["RUNNING", "STOPPED", "RUN_ONCE", "DISABLED"]
+#: A flow definition: JSON as NiFi exports it.
+Definition = dict[str, Any]
 
 
 class NiFiError(Exception):
@@ -27,6 +31,62 @@ class Group(NamedTuple):
 
     id: str
     name: str
+
+
+class Processor(NamedTuple):
+    """A processor and what it is doing."""
+
+    id: str
+    name: str
+    #: RUNNING, STOPPED, DISABLED, INVALID or VALIDATING.
+    state: str
+    #: Tasks that it works on now.
+    threads: int
+
+
+class Queue(NamedTuple):
+    """A connection and the flow files that wait in it, those that are being worked on included."""
+
+    id: str
+    source: str
+    destination: str
+    flow_files: int
+
+
+class Status(NamedTuple):
+    """What is in a process group, without the groups in it."""
+
+    processors: list[Processor]
+    queues: list[Queue]
+
+
+class Bulletin(NamedTuple):
+    """A complaint of a processor."""
+
+    at: str
+    level: str
+    #: The processor's name.
+    source: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.at} {self.level} {self.source}: {self.message}"
+
+
+class Parameter(NamedTuple):
+    """A parameter of a context; NiFi never tells the value of a sensitive one."""
+
+    name: str
+    value: str | None
+    description: str
+    sensitive: bool = False
+
+
+class ParameterContext(NamedTuple):
+    """A named set of parameters."""
+
+    id: str
+    parameters: dict[str, Parameter]
 
 
 class NiFi:
@@ -71,10 +131,11 @@ class NiFi:
     def delete_group(self, group: str) -> None:
         """Stop a process group with its services, drop what is in its queues, and delete it with all in it."""
         self._json("PUT", f"/flow/process-groups/{group}", {"id": group, "state": "STOPPED"})
-        self._in_background(f"/process-groups/{group}/empty-all-connections-requests", "dropRequest")
 
         def delete() -> str:
-            # What has just been told to stop may still have a thread; NiFi answers 409 until that has ended.
+            # What has just been told to stop may still have a thread, which may put something into a queue again;
+            # NiFi answers 409 until that has ended.
+            self._in_background(f"/process-groups/{group}/empty-all-connections-requests", "dropRequest")
             services = {"id": group, "state": "DISABLED"}
             refused = self._http.put(f"/flow/process-groups/{group}/controller-services", json=services)
             if refused.status_code != httpx.codes.CONFLICT:
@@ -87,6 +148,117 @@ class NiFi:
             return refused.text
 
         self._repeat(delete, until=lambda refusal: not refusal, doing=f"deleting the process group {group}")
+
+    def upload(self, name: str, definition: Definition, x: float = 0) -> Group:
+        """Make a process group from a flow definition; everything in it is stopped.
+
+        Args:
+            name: of the group.
+            definition: the flow.
+            x: where on the canvas, from the left.
+        """
+        answer = self._http.post(
+            f"/process-groups/{ROOT}/process-groups/upload",
+            data={"groupName": name, "positionX": str(x), "positionY": "0", "clientId": "data-platform"},
+            files={"file": ("flow.json", json.dumps(definition).encode(), "application/json")},
+        )
+        return Group(str(self._checked(answer).json()["id"]), name)
+
+    def download(self, group: str) -> Definition:
+        """The flow definition of a process group, without secrets and without what is in its queues."""
+        return self._json("GET", f"/process-groups/{group}/download?includeReferencedServices=true")
+
+    def replace(self, group: str, definition: Definition) -> None:
+        """Make a process group as a definition says. What stays keeps its queue.
+
+        Raises:
+            NiFiError: a connection that the definition does not have holds flow files.
+        """
+        revision = self._json("GET", f"/process-groups/{group}")["revision"]
+        self._in_background(
+            f"/process-groups/{group}/replace-requests",
+            "request",
+            {"processGroupRevision": revision, "versionedFlowSnapshot": definition},
+            at="/process-groups/replace-requests",
+        )
+
+    def comments(self, group: str) -> str:
+        """What a process group says of itself."""
+        return str(self._json("GET", f"/process-groups/{group}")["component"].get("comments") or "")
+
+    def set_comments(self, group: str, text: str) -> None:
+        """Change what a process group says of itself."""
+        revision = self._json("GET", f"/process-groups/{group}")["revision"]
+        self._json(
+            "PUT", f"/process-groups/{group}", {"revision": revision, "component": {"id": group, "comments": text}}
+        )
+
+    def run_group(self, group: str, state: Literal["RUNNING", "STOPPED"]) -> None:
+        """Start or stop all processors of a group that are not disabled; after a stop none of them has a task left."""
+        self._json("PUT", f"/flow/process-groups/{group}", {"id": group, "state": state})
+        if state == "STOPPED":
+            self._repeat(
+                lambda: [p.name for p in self.status(group).processors if p.threads or p.state == "RUNNING"],
+                until=lambda busy: not busy,
+                doing=f"stopping the process group {group}",
+            )
+
+    def status(self, group: str) -> Status:
+        """Processors and queues of a group, as they are now."""
+        found = self._json("GET", f"/flow/process-groups/{group}/status")["processGroupStatus"]["aggregateSnapshot"]
+        processors = [item["processorStatusSnapshot"] for item in found["processorStatusSnapshots"]]
+        queues = [item["connectionStatusSnapshot"] for item in found["connectionStatusSnapshots"]]
+        return Status(
+            [Processor(p["id"], p["name"], p["runStatus"].upper(), p["activeThreadCount"]) for p in processors],
+            [Queue(q["id"], q["sourceName"], q["destinationName"], q["flowFilesQueued"]) for q in queues],
+        )
+
+    def bulletins(self, group: str) -> list[Bulletin]:
+        """What the processors of a group complained of in the last five minutes, oldest first."""
+        found = self._json("GET", f"/flow/bulletin-board?groupId={group}")["bulletinBoard"]["bulletins"]
+        told = [item["bulletin"] for item in found if item.get("bulletin")]
+        return [
+            # NiFi begins a message with the processor's class and id.
+            Bulletin(
+                b["timestamp"], b["level"], b.get("sourceName", ""), re.sub(r"^\w+\[id=[^]]*\] ", "", b["message"])
+            )
+            for b in told
+        ]
+
+    def parameters(self, name: str) -> ParameterContext | None:
+        """The parameter context of a name; None where there is none."""
+        for item in self._json("GET", "/flow/parameter-contexts")["parameterContexts"]:
+            if item["component"]["name"] == name:
+                whole = self._json("GET", f"/parameter-contexts/{item['id']}")["component"]["parameters"]
+                listed = [entry["parameter"] for entry in whole]
+                return ParameterContext(
+                    item["id"],
+                    {
+                        p["name"]: Parameter(
+                            p["name"],
+                            None if p["sensitive"] else p.get("value"),
+                            p.get("description") or "",
+                            p["sensitive"],
+                        )
+                        for p in listed
+                    },
+                )
+        return None
+
+    def set_parameters(self, context: str, name: str, changed: Iterable[Parameter]) -> None:
+        """Give parameters of a context other values; the others stay. NiFi restarts the processors that use them."""
+        revision = self._json("GET", f"/parameter-contexts/{context}")["revision"]
+        component = {"id": context, "name": name, "parameters": [{"parameter": p._asdict()} for p in changed]}
+        self._in_background(
+            f"/parameter-contexts/{context}/update-requests",
+            "request",
+            {"id": context, "revision": revision, "component": component},
+        )
+
+    def delete_parameters(self, context: str) -> None:
+        """Delete a parameter context that no group uses."""
+        revision = self._json("GET", f"/parameter-contexts/{context}")["revision"]
+        self._json("DELETE", f"/parameter-contexts/{context}?version={revision['version']}")
 
     def create_processor(
         self,
@@ -154,17 +326,29 @@ class NiFi:
     def _create(self, path: str, component: Mapping[str, Any]) -> dict[str, Any]:
         return self._json("POST", path, {"revision": {"version": 0}, "component": component})
 
-    def _in_background(self, path: str, key: str) -> dict[str, Any]:
-        """Ask for something that NiFi does in the background, wait for its end, and return the outcome."""
-        request: dict[str, Any] = self._json("POST", path)[key]
-        place = f"{path}/{request['id']}"
+    def _in_background(
+        self, path: str, key: str, body: Mapping[str, Any] | None = None, at: str | None = None
+    ) -> dict[str, Any]:
+        """Ask for something that NiFi does in the background, wait for its end, and return the outcome.
+
+        Args:
+            path: where to ask.
+            key: of the request in NiFi's answers.
+            body: what to ask.
+            at: where the request is looked at; by default where it was asked.
+        """
+        request: dict[str, Any] = self._json("POST", path, body)[key]
+        place = f"{at or path}/{request.get('id') or request['requestId']}"
 
         def look() -> dict[str, Any]:
             found: dict[str, Any] = self._json("GET", place)[key]
             return found
 
+        def is_done(found: Mapping[str, Any]) -> bool:
+            return bool(found.get("finished") or found.get("complete"))
+
         try:
-            done = self._repeat(look, until=lambda found: bool(found["finished"]), doing=path)
+            done = self._repeat(look, until=is_done, doing=path)
         finally:
             self._send("DELETE", place)
         if done.get("failureReason"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import urllib3
@@ -18,6 +20,8 @@ _RULE = "data-platform"
 _SECONDS = 10.0
 #: Days that stand for "no lifecycle rule".
 NEVER = 10**6
+_NOT_THERE = ("NoSuchKey", "NoSuchBucket")
+_CHUNK = 2**16
 
 
 def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS) -> Minio:
@@ -39,6 +43,64 @@ def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS
         region=REGION,
         http_client=pool,
     )
+
+
+def read(store: Minio, bucket: str, key: str) -> bytes | None:
+    """Content of an object; None where there is none."""
+    try:
+        answer = store.get_object(bucket, key)
+    except S3Error as error:
+        if error.code in _NOT_THERE:
+            return None
+        raise
+    try:
+        return answer.read()
+    finally:
+        answer.close()
+        answer.release_conn()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An object whose content is read piece by piece. `chunks` or `close` must be called."""
+
+    etag: str
+    size: int
+    _answer: urllib3.BaseHTTPResponse
+
+    def chunks(self) -> Iterator[bytes]:
+        """The content; the connection is given back at its end, however that comes."""
+        try:
+            yield from self._answer.stream(_CHUNK)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._answer.close()
+        self._answer.release_conn()
+
+
+def stream(store: Minio, bucket: str, key: str) -> Stream | None:
+    """An object to be read piece by piece; None where there is none."""
+    try:
+        answer = store.get_object(bucket, key)
+    except S3Error as error:
+        if error.code in _NOT_THERE:
+            return None
+        raise
+    return Stream(answer.headers["ETag"].strip('"'), int(answer.headers["Content-Length"]), answer)
+
+
+def there(store: Minio, bucket: str, key: str) -> bool:
+    """Whether there is an object of this key."""
+    try:
+        store.stat_object(bucket, key)
+    except S3Error as error:
+        if error.code in _NOT_THERE:
+            return False
+        raise
+    return True
 
 
 def read_bucket(store: Minio, name: str) -> Bucket | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -12,7 +13,23 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 
 #: Answers of a server that has started but does not know itself as a worker yet; they end by themselves.
 _NOT_YET = frozenset({"SERVER_STARTING_UP", "NO_NODES_AVAILABLE"})
+#: What a query of a table that nobody has made yet is answered with.
+_NOT_THERE = frozenset({"TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND"})
 _USER = "data-platform"
+#: Raised when nobody answers, or the server went away in the middle of a statement; asking again may help.
+UNREACHABLE = (trino.exceptions.TrinoConnectionError, trino.exceptions.HttpError, requests.RequestException)
+
+
+def identifier(name: str) -> str:
+    """A name as it is written in a statement, whatever is in it; case is kept."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def literal(text: str) -> str:
+    """A text as it is written in a statement."""
+    escaped = text.replace("'", "''")
+    return f"'{escaped}'"
 
 
 class Trino:
@@ -66,10 +83,42 @@ class Trino:
         )
         return again(self._rows, sql)
 
+    def rows_if_there(self, sql: str) -> list[list[Any]]:
+        """As `rows`; no rows where the table or its schema is not there yet."""
+        try:
+            return self.rows(sql)
+        except trino.exceptions.TrinoQueryError as error:
+            if error.error_name in _NOT_THERE:
+                return []
+            raise
+
     def value(self, sql: str) -> Any:
         """First value of the first row; None when there is no row."""
         rows = self.rows(sql)
         return rows[0][0] if rows else None
+
+    def catalogs(self) -> set[str]:
+        """Names of all catalogs."""
+        return {str(row[0]) for row in self.rows("show catalogs")}
+
+    def create_catalog(self, name: str, properties: Mapping[str, str]) -> None:
+        """Add a catalog if there is none of that name. The server keeps it over a restart.
+
+        Args:
+            name: of the catalog.
+            properties: what a catalog's file holds, `connector.name` included. Secrets belong in as `${ENV:NAME}`:
+                statements are in the server's history.
+        """
+        # Trino 476 takes quotes for a part of the connector's name.
+        connector = properties["connector.name"]
+        settings = ", ".join(
+            f"{identifier(key)} = {literal(value)}" for key, value in properties.items() if key != "connector.name"
+        )
+        self.rows(f"create catalog if not exists {identifier(name)} using {connector} with ({settings})")
+
+    def drop_catalog(self, name: str) -> None:
+        """Remove a catalog if it is there; queries that run in it go on to their end."""
+        self.rows(f"drop catalog if exists {identifier(name)}")
 
     def _rows(self, sql: str) -> list[list[Any]]:
         cursor = self._connection.cursor()

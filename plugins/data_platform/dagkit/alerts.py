@@ -34,9 +34,7 @@ def alert(context: Context) -> None:
         url = BaseHook.get_connection(CONNECTION).host
     except (AirflowNotFoundException, AirflowRuntimeError):
         return
-    import httpx
+    from data_platform.clients.webhook import deliver
 
-    try:
-        httpx.post(str(url), json=message, timeout=10).raise_for_status()
-    except httpx.HTTPError as error:
-        _LOG.error("the alert could not be delivered to connection %s: %s", CONNECTION, error)
+    if problem := deliver(str(url), message):
+        _LOG.error("the alert could not be delivered to connection %s: %s", CONNECTION, problem)

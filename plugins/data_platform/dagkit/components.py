@@ -63,7 +63,7 @@ def plan_groups(stack: Stack) -> list[PlanComponentOperator]:
     plans = []
     for name in stack.components:
         with TaskGroup(name, tooltip=stack.components[name].component.summary):
-            observe = ObserveComponentOperator(task_id="observe", component=name)
+            observe = ObserveComponentOperator(task_id="observe", component=name, yields=True)
             plan = PlanComponentOperator(task_id="plan", component=name, report_only=True)
         observe >> plan
         plans.append(plan)

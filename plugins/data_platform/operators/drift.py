@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from data_platform.operators.lifecycle import skip_during_deploy
 from data_platform.stack.plan import Step
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class ReportDriftOperator(BaseOperator):
                 raise AirflowFailException(f"{task_id} left no plan → clear it and let it run again")
             lines += [f"{task_id.removesuffix('.plan')}: {Step.model_validate(step)}" for step in steps]
         if lines:
+            skip_during_deploy(context)  # it may have begun after the plans
             raise AirflowFailException(
                 "the platform is not what its definition says:\n"
                 + "\n".join(lines)

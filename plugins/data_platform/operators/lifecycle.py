@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Run parameter: components to deploy with all that they need; empty for all.
 SELECTION = "components"
+#: The DAG that changes what the others look at.
+DEPLOY = "stack_deploy"
 
 
 class ComponentOperator(BaseOperator):
@@ -42,11 +44,32 @@ class ComponentOperator(BaseOperator):
         return [Step.model_validate(step) for step in found]
 
 
+def skip_during_deploy(context: Context) -> None:
+    """Skip the task while a deploy goes on: servers are being restarted, and it runs the checks itself.
+
+    Raises:
+        AirflowSkipException: a run of the deploy is going on.
+    """
+    if context["ti"].get_dr_count(dag_id=DEPLOY, states=["running"]):
+        raise AirflowSkipException(f"a run of {DEPLOY} is going on; the next run of this one looks again")
+
+
 class ObserveComponentOperator(ComponentOperator):
-    """Look at what is wanted and what is there; changes nothing."""
+    """Look at what is wanted and what is there; changes nothing.
+
+    Args:
+        component: its name.
+        yields: skip while a deploy goes on.
+    """
+
+    def __init__(self, *, yields: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.yields = yields
 
     def execute(self, context: Context) -> dict[str, Any]:
         """The observation, for `plan`. Holds digests, no secrets."""
+        if self.yields:
+            skip_during_deploy(context)
         target = current()
         selection = tuple(context["params"].get(SELECTION) or ())
         if self.component not in target.stack.only(selection):
@@ -142,7 +165,7 @@ class CheckComponentOperator(ComponentOperator):
     Args:
         component: its name.
         reason: deploy or health; kept with the results.
-        only_deployed: skip a component that was never deployed.
+        only_deployed: skip a component that was never deployed, or while a deploy goes on.
     """
 
     def __init__(self, *, reason: str, only_deployed: bool = False, **kwargs: Any) -> None:
@@ -152,7 +175,8 @@ class CheckComponentOperator(ComponentOperator):
 
     def execute(self, context: Context) -> list[str]:
         """One line a check; fails when a check failed."""
-        del context
+        if self.only_deployed:
+            skip_during_deploy(context)
         target = current()
         # A stopped server is deployed and broken; an absent one was never deployed.
         if self.only_deployed and target.condition(self.component) == "absent":
@@ -164,6 +188,8 @@ class CheckComponentOperator(ComponentOperator):
         try:
             lifecycle.require_passed(results)
         except PlatformError as error:
+            if self.only_deployed:  # a deploy may have begun in the middle of the checks
+                skip_during_deploy(context)
             raise AirflowFailException(str(error)) from None
         return lines
 

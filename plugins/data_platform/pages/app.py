@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from airflow.api_fastapi.auth.managers.models.resource_details import AccessView
 from airflow.api_fastapi.core_api.security import requires_access_view
 from fastapi import Depends, FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
 from data_platform.pages.day import day_of
+from data_platform.pages.render import render
+from data_platform.pages.reports import report
 
 PREFIX = "/data-platform"
-_TEMPLATES = Path(__file__).parent / "templates"
-#: No scripts, nothing from elsewhere; Airflow shows the pages in a frame of its own.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'",
-    "Cache-Control": "no-store",
-}
 
 
 def make_app() -> FastAPI:
@@ -31,6 +25,8 @@ def make_app() -> FastAPI:
     )
     app.get("/", response_class=HTMLResponse)(overview)
     app.get("/health", response_class=HTMLResponse)(health)
+    app.get("/data", response_class=HTMLResponse)(data)
+    app.get("/reports/{key:path}", response_class=Response)(report)
     return app
 
 
@@ -41,7 +37,7 @@ def overview() -> HTMLResponse:
 
     target = current()
     found = summary.describe(target)
-    return _page("overview.html", platform=found, name=target.stack.file.name, healthy=summary.is_healthy(found))
+    return render("overview.html", platform=found, name=target.stack.file.name, healthy=summary.is_healthy(found))
 
 
 def health() -> HTMLResponse:
@@ -52,14 +48,14 @@ def health() -> HTMLResponse:
     target = current()
     now = datetime.now(UTC)
     declared = [(name, check.name) for name, item in target.stack.components.items() for check in item.component.checks]
-    return _page("health.html", name=target.stack.file.name, day=day_of(declared, history.since(target, 24), now))
+    return render("health.html", name=target.stack.file.name, day=day_of(declared, history.since(target, 24), now))
 
 
-def _page(template: str, **values: Any) -> HTMLResponse:
-    import jinja2
+def data() -> HTMLResponse:
+    """Every dataset: newest load, rows, what was refused, and where to read more."""
+    from data_platform.pages.datasets import describe
+    from data_platform.targets.current import current
 
-    engine = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return HTMLResponse(engine.get_template(template).render(**values, now=now), headers=_HEADERS)
+    target = current()
+    found = describe(target)
+    return render("data.html", name=target.stack.file.name, **found._asdict())

@@ -207,6 +207,7 @@ class Tool(Strict):
 
     command: tuple[str, ...] = Field(min_length=1)
     environment: dict[str, str] = Field(default_factory=dict)
+    inherit: tuple[str, ...] = Field((), description="Names (globs) of the caller's environment that win over it.")
 
 
 class Local(Strict):

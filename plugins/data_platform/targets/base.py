@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
-from data_platform.checks.base import Address, ToolResult
+from data_platform.checks.base import Address, ToolCommand, ToolResult
 from data_platform.stack.load import Stack
 from data_platform.stack.plan import Resource, Seen, Step
 
@@ -37,8 +38,23 @@ class Target(Protocol):
     def wait(self, component: str) -> None:
         """Return when all processes of the component take requests; raise with the reason otherwise."""
 
+    def tool_command(self, component: str, tool: str, arguments: Sequence[str]) -> ToolCommand:
+        """What `run_tool` would start, for a caller that starts it itself."""
+
     def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
         """Run one of the component's tools to its end, within a number of seconds."""
+
+    def landing(self, dataset: str) -> str:
+        """Folder from which the dataset's flow takes files, as the flow sees it."""
+
+    def land(self, dataset: str, file: Path) -> str:
+        """Copy a file into the landing folder, where it appears in one step, whole; returns its place there."""
+
+    def landing_files(self, dataset: str) -> list[str]:
+        """Names of the files in the landing folder that the flow is to take, sorted; drafts are none."""
+
+    def read_data(self, component: str, name: str) -> bytes:
+        """Content of a file in a component's data folder; OSError where it cannot be read."""
 
     def logs(self, component: str, lines: int) -> str:
         """The last lines of the logs of the component's processes."""

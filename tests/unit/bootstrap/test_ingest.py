@@ -1,17 +1,17 @@
-"""A file appears in its landing folder in one step, whole."""
+"""`ingest` refuses before anything lands."""
 
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from bootstrap import ingest as module
-from bootstrap.ingest import datasets, ingest, place
+from bootstrap.ingest import datasets, ingest
 from data_platform.stack.errors import PlatformError
+from data_platform.targets.local.landing import place
 
 
 def visible(folder: Path) -> list[str]:
@@ -19,57 +19,14 @@ def visible(folder: Path) -> list[str]:
     return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
 
 
-def test_a_file_is_copied_whole(tmp_path: Path) -> None:
-    (tmp_path / "rates.csv").write_text("a,b\n1,2\n")
-    (tmp_path / "landing").mkdir()
-    place(tmp_path / "rates.csv", tmp_path / "landing")
-    assert (tmp_path / "landing" / "rates.csv").read_text() == "a,b\n1,2\n"
-    assert [p.name for p in (tmp_path / "landing").iterdir()] == ["rates.csv"]
-    assert (tmp_path / "rates.csv").exists()
-
-
-def test_while_it_is_copied_nothing_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "rates.csv").write_text("x" * 100)
-    (tmp_path / "landing").mkdir()
-    seen: list[list[str]] = []
-    copy = shutil.copyfile
-
-    def slow(source: Path, target: Path) -> object:
-        Path(target).write_text("half")
-        seen.append(visible(tmp_path / "landing"))
-        return copy(source, target)
-
-    monkeypatch.setattr(shutil, "copyfile", slow)
-    place(tmp_path / "rates.csv", tmp_path / "landing")
-    assert seen == [[]]
-    assert visible(tmp_path / "landing") == ["rates.csv"]
-
-
-def test_an_interrupted_copy_leaves_nothing_visible_and_the_old_file_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "rates.csv").write_text("new")
-    (tmp_path / "landing").mkdir()
-    (tmp_path / "landing" / "rates.csv").write_text("old")
-
-    def cut(source: Path, target: Path) -> None:
-        del source
-        Path(target).write_text("n")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(shutil, "copyfile", cut)
-    with pytest.raises(OSError, match="No space"):
-        place(tmp_path / "rates.csv", tmp_path / "landing")
-    assert (tmp_path / "landing" / "rates.csv").read_text() == "old"
-
-
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with the flow of one dataset and a platform."""
     (tmp_path / "nifi_flows" / "fx_rates").mkdir(parents=True)
     monkeypatch.setattr(module, "ROOT", tmp_path)
-    state = SimpleNamespace(folder=tmp_path / "state")
-    monkeypatch.setattr(module, "open_target", lambda _: SimpleNamespace(state=state))
+    landing = tmp_path / "state" / "landing"
+    target = SimpleNamespace(land=lambda dataset, file: place(file, landing / dataset))
+    monkeypatch.setattr(module, "open_target", lambda _: target)
     return tmp_path
 
 

@@ -152,3 +152,9 @@ def test_the_table_has_a_row_for_each_component() -> None:
     table = _table("stack_deploy", states)
     rows = list(zip(*(column.cells for column in table.columns), strict=True))
     assert [(row[0], row[-1]) for row in rows] == [("trino", "43"), ("minio", "0"), ("report", "3")]
+
+
+def test_the_table_of_a_pipeline_has_a_row_for_each_task() -> None:
+    table = _table("pipelines_fx_rates", {"load": ("success", 12.0), "fx_rates.stg_fx_rates": ("running", 3.0)})
+    assert [column.header for column in table.columns] == ["task", "", "seconds"]
+    assert list(table.columns[0].cells) == ["load", "fx_rates.stg_fx_rates"]

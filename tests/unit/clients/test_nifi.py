@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from data_platform.clients.nifi import Group, NiFi, NiFiError
+from data_platform.clients.nifi import Bulletin, Group, NiFi, NiFiError, Parameter, Processor, Queue, Status
 
 
 class Api:
@@ -19,7 +19,8 @@ class Api:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         key = f"{request.method} {request.url.path.removeprefix('/nifi-api')}"
-        self.asked.append((key, json.loads(request.content) if request.content else dict(request.url.params)))
+        is_json = request.headers.get("Content-Type") == "application/json"
+        self.asked.append((key, json.loads(request.content) if is_json else dict(request.url.params)))
         return self.answers[key].pop(0)
 
     def session(self, seconds: float = 5) -> NiFi:
@@ -128,9 +129,9 @@ def group_answers(services: list[httpx.Response], deletions: list[httpx.Response
     emptying = "/process-groups/g/empty-all-connections-requests"
     return {
         "PUT /flow/process-groups/g": [ok({})],
-        f"POST {emptying}": [ok({"dropRequest": {"id": "d", "finished": False}})],
-        f"GET {emptying}/d": [ok({"dropRequest": {"id": "d", "finished": True}})],
-        f"DELETE {emptying}/d": [ok({})],
+        f"POST {emptying}": [ok({"dropRequest": {"id": "d", "finished": False}}) for _ in range(100)],
+        f"GET {emptying}/d": [ok({"dropRequest": {"id": "d", "finished": True}}) for _ in range(100)],
+        f"DELETE {emptying}/d": [ok({}) for _ in range(100)],
         "PUT /flow/process-groups/g/controller-services": services,
         "GET /process-groups/g": [ok({"revision": {"version": version}}) for version in (3, 4, 5)],
         "DELETE /process-groups/g": deletions,
@@ -164,3 +165,124 @@ def test_a_deletion_that_is_refused_for_another_reason_is_not_repeated() -> None
     api = Api(group_answers([ok({})], [httpx.Response(403, text="not yours")]))
     with api.session() as nifi, pytest.raises(NiFiError, match="403: not yours"):
         nifi.delete_group("g")
+
+
+def test_a_definition_is_uploaded_as_a_file_under_its_name() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.content)
+        return ok({"id": "g"})
+
+    with NiFi("http://127.0.0.1:1", 5, httpx.MockTransport(answer)) as nifi:
+        assert nifi.upload("rates", {"flowContents": {}}, 7) == Group("g", "rates")
+    [body] = asked
+    for part in (b'name="groupName"\r\n\r\nrates', b'name="positionX"\r\n\r\n7', b'{"flowContents": {}}'):
+        assert part in body
+
+
+def replacing(**done: object) -> dict[str, list[httpx.Response]]:
+    return {
+        "GET /process-groups/g": [ok({"revision": {"version": 3}})],
+        "POST /process-groups/g/replace-requests": [ok({"request": {"requestId": "r", "complete": False}})],
+        "GET /process-groups/replace-requests/r": [ok({"request": {"requestId": "r", "complete": True, **done}})],
+        "DELETE /process-groups/replace-requests/r": [ok({})],
+    }
+
+
+def test_a_group_is_replaced_in_the_background_from_its_present_revision() -> None:
+    api = Api(replacing())
+    with api.session() as nifi:
+        nifi.replace("g", {"flowContents": {}})
+    body = {"processGroupRevision": {"version": 3}, "versionedFlowSnapshot": {"flowContents": {}}}
+    assert api.asked[1] == ("POST /process-groups/g/replace-requests", body)
+    assert api.asked[-1][0] == "DELETE /process-groups/replace-requests/r"
+
+
+def test_a_replacement_that_nifi_gives_up_is_an_error() -> None:
+    api = Api(replacing(failureReason="the queue is not empty"))
+    with api.session() as nifi, pytest.raises(NiFiError, match="the queue is not empty"):
+        nifi.replace("g", {})
+
+
+def status(*processors: tuple[str, str, int]) -> httpx.Response:
+    queue = {"id": "q", "sourceName": "a", "destinationName": "b", "flowFilesQueued": 2}
+    found = {
+        "processorStatusSnapshots": [
+            {"processorStatusSnapshot": {"id": name, "name": name, "runStatus": state, "activeThreadCount": threads}}
+            for name, state, threads in processors
+        ],
+        "connectionStatusSnapshots": [{"connectionStatusSnapshot": queue}],
+    }
+    return ok({"processGroupStatus": {"aggregateSnapshot": found}})
+
+
+def test_the_status_of_a_group_has_its_processors_and_queues() -> None:
+    with Api({"GET /flow/process-groups/g/status": [status(("p", "Running", 1))]}).session() as nifi:
+        assert nifi.status("g") == Status([Processor("p", "p", "RUNNING", 1)], [Queue("q", "a", "b", 2)])
+
+
+def test_a_group_has_stopped_when_no_processor_has_a_task() -> None:
+    looks = [status(("p", "Running", 1)), status(("p", "Stopped", 1)), status(("p", "Stopped", 0))]
+    api = Api({"PUT /flow/process-groups/g": [ok({})], "GET /flow/process-groups/g/status": looks})
+    with api.session() as nifi:
+        nifi.run_group("g", "STOPPED")
+    assert looks == []
+
+
+def test_a_group_that_does_not_stop_is_an_error_that_names_what_is_busy() -> None:
+    looks = [status(("slow one", "Stopped", 1)) for _ in range(100)]
+    api = Api({"PUT /flow/process-groups/g": [ok({})], "GET /flow/process-groups/g/status": looks})
+    with api.session(seconds=0.1) as nifi, pytest.raises(NiFiError, match="slow one"):
+        nifi.run_group("g", "STOPPED")
+
+
+def test_bulletins_are_told_without_the_ids_of_processors() -> None:
+    told = {"timestamp": "12:00:00 UTC", "level": "ERROR", "sourceName": "Put", "message": "PutFile[id=1-2] disk full"}
+    board = {"bulletinBoard": {"bulletins": [{"bulletin": told}, {"id": 7}]}}
+    api = Api({"GET /flow/bulletin-board": [ok(board)]})
+    with api.session() as nifi:
+        found = nifi.bulletins("g")
+    assert found == [Bulletin("12:00:00 UTC", "ERROR", "Put", "disk full")]
+    assert str(found[0]) == "12:00:00 UTC ERROR Put: disk full"
+    assert api.asked == [("GET /flow/bulletin-board", {"groupId": "g"})]
+
+
+CONTEXT = {
+    "parameters": [
+        {"parameter": {"name": "open", "value": "1", "description": "text", "sensitive": False}},
+        {"parameter": {"name": "secret", "value": "********", "sensitive": True}},
+    ]
+}
+
+
+def test_parameters_are_read_without_what_stands_for_a_secret() -> None:
+    listed = {"parameterContexts": [{"id": "o", "component": {"name": "o"}}, {"id": "c", "component": {"name": "x"}}]}
+    api = Api({
+        "GET /flow/parameter-contexts": [ok(listed), ok(listed)],
+        "GET /parameter-contexts/c": [ok({"component": CONTEXT})],
+    })  # fmt: skip
+    with api.session() as nifi:
+        found = nifi.parameters("x")
+        assert nifi.parameters("none") is None
+    assert found
+    assert found.id == "c"
+    assert found.parameters == {
+        "open": Parameter("open", "1", "text"),
+        "secret": Parameter("secret", None, "", sensitive=True),
+    }
+
+
+def test_only_changed_parameters_are_sent() -> None:
+    updates = "/parameter-contexts/c/update-requests"
+    api = Api({
+        "GET /parameter-contexts/c": [ok({"revision": {"version": 1}})],
+        f"POST {updates}": [ok({"request": {"requestId": "r", "complete": False}})],
+        f"GET {updates}/r": [ok({"request": {"complete": False}}), ok({"request": {"complete": True}})],
+        f"DELETE {updates}/r": [ok({})],
+    })  # fmt: skip
+    with api.session() as nifi:
+        nifi.set_parameters("c", "x", [Parameter("secret", "s", "", sensitive=True)])
+    body = dict(api.asked[1][1])  # type: ignore[call-overload]
+    sent = {"parameter": {"name": "secret", "value": "s", "description": "", "sensitive": True}}
+    assert body["component"] == {"id": "c", "name": "x", "parameters": [sent]}

@@ -67,3 +67,26 @@ def test_it_goes_to_the_address_by_no_proxy_and_the_server_keeps_the_deadline() 
         assert trino_session._http.trust_env is False
         assert connection._client_session.properties == {"query_max_run_time": "1s"}
         assert connection.catalog == "lakehouse"
+
+
+def test_names_and_texts_are_quoted_whatever_is_in_them() -> None:
+    assert client.identifier('a"b') == '"a""b"'
+    assert client.literal("it's") == "'it''s'"
+
+
+def test_a_catalog_is_made_if_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    trino_session, cursor = session(monkeypatch, [[], []])
+    properties = {"connector.name": "iceberg", "iceberg.catalog.type": "nessie", "s3.aws-secret-key": "${ENV:S3_KEY}"}
+    trino_session.create_catalog("audit_rates", properties)
+    trino_session.drop_catalog("audit_rates")
+    made, dropped = cursor.asked
+    assert made == (
+        'create catalog if not exists "audit_rates" using iceberg with '
+        """("iceberg.catalog.type" = 'nessie', "s3.aws-secret-key" = '${ENV:S3_KEY}')"""
+    )
+    assert dropped == 'drop catalog if exists "audit_rates"'
+
+
+def test_catalogs_are_a_set_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    trino_session, _ = session(monkeypatch, [[("lakehouse",), ("system",)]])
+    assert trino_session.catalogs() == {"lakehouse", "system"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import zipfile
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +16,8 @@ from data_platform.stack.model import Local
 FOLDER = Path(__file__).parents[3] / "stack/components/integration/nifi"
 
 
-def script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"nifi_{name}", FOLDER / "image" / f"{name}.py")
+def script(path: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"nifi_{Path(path).name}", FOLDER / "image" / f"{path}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -24,7 +25,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
-build_nars, lock = script("build_nars"), script("lock")
+build_nars, lock, java = script("build_nars"), script("lock"), script("java/compile")
 
 
 def write_nar(folder: Path, nar_id: str, parent: str | None, *jars: str) -> None:
@@ -102,6 +103,64 @@ def test_a_nar_that_is_not_asked_for_is_an_error(lib: Path, jars: Path, tmp_path
         build_nars.main([str(lib), str(tmp_path), f"nifi-standard-nar={jars}"])
 
 
+def test_our_own_nar_is_made_of_two_folders_and_says_that_it_is_ours(lib: Path, jars: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "data-platform-processors-1.jar").write_bytes(b"ours")
+    (tmp_path / "out").mkdir()
+    words = [f"{nar_id}={jars}" for nar_id in build_nars.PARENTS]
+    build_nars.main([str(lib), str(tmp_path / "out"), *words, f"{build_nars.OWN_NAR}={tmp_path / 'more'}"])
+    with zipfile.ZipFile(tmp_path / "out" / f"{build_nars.OWN_NAR}-{build_nars.VERSION}.nar") as nar:
+        bundled = [n.removeprefix(build_nars.BUNDLED) for n in nar.namelist() if n.endswith(".jar")]
+        manifest = nar.read("META-INF/MANIFEST.MF").decode()
+    assert bundled == ["a-2.0-x.jar", "b-1.jar", "data-platform-processors-1.jar"]
+    assert "Nar-Group: data-platform\r\n" in manifest
+    assert f"Nar-Dependency-Group: {build_nars.GROUP}\r\n" in manifest
+
+
+def test_every_processor_of_ours_is_listed_and_no_other_class() -> None:
+    found = java.processors(java.SOURCES)
+    assert found == [f"dataplatform.nifi.{n}" for n in ("CheckDelimitedText", "PutObjectS3", "UnpackSingleMember")]
+
+
+def test_a_folder_without_processors_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "Helper.java").write_text("final class Helper {}", encoding="utf-8")
+    with pytest.raises(ValueError, match="no public class"):
+        java.processors(tmp_path)
+
+
+def test_the_same_classes_make_the_same_jar(tmp_path: Path) -> None:
+    classes = tmp_path / "classes" / "dataplatform"
+    classes.mkdir(parents=True)
+    for name in ("B.class", "A.class"):
+        (classes / name).write_bytes(name.encode())
+    java.pack(classes.parent, ["dataplatform.A"], tmp_path / "first.jar")
+    (classes / "A.class").touch()
+    java.pack(classes.parent, ["dataplatform.A"], tmp_path / "second.jar")
+    assert (tmp_path / "first.jar").read_bytes() == (tmp_path / "second.jar").read_bytes()
+    with zipfile.ZipFile(tmp_path / "first.jar") as jar:
+        assert jar.namelist()[1:] == [java.SERVICE, "dataplatform/A.class", "dataplatform/B.class"]
+        assert jar.read(java.SERVICE) == b"dataplatform.A\n"
+
+
+def test_sources_that_do_not_compile_end_the_build(tmp_path: Path) -> None:
+    for place in ("java/bin", "compiler"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "java/bin/java").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    (tmp_path / "java/bin/java").chmod(0o755)
+    (tmp_path / "compiler/ecj.jar").touch()
+    with pytest.raises(SystemExit, match="does not compile"):
+        java.main([str(tmp_path / "java"), str(tmp_path / "compiler"), str(tmp_path)])
+    assert not (tmp_path / java.JAR).exists()
+
+
+def test_the_flow_uses_our_processors_as_they_are_built() -> None:
+    flow = json.loads((FOLDER.parents[3] / "nifi_flows/fx_rates/flow.json").read_text(encoding="utf-8"))
+    ours = [p for p in flow["flowContents"]["processors"] if p["type"].startswith("dataplatform.")]
+    assert {p["type"] for p in ours} == set(java.processors(java.SOURCES))
+    bundle = {"group": build_nars.OWN_GROUP, "artifact": build_nars.OWN_NAR, "version": build_nars.VERSION}
+    assert [p["bundle"] for p in ours] == [bundle] * len(ours)
+
+
 def test_the_parent_of_a_nar_is_read_across_a_folded_manifest_line(tmp_path: Path) -> None:
     write_nar(tmp_path, "x", "nifi-a-very-long-\r\n name-nar")
     with zipfile.ZipFile(tmp_path / f"x-{build_nars.VERSION}.nar") as nar:
@@ -141,7 +200,7 @@ def test_every_pom_has_its_lock_and_every_lock_is_an_artifact() -> None:
     artifacts = parse(Local, FOLDER / "local.yaml").artifacts
     poms = {pom.name.removesuffix(lock.POM) for pom in (FOLDER / "image").glob(f"*{lock.POM}")}
     assert {a.maven_lock for a in artifacts.values() if a.maven_lock} == {f"{name}.lock" for name in poms}
-    assert poms == {"lib", "standard", "update-attribute"}
+    assert poms == {"lib", "standard", "update-attribute", "object-store"}
 
 
 def test_the_version_is_the_same_everywhere() -> None:
@@ -149,5 +208,9 @@ def test_the_version_is_the_same_everywhere() -> None:
     nars = [line.split()[0].split(":") for line in lines if ":nar " in line]
     assert {version for _, _, version, _ in nars} == {build_nars.VERSION}
     assert f"version: {build_nars.VERSION}\n" in (FOLDER / "component.yaml").read_text(encoding="utf-8")
-    for pom in sorted((FOLDER / "image").glob(f"*{lock.POM}")):
+    poms = sorted((FOLDER / "image").glob(f"*{lock.POM}"))
+    # What our own processors need besides NiFi has versions of its own.
+    of_nifi = [pom for pom in poms if pom.name != f"object-store{lock.POM}"]
+    assert len(of_nifi) == 3
+    for pom in of_nifi:
         assert f"<nifi.version>{build_nars.VERSION}</nifi.version>" in pom.read_text(encoding="utf-8")

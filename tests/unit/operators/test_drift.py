@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from data_platform.operators.drift import ReportDriftOperator
 from data_platform.stack.plan import Step
@@ -13,8 +13,12 @@ from data_platform.stack.plan import Step
 STEP = Step(verb="start", kind="process", name="server", reason="it is FATAL")
 
 
-def report(**plans: list[Step] | None) -> str:
+def report(deploys: int = 0, **plans: list[Step] | None) -> str:
     class TaskInstance:
+        def get_dr_count(self, *, dag_id: str, states: list[str]) -> int:
+            assert (dag_id, states) == ("stack_deploy", ["running"])
+            return deploys
+
         def xcom_pull(self, *, task_ids: str, key: str) -> Any:
             assert key == "steps"
             found = plans[task_ids.partition(".")[0]]
@@ -41,3 +45,8 @@ def test_drift_names_component_step_and_reason_of_all() -> None:
 def test_a_missing_plan_is_not_taken_for_no_drift() -> None:
     with pytest.raises(AirflowFailException, match=r"minio\.plan left no plan"):
         report(trino=[], minio=None)
+
+
+def test_what_a_deploy_is_changing_is_no_drift() -> None:
+    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
+        report(deploys=1, trino=[STEP])

@@ -35,11 +35,17 @@ PROCESS = Resource(kind="process", name="server", digest="b1")
 class TaskInstance:
     """Keeps what is pushed and gives it back."""
 
-    def __init__(self, **found: object) -> None:
+    def __init__(self, deploys: Sequence[int] = (0,), **found: object) -> None:
+        #: Runs of the deploy that go on, at each look; the last number stays.
+        self.deploys = list(deploys)
         self.values: dict[tuple[str, str], object] = {(name, "return_value"): v for name, v in found.items()}
 
     def xcom_pull(self, *, task_ids: str, key: str = "return_value") -> Any:
         return self.values.get((task_ids.replace(".", "_"), key))
+
+    def get_dr_count(self, *, dag_id: str, states: list[str]) -> int:
+        assert (dag_id, states) == ("stack_deploy", ["running"])
+        return self.deploys.pop(0) if len(self.deploys) > 1 else self.deploys[0]
 
     def xcom_push(self, *, key: str, value: object) -> None:
         self.values["pushed", key] = value
@@ -229,9 +235,12 @@ def results(*statuses: str) -> list[CheckResult]:
     return [CheckResult("reader", f"check-{i}", s, 0.5, f"evidence {i}") for i, s in enumerate(statuses)]  # type: ignore[arg-type]
 
 
-def verified(monkeypatch: pytest.MonkeyPatch, *statuses: str, **options: Any) -> list[str]:
+def verified(
+    monkeypatch: pytest.MonkeyPatch, *statuses: str, deploys: Sequence[int] = (0,), **options: Any
+) -> list[str]:
     monkeypatch.setattr(verbs, "verify", lambda *_: results(*statuses))
-    return CheckComponentOperator(task_id="verify", component="reader", reason="deploy", **options).execute({})
+    operator = CheckComponentOperator(task_id="verify", component="reader", reason="deploy", **options)
+    return operator.execute({"ti": TaskInstance(deploys)})  # type: ignore[typeddict-item]
 
 
 def test_passed_and_skipped_checks_are_a_success_with_a_line_each(
@@ -268,6 +277,40 @@ def test_health_checks_what_was_deployed_whatever_its_state(
 ) -> None:
     place.state = state
     assert len(verified(monkeypatch, "passed", only_deployed=True)) == 1
+
+
+def test_health_yields_to_a_deploy(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    del place
+    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
+        verified(monkeypatch, "passed", deploys=[1], only_deployed=True)
+
+
+def test_a_check_that_failed_because_a_deploy_began_is_no_failure_of_health(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del place
+    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
+        verified(monkeypatch, "failed", deploys=[0, 1], only_deployed=True)
+    with pytest.raises(AirflowFailException):
+        verified(monkeypatch, "failed", deploys=[0], only_deployed=True)
+
+
+def test_the_deploys_own_checks_yield_to_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    del place
+    assert len(verified(monkeypatch, "passed", deploys=[1])) == 1
+    with pytest.raises(AirflowFailException):
+        verified(monkeypatch, "failed", deploys=[1])
+
+
+def test_a_look_for_the_report_yields_to_a_deploy_and_the_deploys_own_does_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del place
+    monkeypatch.setattr(verbs, "observe", lambda *_: Observation([], [], True))
+    context: Any = {"ti": TaskInstance([1]), "params": {}}
+    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
+        ObserveComponentOperator(task_id="observe", component="reader", yields=True).execute(context)
+    assert ObserveComponentOperator(task_id="observe", component="reader").execute(context)["proven"]
 
 
 def test_a_link_leads_to_the_components_page_or_to_airflow(place: Place) -> None:

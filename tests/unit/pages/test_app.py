@@ -10,10 +10,12 @@ from fastapi.routing import APIRoute
 
 from data_platform import summary
 from data_platform.checks.history import KeptResult
-from data_platform.pages.app import _page, make_app
+from data_platform.pages.app import make_app
 from data_platform.pages.day import day_of
+from data_platform.pages.render import render
 
 ATTACK = "<script>alert('x')</script>"
+PATHS = ("/", "/health", "/data", "/reports/fx_rates/index.html")
 NOW = datetime(2026, 3, 2, 14, 37, tzinfo=UTC)
 
 
@@ -36,13 +38,13 @@ def component(**changes: Any) -> dict[str, Any]:
 
 def overview(*components: dict[str, Any]) -> str:
     platform = {"target": "local", "profile": "default", "components": list(components)}
-    answer = _page("overview.html", platform=platform, name="tiny", healthy=summary.is_healthy(platform))
+    answer = render("overview.html", platform=platform, name="tiny", healthy=summary.is_healthy(platform))
     return bytes(answer.body).decode()
 
 
 def health(evidence: str, status: str = "passed") -> str:
     kept = KeptResult(NOW, "trino", "counts-rows", status, 0.5, evidence, "a1", "health")
-    return bytes(_page("health.html", name="tiny", day=day_of([("trino", "counts-rows")], [kept], NOW)).body).decode()
+    return bytes(render("health.html", name="tiny", day=day_of([("trino", "counts-rows")], [kept], NOW)).body).decode()
 
 
 def test_the_overview_shows_component_version_state_checks_and_address() -> None:
@@ -96,7 +98,7 @@ def test_the_health_page_shows_the_grid_and_the_sentence() -> None:
 
 
 def test_pages_load_nothing_from_elsewhere_and_may_not_run_scripts() -> None:
-    answer = _page("health.html", name="tiny", day=day_of([], [], NOW))
+    answer = render("health.html", name="tiny", day=day_of([], [], NOW))
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert answer.headers["Cache-Control"] == "no-store"
     body = bytes(answer.body).decode()
@@ -107,7 +109,7 @@ def test_pages_load_nothing_from_elsewhere_and_may_not_run_scripts() -> None:
 def test_every_page_needs_a_login() -> None:
     app = make_app()
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
-    assert {route.path for route in routes} == {"/", "/health"}
+    assert {route.path for route in routes} == {"/", "/health", "/data", "/reports/{key:path}"}
     for route in routes:
         assert len(route.dependant.dependencies) == 1, route.path
     assert app.openapi_url is None
@@ -120,9 +122,9 @@ def test_without_a_login_a_page_is_refused() -> None:
 
     import httpx
 
-    async def ask() -> int:
+    async def ask() -> dict[str, int]:
         transport = httpx.ASGITransport(app=make_app(), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://platform") as client:
-            return (await client.get("/")).status_code
+            return {path: (await client.get(path)).status_code for path in PATHS}
 
-    assert asyncio.run(ask()) in (401, 403)
+    assert set(asyncio.run(ask()).values()) <= {401, 403}

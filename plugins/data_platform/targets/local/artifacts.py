@@ -118,7 +118,9 @@ def _inputs(root: Path, spec: Artifact, folder: Path) -> list[str]:
         files.append(folder / spec.maven_lock)
     if spec.source:
         source = folder / spec.source
-        files += sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+        # What Python leaves beside a script that was imported is no input.
+        inside = sorted(p for p in source.rglob("*") if p.is_file() and p.parent.name != "__pycache__")
+        files += inside if source.is_dir() else [source]
     for path in files:
         if not path.is_file():
             raise PlatformError(f"{path} is missing", "is this a whole checkout?")

@@ -100,6 +100,10 @@ class State:
         """Data of a component."""
         return self.folder / "data" / component
 
+    def landing(self, dataset: str) -> Path:
+        """Where a dataset's files are put for its flow."""
+        return self.folder / "landing" / dataset
+
     @property
     def logs(self) -> Path:
         """Logs of all processes."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from data_platform.checks.base import Address, Deadline, ToolResult
+from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
 from data_platform.stack.bindings import bindings
@@ -19,6 +19,7 @@ from data_platform.stack.plan import Kind, Resource, Seen, Step
 from data_platform.targets import provision
 from data_platform.targets.local import artifacts, ports
 from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.landing import made, place, waiting
 from data_platform.targets.local.privileges import own
 from data_platform.targets.local.programs import (
     ALWAYS,
@@ -329,21 +330,50 @@ class LocalTarget:
         if done.returncode != 0:
             raise NotReadyError(f"{(done.stdout + done.stderr).strip()} (it is {state})")
 
-    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
-        """See `Target`."""
+    def tool_command(self, component: str, tool: str, arguments: Sequence[str]) -> ToolCommand:
+        """See `Target`.
+
+        Raises:
+            PlatformError: the component has no such tool, or its program is not there yet.
+        """
         item, values = self._item(component), self._bindings(component)
+        if tool not in item.local.tools:
+            there = ", ".join(item.local.tools) or "it has none"
+            raise PlatformError(f"{item.name} has no tool {tool!r}", f"use one of its tools: {there}")
         spec: Tool = item.local.tools[tool]
         where = f"{item.name}.{tool}"
         environment = {
             **inherit_environment(ALWAYS),
             **values,
             **{key: render(text, values, where) for key, text in spec.environment.items()},
+            **inherit_environment(spec.inherit),
         }
-        command = [*(render(word, values, where) for word in spec.command), *arguments]
-        returncode, output = run_to_end(command, seconds, self.state.data(item.name), environment)
+        return ToolCommand([*(render(word, values, where) for word in spec.command), *arguments], environment)
+
+    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
+        """See `Target`."""
+        command = self.tool_command(component, tool, arguments)
+        folder = self.state.data(self._item(component).name)
+        returncode, output = run_to_end(command.argv, seconds, folder, command.environment)
         if returncode is None:
             return ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")
         return ToolResult(returncode, output)
+
+    def landing(self, dataset: str) -> str:
+        """See `Target`. The folder is made when missing: a flow cannot watch what is not there."""
+        return str(made(self.state.landing(dataset)))
+
+    def landing_files(self, dataset: str) -> list[str]:
+        """See `Target`."""
+        return waiting(self.state.landing(dataset))
+
+    def read_data(self, component: str, name: str) -> bytes:
+        """See `Target`."""
+        return (self.state.data(self.stack.resolve(component)) / name).read_bytes()
+
+    def land(self, dataset: str, file: Path) -> str:
+        """See `Target`."""
+        return str(place(file, self.state.landing(dataset)))
 
     def logs(self, component: str, lines: int) -> str:
         """See `Target`."""

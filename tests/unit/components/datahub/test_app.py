@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from datahub_lite import api, app, auth
+from datahub_lite.rules import Rules
 from datahub_lite.settings import Settings
 
 with warnings.catch_warnings():
@@ -30,11 +31,12 @@ TOKEN = "token-of-the-tests-0123"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 TABLE = "urn:li:dataset:(urn:li:dataPlatform:iceberg,lakehouse.raw.orders,PROD)"
 INGEST = "/aspects?action=ingestProposal"
+RULES = Rules("trino:(lakehouse[.].+) -> iceberg:\\1")
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
-    made = app.create(Settings("127.0.0.1", 1, TOKEN, tmp_path / "datahub.db", frozenset({"lakehouse"})))
+    made = app.create(Settings("127.0.0.1", 1, TOKEN, tmp_path / "datahub.db", RULES))
     with TestClient(made, base_url="http://127.0.0.1", follow_redirects=False) as opened:
         yield opened
 
@@ -195,7 +197,7 @@ def test_packed_bodies_are_taken_and_bombs_are_not(client: TestClient) -> None:
 
 
 def test_openlineage_names_are_remembered_over_a_restart(tmp_path: Path) -> None:
-    settings = Settings("127.0.0.1", 1, TOKEN, tmp_path / "datahub.db", frozenset({"lakehouse"}))
+    settings = Settings("127.0.0.1", 1, TOKEN, tmp_path / "datahub.db", RULES)
     place = {"namespace": "s3://lakehouse", "name": "orders-1"}
     symlink = {"namespace": "c", "name": "raw.orders", "type": "TABLE"}
     facets = {"symlinks": {"identifiers": [symlink]}, "catalog": {"framework": "iceberg", "name": "lakehouse"}}
@@ -279,3 +281,41 @@ def test_the_page_shows_lineage_from_left_to_right(client: TestClient) -> None:
         lineage = page[page.index('<div class="lineage">') :]
         places = [lineage.index(f"lakehouse.raw.{name}") for name in names]
         assert places == sorted(places), urn
+
+
+def test_lineage_is_scrolled_both_ways_with_datahubs_names_of_relations(client: TestClient) -> None:
+    job = "urn:li:dataJob:(urn:li:dataFlow:(spark,f,PROD),t)"
+    source, target = (TABLE.replace("orders", name) for name in ("source", "target"))
+    aspects = [
+        (job, "dataJob", "dataJobInputOutput", {"inputDatasets": [source], "outputDatasets": [target]}),
+        (target, "dataset", "upstreamLineage", {"upstreams": [{"dataset": source, "type": "TRANSFORMED"}]}),
+    ]
+    for urn, kind, name, value in aspects:
+        proposal = {"entityType": kind, "entityUrn": urn, "aspectName": name, "changeType": "UPSERT"}
+        body = {"proposal": {**proposal, "aspect": {"value": json.dumps(value), "contentType": "application/json"}}}
+        assert client.post(INGEST, json=body, headers=BEARER).status_code == 200
+
+    def scroll(urns: list[str], direction: str = "") -> set[tuple[str, str, str]]:
+        query = {"direction": direction} if direction else {}
+        answer = client.post("/openapi/v3/lineage/scroll", json={"urns": urns}, params=query, headers=BEARER)
+        assert answer.json()["scrollId"] is None
+        return {(r["relationshipType"], r["upstream"], r["downstream"]) for r in answer.json()["results"]}
+
+    consumes, produces = ("Consumes", source, job), ("Produces", job, target)
+    assert scroll([source], "DOWNSTREAM") == {consumes, ("DownstreamOf", source, target)}
+    assert scroll([source], "UPSTREAM") == set()
+    assert scroll([job]) == {consumes, produces}
+    removed = {"entityType": "dataJob", "entityUrn": job, "aspectName": "status", "changeType": "UPSERT"}
+    body = {"proposal": {**removed, "aspect": {"value": '{"removed": true}', "contentType": "application/json"}}}
+    assert client.post(INGEST, json=body, headers=BEARER).status_code == 200
+    assert scroll([source, target]) == {("DownstreamOf", source, target)}
+    assert client.post("/openapi/v3/lineage/scroll", json={"urns": "x"}, headers=BEARER).status_code == 422
+
+
+def test_a_proposal_is_stored_under_its_declared_name(client: TestClient) -> None:
+    told = TABLE.replace("iceberg", "trino")
+    proposal = {"entityType": "dataset", "entityUrn": told, "aspectName": "status", "changeType": "UPSERT"}
+    body = {"proposal": {**proposal, "aspect": {"value": '{"removed": false}', "contentType": "application/json"}}}
+    assert client.post(INGEST, json=body, headers=BEARER).status_code == 200
+    assert client.get(f"/entitiesV2/{TABLE}", headers=BEARER).json()["aspects"].keys() == {"datasetKey", "status"}
+    assert client.get(f"/entitiesV2/{told}", headers=BEARER).json()["aspects"] == {}

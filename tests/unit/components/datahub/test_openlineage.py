@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from datahub_lite.errors import InvalidError
 from datahub_lite.openlineage import convert
+from datahub_lite.rules import Rules
 from datahub_lite.store import Change, Verb
 
-LAKEHOUSE = frozenset({"lakehouse"})
+LAKEHOUSE = Rules("trino:(lakehouse[.].+) -> iceberg:\\1")
 PATH = {"namespace": "s3://lakehouse", "name": "raw/orders-13843a6a"}
 TARGET = {"namespace": "s3://lakehouse", "name": "mart/daily-55"}
 
@@ -162,3 +163,23 @@ def test_columns_and_their_types_are_taken_over() -> None:
 def test_what_is_no_event_is_refused_with_its_reason(body: object, message: str) -> None:
     with pytest.raises(InvalidError, match=message):
         convert(body, unknown, LAKEHOUSE)
+
+
+def test_what_a_rule_leaves_out_is_neither_described_nor_remembered() -> None:
+    rules = Rules("iceberg:lakehouse[.]raw[.]orders ->")
+    changes, names = convert(event(), unknown, rules)
+    assert urn("lakehouse.raw.orders") not in json.dumps([c._asdict() for c in changes])
+    assert {c.urn for c in changes if c.aspect == "datasetProperties"} == {urn("lakehouse.mart.daily")}
+    assert set(names.values()) == {urn("lakehouse.mart.daily")}
+
+
+def test_a_job_that_writes_only_what_is_left_out_is_no_job() -> None:
+    changes, _ = convert(event(), unknown, Rules("iceberg:lakehouse[.]mart[.]daily ->"))
+    assert changes == []
+
+
+def test_single_objects_are_one_data_set_of_their_zone() -> None:
+    source = {"namespace": "s3a://raw", "name": f"fx_rates/{'0' * 64}.csv"}
+    changes, _ = convert(event(inputs=[source]), unknown, Rules("s3:(raw)/([^/]+)/.+ -> s3:\\1/\\2"))
+    (lineage,) = [c for c in changes if c.aspect == "dataJobInputOutput"]
+    assert lineage.value["inputDatasets"] == [urn("raw/fx_rates", "s3")]

@@ -12,14 +12,15 @@ GOOD = {
     "DATAHUB_HTTP_PORT": "8980",
     "DATAHUB_TOKEN": "0123456789abcdef",
     "DATAHUB_STORE": "/x/datahub.db",
-    "DATAHUB_ICEBERG_CATALOGS": "lakehouse, other,",
+    "DATAHUB_NAMES": "# a comment\n\n  trino:a -> iceberg:b\n",
 }
 
 
 def test_settings_are_read() -> None:
     found = read(GOOD)
     assert (found.host, found.port, found.store) == ("127.0.0.1", 8980, Path("/x/datahub.db"))
-    assert found.iceberg_catalogs == {"lakehouse", "other"}
+    trino, iceberg = (f"urn:li:dataset:(urn:li:dataPlatform:{name},PROD)" for name in ("trino,a", "iceberg,b"))
+    assert found.rules.urn(trino) == iceberg
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,7 @@ def test_settings_are_read() -> None:
         ("DATAHUB_HTTP_HOST", "datahub", "datahub"),
         ("DATAHUB_HTTP_PORT", "http", "not a number"),
         ("DATAHUB_STORE", "", "not set: DATAHUB_STORE"),
+        ("DATAHUB_NAMES", "trino:a = iceberg:b", "DATAHUB_NAMES: 'trino:a = iceberg:b' is no rule"),
     ],
 )
 def test_a_wrong_setting_is_named_and_the_token_is_not_shown(name: str, value: str, message: str) -> None:

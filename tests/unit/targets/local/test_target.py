@@ -291,6 +291,25 @@ def test_a_tool_runs_with_the_bindings_of_its_component(place: LocalTarget) -> N
     assert found == (0, f"{place.address('reader', 'http').port} more\n")
 
 
+def test_a_tool_gets_its_own_environment_and_of_the_callers_only_what_it_inherits(
+    place: LocalTarget, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORD", "what the caller says")
+    monkeypatch.setenv("OTHER", "of the caller")
+    before = place.tool_command("reader", "say", ["more"])
+    assert before.argv == ["echo", str(place.address("reader", "http").port), "more"]
+    assert before.environment["WORD"] == place.credentials("reader")["token"]
+    tiny.edit(tiny.local("reader"), lambda c: c["tools"]["say"].update(inherit=["WO*"]))
+    after = again(place).tool_command("reader", "say", [])
+    assert after.environment["WORD"] == "what the caller says"
+    assert "OTHER" not in after.environment
+
+
+def test_an_unknown_tool_is_named_with_those_there_are(place: LocalTarget) -> None:
+    with pytest.raises(PlatformError, match=r"reader has no tool 'sing'\n.*use one of its tools: say"):
+        place.tool_command("reader", "sing", [])
+
+
 def test_a_tool_that_takes_too_long_is_ended_and_says_so(place: LocalTarget, tiny: Tiny) -> None:
     tiny.edit(
         tiny.local("reader"), lambda c: c["tools"]["say"].update(command=["sh", "-c", "echo begun; exec sleep 60"])

@@ -1,9 +1,9 @@
-"""Build the NARs that Maven Central does not have for NiFi 2.x, from their jars.
+"""Build the NARs that Maven Central does not have for NiFi 2.x, from their jars, and the one of our own.
 
 `python image/build_nars.py LIB OUT NAR=FOLDER …`: LIB holds the published jars and NARs, OUT gets the result, and
-each FOLDER holds the jars of one NAR. A jar that a parent NAR or the class path carries is left out: two copies of a
-class in two class loaders are two classes, and the parent's version is the one that NiFi was tested with.
-Same input, same bytes: entries are sorted and carry no time. Standard library only.
+each FOLDER holds jars of one NAR (give the NAR again for another folder of it). A jar that a parent NAR or the class
+path carries is left out: two copies of a class in two class loaders are two classes, and the parent's version is the
+one that NiFi was tested with. Same input, same bytes: entries are sorted and carry no time. Standard library only.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from __future__ import annotations
 import re
 import sys
 import zipfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 GROUP = "org.apache.nifi"
+#: Our own, so that nobody takes it for a part of NiFi.
+OWN_GROUP, OWN_NAR = "data-platform", "data-platform-nar"
 VERSION = "2.3.0"
 #: Each NAR that we build, and the NAR whose class loader is above its own.
 PARENTS = {
     "nifi-standard-nar": "nifi-standard-shared-nar",
     "nifi-update-attribute-nar": "nifi-standard-shared-nar",
+    OWN_NAR: "nifi-standard-shared-nar",
 }
 BUNDLED = "META-INF/bundled-dependencies/"
 #: The oldest time that a zip can hold.
@@ -61,7 +64,7 @@ def manifest(nar_id: str) -> str:
     entries = {
         "Manifest-Version": "1.0",
         "Nar-Id": nar_id,
-        "Nar-Group": GROUP,
+        "Nar-Group": OWN_GROUP if nar_id == OWN_NAR else GROUP,
         "Nar-Version": VERSION,
         "Nar-Dependency-Group": GROUP,
         "Nar-Dependency-Id": PARENTS[nar_id],
@@ -71,21 +74,22 @@ def manifest(nar_id: str) -> str:
     return "".join(f"{key}: {value}\r\n" for key, value in entries.items()) + "\r\n"
 
 
-def build(nar_id: str, jars: Path, provided: Collection[str], folder: Path) -> list[str]:
+def build(nar_id: str, jars: Iterable[Path], provided: Collection[str], folder: Path) -> list[str]:
     """Write one NAR and return the names of the jars in it.
 
     Args:
         nar_id: a key of `PARENTS`.
-        jars: folder with its jars.
+        jars: folders with its jars.
         provided: artifacts to leave out.
         folder: where the NAR goes.
 
     Raises:
         ValueError: no jar is left to put in.
     """
-    chosen = [jar for jar in sorted(jars.glob("*.jar")) if artifact_of(jar.name) not in provided]
+    found = {jar.name: jar for place in jars for jar in place.glob("*.jar")}
+    chosen = [found[name] for name in sorted(found) if artifact_of(name) not in provided]
     if not chosen:
-        raise ValueError(f"{jars} holds no jar for {nar_id}")
+        raise ValueError(f"{', '.join(map(str, jars))} holds no jar for {nar_id}")
     with zipfile.ZipFile(folder / f"{nar_id}-{VERSION}.nar", "w", zipfile.ZIP_STORED) as nar:
         # NiFi's unpacker makes a folder only where the zip has an entry for it, and fails on the files otherwise.
         nar.writestr(zipfile.ZipInfo("META-INF/", _TIME), b"")
@@ -99,12 +103,15 @@ def build(nar_id: str, jars: Path, provided: Collection[str], folder: Path) -> l
 def main(arguments: Sequence[str]) -> None:
     """Build the NARs named on the command line."""
     lib, out, *wanted = arguments
-    if {word.partition("=")[0] for word in wanted} != set(PARENTS):
-        raise SystemExit(f"name each of {', '.join(PARENTS)} once, as NAR=FOLDER")
-    class_path = {artifact_of(jar.name) for jar in Path(lib).glob("*.jar")}
+    folders: dict[str, list[Path]] = {}
     for word in wanted:
         nar_id, _, jars = word.partition("=")
-        names = build(nar_id, Path(jars), class_path | set(inherited(Path(lib), PARENTS[nar_id])), Path(out))
+        folders.setdefault(nar_id, []).append(Path(jars))
+    if set(folders) != set(PARENTS):
+        raise SystemExit(f"name each of {', '.join(PARENTS)}, as NAR=FOLDER")
+    class_path = {artifact_of(jar.name) for jar in Path(lib).glob("*.jar")}
+    for nar_id, jar_folders in folders.items():
+        names = build(nar_id, jar_folders, class_path | set(inherited(Path(lib), PARENTS[nar_id])), Path(out))
         print(f"{nar_id}: {len(names)} jars")
 
 

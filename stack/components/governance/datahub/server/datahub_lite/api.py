@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from importlib import metadata
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from datahub.metadata.schema_classes import ASPECT_CLASSES
 from fastapi import APIRouter, Depends, Query, Request
@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from datahub_lite import openlineage
 from datahub_lite.errors import InvalidError, MissingError, RefusedError
 from datahub_lite.settings import Settings
-from datahub_lite.store import VERBS, Change, Store, Stored, Verb, parse_urn
+from datahub_lite.store import VERBS, Change, Edge, Store, Stored, Verb, parse_urn
 
 #: DataHub's clients send at most 15 MiB.
 MAX_BYTES = 16 * 1024 * 1024
@@ -100,7 +100,7 @@ def health(store: StoreOf) -> dict[str, str]:
 
 
 @router.post("/aspects")
-def ingest(action: str, body: Body, store: StoreOf) -> dict[str, Any]:
+def ingest(action: str, body: Body, store: StoreOf, settings: SettingsOf) -> dict[str, Any]:
     """Write one or many proposals, all or none."""
     if action == "ingestProposal":
         proposals = [_field(body, "proposal")]
@@ -111,7 +111,7 @@ def ingest(action: str, body: Body, store: StoreOf) -> dict[str, Any]:
     else:
         raise RefusedError(HTTPStatus.BAD_REQUEST, f"there is no action {action!r}")
     changes = [_change(proposal) for proposal in proposals]
-    store.apply(changes)
+    store.apply(_renamed(changes, settings))
     return {"value": changes[-1].urn if changes else None}
 
 
@@ -183,21 +183,34 @@ def openapi_delete(kind: str, urn: str, store: StoreOf) -> dict[str, Any]:
 
 
 @router.post("/openapi/v3/entity/{kind}")
-def openapi_post(kind: str, body: Body, store: StoreOf) -> list[dict[str, Any]]:
+def openapi_post(kind: str, body: Body, store: StoreOf, settings: SettingsOf) -> list[dict[str, Any]]:
     """Write aspects of several entities, all or none."""
-    return _write(kind, body, store, Verb.UPSERT)
+    return _write(kind, body, store, settings, Verb.UPSERT)
 
 
 @router.patch("/openapi/v3/entity/{kind}")
-def openapi_patch(kind: str, body: Body, store: StoreOf) -> list[dict[str, Any]]:
+def openapi_patch(kind: str, body: Body, store: StoreOf, settings: SettingsOf) -> list[dict[str, Any]]:
     """Patch aspects of several entities, all or none."""
-    return _write(kind, body, store, Verb.PATCH)
+    return _write(kind, body, store, settings, Verb.PATCH)
+
+
+@router.post("/openapi/v3/lineage/scroll")
+def scroll_lineage(
+    body: Body, store: StoreOf, direction: Literal["UPSTREAM", "DOWNSTREAM"] | None = None
+) -> dict[str, Any]:
+    """Edges of the lineage at some entities, all in one page."""
+    urns = body.get("urns", []) if isinstance(body, Mapping) else None
+    if not isinstance(urns, list) or not all(isinstance(urn, str) for urn in urns):
+        raise InvalidError("urns must be a list of strings")
+    near = {"UPSTREAM": "downstream", "DOWNSTREAM": "upstream"}.get(direction or "")
+    found = [edge for edge in store.edges(urns) if not urns or near is None or getattr(edge, near) in urns]
+    return {"results": [_relationship(edge) for edge in found], "scrollId": None}
 
 
 @router.post("/openapi/openlineage/api/v1/lineage")
 def lineage(body: Body, store: StoreOf, settings: SettingsOf) -> dict[str, Any]:
     """Take an OpenLineage run event."""
-    changes, names = openlineage.convert(body, store.known_name, settings.iceberg_catalogs)
+    changes, names = openlineage.convert(body, store.known_name, settings.rules)
     store.apply(changes, names)
     return {}
 
@@ -240,6 +253,10 @@ def _change(proposal: Any) -> Change:
     return Change(urn, name, value, verb, proposal.get("systemMetadata"))
 
 
+def _renamed(changes: Iterable[Change], settings: Settings) -> list[Change]:
+    return [found for change in changes if (found := settings.rules.change(change)) is not None]
+
+
 def _is_kind(kind: str, urn: str) -> None:
     if parse_urn(urn).entity_type.lower() != kind.lower():
         raise InvalidError(f"{urn} is not of the entity type {kind}")
@@ -254,14 +271,29 @@ def _entities(kind: str, body: Any) -> Iterable[tuple[str, dict[str, Any]]]:
         yield urn, {name: part for name, part in item.items() if name != "urn"}
 
 
-def _write(kind: str, body: Any, store: Store, verb: Verb) -> list[dict[str, Any]]:
+def _write(kind: str, body: Any, store: Store, settings: Settings, verb: Verb) -> list[dict[str, Any]]:
     changes = [
         Change(urn, name, _field(part, "value"), verb, part.get("systemMetadata"))
         for urn, parts in _entities(kind, body)
         for name, part in parts.items()
     ]
-    store.apply(changes)
+    store.apply(_renamed(changes, settings))
     return [{"urn": c.urn, c.aspect: {"value": c.value}} for c in changes]
+
+
+def _relationship(edge: Edge) -> dict[str, Any]:
+    """An edge as DataHub's graph has it: from the entity that tells of it to the other."""
+    other = edge.upstream if edge.owner == edge.downstream else edge.downstream
+    kinds = [parse_urn(urn).entity_type for urn in (edge.owner, other)]
+    name = "DownstreamOf" if kinds[0] == kinds[1] else "Consumes" if other == edge.upstream else "Produces"
+    source, destination = ({"urn": u, "entityType": k} for u, k in zip((edge.owner, other), kinds, strict=True))
+    return {
+        "relationshipType": name,
+        "source": source,
+        "destination": destination,
+        "upstream": edge.upstream,
+        "downstream": edge.downstream,
+    }
 
 
 def _openapi(urn: str, found: Mapping[str, Stored]) -> dict[str, Any]:

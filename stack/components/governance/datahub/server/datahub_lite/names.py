@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datahub.emitter.mce_builder import make_dataset_urn
 from pydantic import BaseModel, Field
 
+from datahub_lite.rules import Rules
+
 #: Environment of all URNs.
 ENV = "PROD"
 _ICEBERG = "iceberg"
@@ -62,16 +64,16 @@ class NameFacets(BaseModel):
 class Names:
     """Finds URNs, and collects what it learns on the way in `learnt`."""
 
-    def __init__(self, known: Callable[[str, str], str | None], iceberg_catalogs: frozenset[str]) -> None:
+    def __init__(self, known: Callable[[str, str], str | None], rules: Rules) -> None:
         """Prepare for one event.
 
         Args:
             known: the URN of a (namespace, name) that an earlier event explained.
-            iceberg_catalogs: catalogs whose tables are Iceberg tables also when Trino reports them.
+            rules: declared renamings.
         """
         self.learnt: dict[tuple[str, str], str] = {}
         self._known = known
-        self._iceberg_catalogs = iceberg_catalogs
+        self._rules = rules
 
     def learn(self, namespace: str, name: str, facets: NameFacets) -> None:
         """Remember what the facets of a data set say."""
@@ -88,16 +90,15 @@ class Names:
         if urn:
             self.learnt |= {(namespace, name): urn, other: urn}
 
-    def urn(self, namespace: str, name: str) -> str:
-        """The URN of a data set."""
+    def urn(self, namespace: str, name: str) -> str | None:
+        """The URN of a data set; None when a rule leaves it out."""
         learnt = self.learnt.get((namespace, name)) or self._known(namespace, name)
-        return learnt or self._translated(namespace, name)
+        return self._rules.urn(learnt or self._translated(namespace, name))
 
-    def _translated(self, namespace: str, name: str) -> str:
+    @staticmethod
+    def _translated(namespace: str, name: str) -> str:
         scheme, _, place = namespace.partition("://")
         scheme = scheme.lower()
-        if scheme == "trino" and name.partition(".")[0] in self._iceberg_catalogs:
-            return make_dataset_urn(_ICEBERG, name, ENV)
         if scheme in _PATHS:
             path = f"{place.rstrip('/')}/{name.lstrip('/')}".rstrip("/")
             platform = _PATHS[scheme]

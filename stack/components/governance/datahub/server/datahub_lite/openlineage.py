@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from datahub_lite.errors import InvalidError
 from datahub_lite.names import ENV, NameFacets, Names
+from datahub_lite.rules import Rules
 from datahub_lite.store import Change, Verb, change_of
 
 _COMPLETE = "COMPLETE"
@@ -114,7 +115,7 @@ class RunEvent(_Event):
 
 
 def convert(
-    body: object, known: Callable[[str, str], str | None], iceberg_catalogs: frozenset[str]
+    body: object, known: Callable[[str, str], str | None], rules: Rules
 ) -> tuple[list[Change], dict[tuple[str, str], str]]:
     """Changes and learnt names of an event.
 
@@ -124,7 +125,7 @@ def convert(
     Args:
         body: the event, as JSON gives it.
         known: see Names.
-        iceberg_catalogs: see Names.
+        rules: declared renamings; what they leave out is left out here.
 
     Raises:
         InvalidError: it is no run event.
@@ -136,12 +137,13 @@ def convert(
         raise InvalidError(
             f"not an OpenLineage run event: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from None
-    names = Names(known, iceberg_catalogs)
+    names = Names(known, rules)
     datasets = [*event.inputs, *event.outputs]
     for dataset in datasets:
         names.learn(dataset.namespace, dataset.name, dataset.facets)
     changes = list(_changes(event, names)) if event.event_type.upper() == _COMPLETE and datasets else []
-    return changes, names.learnt
+    # Names of what is left out would only pile up: checks make a new one every hour.
+    return changes, {name: urn for name, urn in names.learnt.items() if rules.urn(urn)}
 
 
 def _without_nulls(value: Any) -> Any:
@@ -152,27 +154,33 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _changes(event: RunEvent, names: Names) -> Iterator[Change]:
-    inputs = [names.urn(d.namespace, d.name) for d in event.inputs]
-    outputs = [names.urn(d.namespace, d.name) for d in event.outputs]
+    inputs, outputs = ([*_named(datasets, names)] for datasets in (event.inputs, event.outputs))
+    if event.outputs and not outputs:
+        return  # it wrote nothing but what the rules leave out
     # A table that is read and written is described once, as it was after the run.
-    described = dict(zip([*inputs, *outputs], [*event.inputs, *event.outputs], strict=True))
-    for urn, dataset in described.items():
+    for urn, dataset in dict([*inputs, *outputs]).items():
         yield from _dataset(dataset, urn)
     columns: list[s.FineGrainedLineageClass] = []
-    for dataset, output in zip(event.outputs, outputs, strict=True):
+    for output, dataset in outputs:
         fine = [*_columns(dataset, output, names)]
         columns += fine
-        sources = [*inputs, *(names.urn(f.namespace, f.name) for f in _input_fields(dataset))]
+        fields = (names.urn(f.namespace, f.name) for f in _input_fields(dataset))
         # Statements such as MERGE read their own target: no edge from a table to itself.
         upstreams = [
             s.UpstreamClass(dataset=urn, type=s.DatasetLineageTypeClass.TRANSFORMED)
-            for urn in dict.fromkeys(sources)
-            if urn != output
+            for urn in dict.fromkeys([*(urn for urn, _ in inputs), *fields])
+            if urn and urn != output
         ]
         if upstreams:
             lineage = s.UpstreamLineageClass(upstreams=upstreams, fineGrainedLineages=fine or None)
             yield change_of(output, lineage, Verb.MERGE)
-    yield from _job(event, list(dict.fromkeys(inputs)), list(dict.fromkeys(outputs)), columns)
+    yield from _job(event, [*dict(inputs)], [*dict(outputs)], columns)
+
+
+def _named(datasets: Iterable[_Dataset], names: Names) -> Iterator[tuple[str, _Dataset]]:
+    for dataset in datasets:
+        if urn := names.urn(dataset.namespace, dataset.name):
+            yield urn, dataset
 
 
 def _dataset(dataset: _Dataset, urn: str) -> Iterator[Change]:
@@ -216,8 +224,9 @@ def _columns(dataset: _Dataset, output: str, names: Names) -> Iterator[s.FineGra
     for column, source in dataset.facets.column_lineage.fields_.items():
         # A column of a join or filter decides about rows, not about the value.
         upstreams = {
-            make.make_schema_field_urn(names.urn(f.namespace, f.name), f.field)
+            make.make_schema_field_urn(urn, f.field)
             for f in source.input_fields
+            if (urn := names.urn(f.namespace, f.name)) and urn != output
             if not f.transformations or any(t.type.upper() != "INDIRECT" for t in f.transformations)
         }
         if upstreams:

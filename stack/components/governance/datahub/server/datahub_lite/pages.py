@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,8 +33,13 @@ router = APIRouter()
 _templates = Jinja2Templates(Path(__file__).parent / "templates")
 
 
-def short(urn: str) -> dict[str, str]:
-    """What a page shows of a URN: kind, platform or orchestrator, and name."""
+def short(urn: str, title: str = "") -> dict[str, str]:
+    """What a page shows of a URN: kind, platform or orchestrator, and name.
+
+    Args:
+        urn: the entity.
+        title: name of a job, where it has one beside its id.
+    """
     try:
         parsed = Urn.from_string(urn)
     except (InvalidUrnError, IndexError):  # a stored edge may name anything
@@ -41,7 +47,7 @@ def short(urn: str) -> dict[str, str]:
     ids = parsed.entity_ids
     if parsed.entity_type == "dataJob":
         flow = Urn.from_string(ids[0]).entity_ids
-        platform, name = flow[0], f"{flow[1]}.{ids[1]}"
+        platform, name = flow[0], title if title and title != ids[1] else f"{flow[1]}.{ids[1]}"
     elif len(ids) > 1:
         platform, name = ids[0].rpartition(":")[2], ids[1]
     else:
@@ -75,6 +81,7 @@ def entity(request: Request, urn: str) -> Response:
     except RefusedError:
         found = {}
     left, right = lineage.columns(urn, store.neighbours)
+    titles = store.titles([urn, *(u for c in (*left, *right) for u in c.urns)])
     # What only others speak of has a place in the lineage and nothing else.
     if not (found or left or right):
         return _page(request, "missing.html", HTTPStatus.NOT_FOUND, q="", urn=urn)
@@ -82,11 +89,11 @@ def entity(request: Request, urn: str) -> Response:
         request,
         "entity.html",
         q="",
-        entity=short(urn),
+        entity=short(urn, titles.get(urn, "")),
         removed=_removed(found),
-        left=[[short(u) for u in c.urns] + _more(c) for c in left],
-        right=[[short(u) for u in c.urns] + _more(c) for c in right],
-        fields=_fields(found),
+        left=[[short(u, titles.get(u, "")) for u in c.urns] + _more(c) for c in left],
+        right=[[short(u, titles.get(u, "")) for u in c.urns] + _more(c) for c in right],
+        fields=_fields(found, store),
         aspects=[(name, json.dumps(s.value, indent=2, ensure_ascii=False)) for name, s in found.items()],
     )
 
@@ -101,23 +108,53 @@ def _removed(found: dict[str, Stored]) -> bool:
     return "status" in found and bool(found["status"].value.get("removed"))
 
 
-def _fields(found: dict[str, Stored]) -> list[dict[str, Any]]:
-    """Columns of a dataset, each with the columns that it is made of."""
-    fine = found["upstreamLineage"].value.get("fineGrainedLineages") or [] if "upstreamLineage" in found else []
-    sources: dict[str, list[str]] = {}
-    for entry in fine:
-        for downstream in entry.get("downstreams") or []:
-            sources.setdefault(_column(downstream)[1], []).extend(entry.get("upstreams") or [])
-    declared = found["schemaMetadata"].value["fields"] if "schemaMetadata" in found else []
+def _fields(found: dict[str, Stored], store: Store) -> list[dict[str, Any]]:
+    """Columns of a dataset, each with the columns of tables that it is made of."""
+    sources = _sources(found)
+    # dbt describes its model, which has the table's name, and not the table.
+    models = [u for c in sources for s in sources[c] if _is_model(u := _parent(s))]
+    described = found if "schemaMetadata" in found else store.entity(models[0], ["schemaMetadata"]) if models else {}
+    declared = described["schemaMetadata"].value["fields"] if "schemaMetadata" in described else []
     types = {f["fieldPath"]: f["nativeDataType"] for f in declared}
     return [
         {
             "name": n,
             "type": types.get(n, ""),
-            "sources": [".".join(_column(u)) for u in sorted(set(sources.get(n, [])))],
+            "sources": [
+                ".".join(_column(u)) for u in sorted({s for u in sources.get(n, []) for s in _tables(u, store)})
+            ],
         }
         for n in dict.fromkeys([*types, *sources])
     ]
+
+
+def _sources(found: Mapping[str, Stored]) -> dict[str, list[str]]:
+    """URNs of the columns that each column of a dataset is made of."""
+    fine = found["upstreamLineage"].value.get("fineGrainedLineages") or [] if "upstreamLineage" in found else []
+    sources: dict[str, list[str]] = {}
+    for entry in fine:
+        for downstream in entry.get("downstreams") or []:
+            sources.setdefault(_column(downstream)[1], []).extend(entry.get("upstreams") or [])
+    return sources
+
+
+def _tables(column: str, store: Store) -> list[str]:
+    """A column, or what it is made of where it is one of a dbt model: a model has its table's name and no data."""
+    table = _parent(column)
+    if not _is_model(table):
+        return [column]
+    return _sources(store.entity(table, ["upstreamLineage"])).get(_column(column)[1], [])
+
+
+def _is_model(urn: str) -> bool:
+    return urn.startswith("urn:li:dataset:(urn:li:dataPlatform:dbt,")
+
+
+def _parent(column: str) -> str:
+    try:
+        return str(Urn.from_string(column).entity_ids[0])
+    except (InvalidUrnError, IndexError):  # as in short
+        return ""
 
 
 def _column(urn: str) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from datahub_lite.rules import Rules
+
 #: A shorter token could be guessed.
 _TOKEN_CHARACTERS = 16
 
@@ -19,8 +21,8 @@ class Settings(NamedTuple):
     port: int
     token: str
     store: Path
-    #: Catalogs whose tables are Iceberg tables, whoever reports them.
-    iceberg_catalogs: frozenset[str]
+    #: Declared renamings of data sets.
+    rules: Rules
 
 
 def read(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -39,5 +41,8 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         raise ValueError(f"DATAHUB_HTTP_PORT={port} is not a number")
     if len(token) < _TOKEN_CHARACTERS:
         raise ValueError(f"DATAHUB_TOKEN has fewer than {_TOKEN_CHARACTERS} characters")
-    catalogs = environment.get("DATAHUB_ICEBERG_CATALOGS", "").split(",")
-    return Settings(host, int(port), token, Path(store), frozenset(c.strip() for c in catalogs if c.strip()))
+    try:
+        rules = Rules(environment.get("DATAHUB_NAMES", ""))
+    except ValueError as error:
+        raise ValueError(f"DATAHUB_NAMES: {error}") from None
+    return Settings(host, int(port), token, Path(store), rules)

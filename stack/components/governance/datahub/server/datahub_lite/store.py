@@ -81,6 +81,14 @@ class Stored(NamedTuple):
     created: int
 
 
+class Edge(NamedTuple):
+    """One step of the lineage, and the entity that tells of it."""
+
+    owner: str
+    upstream: str
+    downstream: str
+
+
 class Found(NamedTuple):
     """A hit of a search."""
 
@@ -287,6 +295,28 @@ class Store:
                 [urn],
             ).fetchall()
         return [row[0] for row in rows]
+
+    def titles(self, urns: Sequence[str]) -> dict[str, str]:
+        """Names that jobs have beside their ids, such as those of NiFi's processors."""
+        with self._lock:
+            rows = self._sql.execute(
+                "select urn, json_extract(metadata, '$.name') from metadata_aspect_v2 where version = 0 "
+                "and aspect_name = 'dataJobInfo' and urn in (select value from json_each(?))",
+                [json.dumps(list(urns))],
+            ).fetchall()
+        return {urn: name for urn, name in rows if name}
+
+    def edges(self, urns: Sequence[str]) -> list[Edge]:
+        """Edges of the lineage that begin or end at any of some entities, or all when none are named."""
+        hidden = (f"not {_REMOVED.format(urn=f'e.{end}')}" for end in ("upstream", "downstream", "owner"))
+        with self._lock:
+            rows = self._sql.execute(
+                "select distinct e.owner, e.upstream, e.downstream from endpoint_lineage e "  # noqa: S608 - no values
+                f"where {' and '.join(hidden)} and (? = '[]' or e.upstream in (select value from json_each(?)) "
+                "or e.downstream in (select value from json_each(?))) order by 2, 3",
+                [json.dumps(list(urns))] * 3,
+            ).fetchall()
+        return [Edge(*row) for row in rows]
 
     def known_name(self, namespace: str, name: str) -> str | None:
         """The URN that an OpenLineage name was once found to mean."""

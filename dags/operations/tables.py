@@ -1,0 +1,31 @@
+"""### Keep the tables small
+
+Every Sunday, for each dataset: join small files, and remove what no reader needs any more. Readers can go back 14 days.
+Nothing is touched while a load of the dataset is going on or its branch is open.
+
+**Owner:** platform team. **When it fails:** the log names the table and what stands in the way; nothing is lost by
+leaving it as it is until next week.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable
+
+from data_platform.dagkit.components import DEFAULTS
+from data_platform.operators.maintain import MaintainTablesOperator
+
+DATASETS = ["fx_rates"]
+
+with DAG(
+    "operations_tables",
+    schedule=CronTriggerTimetable("0 3 * * 0", timezone="UTC", run_immediately=timedelta(0)),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS,
+    tags=["operations"],
+    doc_md=__doc__,
+):
+    for dataset in DATASETS:
+        MaintainTablesOperator(task_id=dataset, dataset=dataset)

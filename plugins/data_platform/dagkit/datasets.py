@@ -1,0 +1,55 @@
+"""Schedule and arguments that every pipeline shares."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param
+
+from data_platform.dagkit.alerts import alert
+from data_platform.operators.ingest import FROM, TO
+from data_platform.operators.watch import NewFilesTrigger
+
+#: Arguments of every task of a pipeline.
+DEFAULTS: dict[str, Any] = {
+    "owner": "data-engineers",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=10),
+    "execution_timeout": timedelta(minutes=30),
+    "on_failure_callback": alert,
+}
+#: The form asks for a date; the task that reads it says what is wrong with another text.
+_DAY: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
+PARAMS: dict[str, Param] = {
+    FROM: Param(None, **_DAY, title="First day to load again from all files"),
+    TO: Param(None, **_DAY, title="Last day to load again from all files"),
+}
+
+
+def raw_zone(dataset: str) -> Asset:
+    """The dataset's files in the object store; an event for each time that new ones are seen."""
+    watcher = AssetWatcher(name=f"{dataset}_files", trigger=NewFilesTrigger(dataset))
+    return Asset(name=f"raw/{dataset}", uri=f"s3://raw/{dataset}", watchers=[watcher])
+
+
+def table(name: str) -> Asset:
+    """A table of the lakehouse, under the name that lineage has for it.
+
+    Args:
+        name: schema and table, such as raw.fx_rates.
+    """
+    return Asset(name=f"lakehouse.{name}", uri=f"iceberg:lakehouse.{name}")
+
+
+def when_files_come_or(cron: str, timezone: str, dataset: str) -> AssetOrTimeSchedule:
+    """Run when files were received, and at fixed times, whose data interval is the day before.
+
+    Args:
+        cron: times, for what was missed and so that silence is noticed.
+        timezone: IANA name.
+        dataset: whose files.
+    """
+    # Not at once: the platform is not there yet when Airflow starts for the first time.
+    times = CronTriggerTimetable(cron, timezone=timezone, interval=timedelta(days=1), run_immediately=timedelta(0))
+    return AssetOrTimeSchedule(timetable=times, assets=raw_zone(dataset))

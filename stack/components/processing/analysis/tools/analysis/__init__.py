@@ -1,0 +1,1 @@
+"""Tools of the component `analysis`: judge tables by Great Expectations, draw pages from them, publish both."""

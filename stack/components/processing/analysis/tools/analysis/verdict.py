@@ -1,0 +1,118 @@
+"""From Great Expectations' results to what a person must know: rule, file, rows, next step. Pure."""
+
+# ruff: noqa: S608 - the queries come from suites in git and from Great Expectations
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+#: Rows that a report shows of a broken rule, and files that it names.
+SAMPLE, FILES = 5, 20
+_FILE = "source_file"
+Ask = Callable[[str], Sequence[Mapping[str, Any]]]
+
+
+def judge(results: Mapping[str, Sequence[Mapping[str, Any]]], ask: Ask, docs: str) -> dict[str, Any]:
+    """The verdict over the results of a suite.
+
+    Args:
+        results: for each table (schema.table), results as Great Expectations writes them as JSON.
+        ask: runs a query and returns its rows; asked about broken rules only.
+        docs: key of the Data Docs in the bucket `reports`.
+
+    Returns:
+        What RESULT holds: success, evaluated, failed, warnings, docs. Nothing evaluated is no success.
+    """
+    failed: list[dict[str, Any]] = []
+    warnings: list[dict[str, Any]] = []
+    evaluated = 0
+    for table, found in results.items():
+        for result in found:
+            evaluated += 1
+            if not result["success"]:
+                # A rule that could not be evaluated was not kept, whatever its severity.
+                harmless = result["expectation_config"]["severity"] == "warning" and not _error(result)
+                (warnings if harmless else failed).append(_entry(table, result, ask))
+    return {
+        "success": evaluated > 0 and not failed,
+        "evaluated": evaluated,
+        "failed": failed,
+        "warnings": warnings,
+        "docs": docs,
+    }
+
+
+def _entry(table: str, result: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
+    config = result["expectation_config"]
+    error = _error(result)
+    query = "" if error else _rows_query(table, result)
+    sample = [_plain(row) for row in ask(f"select * from ({query}) limit {SAMPLE}")] if query else []
+    return {
+        "expectation": f"{table}: {config['description']}",
+        "table": table,
+        "rule": config["description"],
+        "severity": config["severity"],
+        "type": config["type"],
+        "column": config["kwargs"].get("column"),
+        "observed": error or _observed(config["kwargs"], result.get("result") or {}),
+        "sample": sample,
+        "files": _files(query, ask) if sample and _FILE in sample[0] else [],
+        "next_step": config["meta"]["next_step"],
+    }
+
+
+def _rows_query(table: str, result: Mapping[str, Any]) -> str:
+    """The query for the rows that break the rule; empty where rows do not."""
+    kwargs = result["expectation_config"]["kwargs"]
+    if "unexpected_rows_query" in kwargs:
+        return str(kwargs["unexpected_rows_query"]).replace("{batch}", table)
+    # Great Expectations selects the judged column; the whole row says more.
+    query = str((result.get("result") or {}).get("unexpected_index_query") or "").rstrip().rstrip(";")
+    return re.sub(r"\Aselect\b.*?\bfrom\b", "select * from", query, count=1, flags=re.IGNORECASE | re.DOTALL)
+
+
+def _files(query: str, ask: Ask) -> list[str]:
+    rows = ask(
+        f"select {_FILE}, count(*) as n from ({query}) where {_FILE} is not null "
+        f"group by {_FILE} order by n desc, {_FILE} limit {FILES}"
+    )
+    return [str(row[_FILE]) for row in rows]
+
+
+def _observed(kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    if "unexpected_rows_query" in kwargs:
+        return f"{result['observed_value']} rows"
+    if "unexpected_count" in result:
+        return f"{result['unexpected_count']} of {result['element_count']} rows"
+    return str(result.get("observed_value"))
+
+
+def _error(result: Mapping[str, Any]) -> str:
+    """Why the rule could not be evaluated; empty where it was."""
+    info = result.get("exception_info") or {}
+    if "raised_exception" in info:
+        return str(info["exception_message"]) if info["raised_exception"] else ""
+    # One entry for each metric that failed.
+    messages = [str(each["exception_message"]) for each in info.values() if each.get("raised_exception")]
+    return messages[0] if messages else ""
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for JSON: dates, times and decimals as text, as Trino writes them."""
+    return {k: v if v is None or isinstance(v, bool | int | float | str) else str(v) for k, v in row.items()}
+
+
+def lines(verdict: Mapping[str, Any]) -> list[str]:
+    """The verdict for people: one paragraph for each broken rule."""
+    found = []
+    for title, entries in (("FAILED", verdict["failed"]), ("warning", verdict["warnings"])):
+        for entry in entries:
+            found.append(f"{title}  {entry['expectation']} ({entry['observed']})")
+            found += [f"    file: {name}" for name in entry["files"]]
+            found += [f"    row: {', '.join(f'{k}={v}' for k, v in row.items())}" for row in entry["sample"]]
+            found.append(f"    next: {entry['next_step']}")
+    kept = verdict["evaluated"] - len(verdict["failed"]) - len(verdict["warnings"])
+    found.append(f"{kept} of {verdict['evaluated']} expectations are met")
+    return found

@@ -1,0 +1,109 @@
+"""The catalog or the query engine is killed in the middle of write, audit, publish: the old state or the new one.
+
+Reads like a runbook: when … is killed while …, then the same call completes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from data_platform.checks.base import Deadline
+from data_platform.clients.supervisor import Supervisor
+from data_platform.clients.trino import UNREACHABLE
+from data_platform.datasets import audit
+from data_platform.datasets.audit import branch_of
+from data_platform.targets.local.state import State
+from tests.lake import SECONDS, Lake
+from tests.running import Running
+
+pytestmark = pytest.mark.timeout(900)
+
+SERVERS = ["nessie.server", "trino.server"]
+
+
+class Killer:
+    """Kills a server once, when a function of `audit` is about to be called."""
+
+    def __init__(self, platform: Running, server: str, function: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pid = platform.programs()[server]
+        self.killed = False
+        self._act = getattr(audit, function)
+        monkeypatch.setattr(audit, function, self)
+
+    def __call__(self, *arguments: Any) -> Any:
+        if not self.killed:
+            os.kill(self.pid, signal.SIGKILL)
+            self.killed = True
+        return self._act(*arguments)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("function", ["_merge", "_remove"])
+def test_a_publish_outlives_the_server(
+    platform: Running, lake: Lake, monkeypatch: pytest.MonkeyPatch, server: str, function: str
+) -> None:
+    table = lake.table()
+    dataset = lake.published(table)
+    lake.open(dataset)
+    lake.write(dataset, table, value=2)
+    killer = Killer(platform, server, function, monkeypatch)
+    lake.publish(dataset)
+    assert killer.killed
+    assert len(lake.commits(dataset)) == 2
+    assert lake.values(table) == [1, 2]
+    assert branch_of(dataset) not in lake.nessie.branches()
+    assert branch_of(dataset) not in lake.trino.catalogs()
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_branch_is_opened_although_the_server_is_killed(
+    platform: Running, lake: Lake, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    table = lake.table()
+    dataset = lake.published(table)
+    killer = Killer(platform, server, "_nessie", monkeypatch)
+    opened = lake.open(dataset)
+    assert killer.killed
+    assert lake.nessie.branches()[branch_of(dataset)] == opened
+    assert lake.values(table, branch_of(dataset)) == [1]
+
+
+def test_a_catalog_outlives_the_query_engine_and_one_without_a_branch_does_no_harm(
+    platform: Running, lake: Lake
+) -> None:
+    table = lake.table()
+    kept, lost = lake.published(table), lake.dataset()
+    lake.open(kept)
+    lake.write(kept, table, value=2)
+    lake.nessie.delete_branch(branch_of(lost), lake.open(lost))
+    killed = platform.programs()["trino.server"]
+    os.kill(killed, signal.SIGKILL)
+    assert Deadline(SECONDS).retry(lambda: lake.values(table, branch_of(kept)), on=UNREACHABLE) == [1, 2]
+    assert platform.programs()["trino.server"] != killed
+    assert lake.values(table) == [1]
+    # What is declared is there again, beside what was made.
+    assert {"lakehouse", "postgresql", "tpch", branch_of(kept)} <= lake.trino.catalogs()
+    lake.open(lost)
+    assert lake.values(table, branch_of(lost)) == [1]
+
+
+def test_a_server_that_stays_away_is_named_and_main_stays(platform: Running, lake: Lake) -> None:
+    table = lake.table()
+    dataset = lake.published(table)
+    lake.open(dataset)
+    lake.write(dataset, table, value=2)
+    supervisor = Supervisor(State(platform.folder).socket)
+    supervisor.stop("nessie.server")
+    try:
+        with pytest.raises(audit.PlatformError, match=f"publishing {dataset}: no answer within 3 s"):
+            audit.publish(lake.target, dataset, Deadline(3))
+    finally:
+        supervisor.start("nessie.server")
+        lake.target.wait("nessie")
+    assert lake.values(table) == [1]
+    lake.publish(dataset)
+    assert lake.values(table) == [1, 2]

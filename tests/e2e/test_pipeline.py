@@ -1,0 +1,216 @@
+"""The first pipeline on the real platform: exact, repeatable, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_platform.checks.base import Deadline
+from data_platform.clients.trino import Trino
+from tests.e2e import ecb
+from tests.running import Running
+
+pytestmark = pytest.mark.timeout(3600)
+
+DAG = "pipelines_fx_rates"
+#: The ECB publishes on no Saturday: days of the tests' own, which no file of the ECB ever replaces.
+SATURDAY, NEXT = date(2001, 3, 3), date(2001, 3, 10)
+
+
+class NotYetError(Exception):
+    """It has not happened yet."""
+
+
+@pytest.fixture(scope="module")
+def trino(platform: Running) -> Iterator[Trino]:
+    with Trino(platform.target.address("trino", "http").url, 120, "lakehouse") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def history() -> ecb.Rates:
+    return ecb.rates(ecb.member(ecb.history()).decode())
+
+
+def feed(platform: Running, folder: Path, name: str, content: str | bytes) -> None:
+    """Put a file into the landing folder by the command that users have, and run the pipeline."""
+    file = folder / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    platform.bootstrap("ingest", "fx_rates", str(file))
+
+
+def run(platform: Running, check: bool = True, conf: str = "{}") -> str:
+    return platform.bootstrap("run", DAG, "--conf", conf, check=check).stdout
+
+
+def rates_of(trino: Trino, day: date) -> dict[str, Decimal]:
+    rows = trino.rows(f"select currency, rate from raw.fx_rates where rate_date = date '{day}'")
+    return {currency: Decimal(rate) for currency, rate in rows}
+
+
+def snapshots(trino: Trino) -> list[list[Any]]:
+    tables = ("raw.fx_rates", "staging.stg_fx_rates", "marts.fx_rates_daily", "marts.fx_currency_monthly")
+    return [
+        trino.rows(f'select max(snapshot_id) from {schema}."{table}$snapshots"')
+        for schema, table in (name.split(".") for name in tables)
+    ]
+
+
+def test_up_ends_with_the_raw_table_equal_to_the_file(trino: Trino, history: ecb.Rates) -> None:
+    rows = trino.rows("select rate_date, currency, rate from raw.fx_rates where day_of_week(rate_date) < 6")
+    found = {(day, currency): Decimal(rate) for day, currency, rate in rows}
+    assert len(history) > 200_000
+    assert len(rows) == len(found)
+    assert found == history
+
+
+def test_the_daily_mart_has_the_cross_rate_of_every_day(trino: Trino, history: ecb.Rates) -> None:
+    rows = trino.rows(
+        "select rate_date, currency, rate, xof_per_unit from marts.fx_rates_daily"
+        " where day_of_week(rate_date) < 6 and origin = 'published'"
+    )
+    found = {(day, currency): (Decimal(rate), Decimal(xof)) for day, currency, rate, xof in rows}
+    assert len(rows) == len(found)
+    assert found == {key: (rate, ecb.xof_per_unit(rate)) for key, rate in history.items()}
+
+
+def test_every_day_has_the_euro_and_the_franc_that_the_list_leaves_out(trino: Trino, history: ecb.Rates) -> None:
+    days = len({day for day, _ in history})
+    rows = trino.rows(
+        "select currency, count(*), min(rate), max(rate), min(xof_per_unit), max(xof_per_unit)"
+        " from marts.fx_rates_daily where day_of_week(rate_date) < 6 and origin = 'fixed' group by currency order by 1"
+    )
+    found = [[currency, number, *map(Decimal, values)] for currency, number, *values in rows]
+    assert found == [["EUR", days, 1, 1, ecb.PEG, ecb.PEG], ["XOF", days, ecb.PEG, ecb.PEG, 1, 1]]
+
+
+def test_the_monthly_mart_is_what_the_days_say(trino: Trino, history: ecb.Rates) -> None:
+    rows = trino.rows(
+        "select currency, month, first_rate, last_rate, min_rate, max_rate, mean_rate, volatility, days"
+        " from marts.fx_currency_monthly where currency not in ('EUR', 'XOF')"
+    )
+    found = {(row[0], row[1]): row[2:] for row in rows}
+    months: dict[tuple[str, date], list[Decimal]] = {}
+    for currency, series in ecb.by_currency(history).items():
+        for day, rate in series:
+            months.setdefault((currency, day.replace(day=1)), []).append(rate)
+    deviations = ecb.volatility(history)
+    own = {(currency, day.replace(day=1)) for currency in ("USD", "JPY") for day in (SATURDAY, NEXT)}
+    assert set(found) - own == set(months) - own
+    for key, values in months.items():
+        if key in own:
+            continue
+        first, last, low, high, mean, deviation, days = found[key]
+        exact = [Decimal(value) for value in (first, last, low, high)]
+        assert exact == [values[0], values[-1], min(values), max(values)], key
+        assert days == len(values), key
+        assert float(mean) == pytest.approx(float(sum(values) / len(values)), rel=1e-7), key
+        assert deviation == (None if deviations[key] is None else pytest.approx(deviations[key], rel=1e-6)), key
+
+
+def test_the_same_content_again_changes_nothing(platform: Running, trino: Trino, tmp_path: Path) -> None:
+    before = snapshots(trino)
+    feed(platform, tmp_path, "the same under another name.csv", ecb.member(ecb.history()))
+    feed(platform, tmp_path, "the same.zip", ecb.history())
+    assert "publish" not in run(platform)
+    assert snapshots(trino) == before
+
+
+def test_a_corrected_file_replaces_its_days_and_no_others(
+    platform: Running, trino: Trino, history: ecb.Rates, tmp_path: Path
+) -> None:
+    feed(platform, tmp_path, "samedi.csv", f"Date,USD,JPY\n{SATURDAY},0.93,110\n{NEXT},0.94,111\n")
+    run(platform)
+    assert rates_of(trino, SATURDAY) == {"USD": Decimal("0.93"), "JPY": Decimal(110)}
+    feed(platform, tmp_path, "samedi corrigé.csv", f"Date,USD\n{SATURDAY},0.935\n")
+    run(platform)
+    assert rates_of(trino, SATURDAY) == {"USD": Decimal("0.935")}
+    assert rates_of(trino, NEXT) == {"USD": Decimal("0.94"), "JPY": Decimal(111)}
+    sources = trino.rows(f"select distinct source_file from staging.stg_fx_rates where rate_date = date '{SATURDAY}'")
+    assert sources == [["samedi corrigé.csv"]]
+    assert trino.value("select count(*) from raw.fx_rates where day_of_week(rate_date) < 6") == len(history)
+
+
+def test_a_file_is_taken_up_without_anybody_asking(platform: Running, trino: Trino, tmp_path: Path) -> None:
+    feed(platform, tmp_path, "by itself.csv", f"Date,USD\n{NEXT},0.945\n")
+
+    def published() -> None:
+        if rates_of(trino, NEXT) != {"USD": Decimal("0.945")}:
+            raise NotYetError
+
+    Deadline(300).retry(published, on=(NotYetError,))
+    with platform.airflow() as airflow:
+        newest = airflow.runs(DAG, limit=10)
+    assert "asset_triggered" in {run["run_type"] for run in newest}
+
+
+def test_bad_rows_are_quarantined_with_file_row_and_reason_and_the_others_load(
+    platform: Running, trino: Trino, tmp_path: Path
+) -> None:
+    lines = [
+        "Date,USD,JPY",
+        "2001-03-17,0.95,112",
+        "2001-03-24,-1,113",
+        "2001-03-31,0.96,abc",
+        "2999-01-01,1,1",
+        "",
+    ]
+    feed(platform, tmp_path, "mixed rows.csv", "\r\n".join(lines))
+    run(platform)
+    rows = trino.rows(
+        "select row_number, reason, content from raw.quarantine"
+        " where dataset = 'fx_rates' and source_file = 'mixed rows.csv' order by row_number"
+    )
+    assert [row[0] for row in rows] == [3, 4, 5]
+    assert all(reason for _, reason, _ in rows)
+    assert "-1" in rows[0][2]
+    assert rates_of(trino, date(2001, 3, 17)) == {"USD": Decimal("0.95"), "JPY": Decimal(112)}
+    assert [rates_of(trino, date(2001, 3, day)) for day in (24, 31)] == [{}, {}]
+
+
+def test_a_file_that_the_flow_refuses_is_in_the_same_table(platform: Running, trino: Trino, tmp_path: Path) -> None:
+    feed(platform, tmp_path, "vidé.csv", b"")
+    run(platform)
+    rows = trino.rows("select row_number, reason from raw.quarantine where source_file = 'vidé.csv'")
+    assert len(rows) == 1
+    assert rows[0][0] == 0
+    assert rows[0][1]
+    run(platform)
+    assert len(trino.rows("select 1 from raw.quarantine where source_file = 'vidé.csv'")) == 1
+
+
+def test_readers_never_see_a_load_that_failed_its_audit(platform: Running, trino: Trino, tmp_path: Path) -> None:
+    before = snapshots(trino)
+    day = date(2001, 4, 7)
+    feed(platform, tmp_path, "faute de frappe.csv", f"Date,USD\n{day},95.0\n")
+    output = run(platform, check=False)
+    assert "faute de frappe.csv" in output
+    assert "nothing was published" in output
+    assert snapshots(trino) == before
+    assert rates_of(trino, day) == {}
+    # The next step that the failure names: a corrected file.
+    feed(platform, tmp_path, "faute corrigée.csv", f"Date,USD\n{day},0.95\n")
+    run(platform)
+    assert rates_of(trino, day) == {"USD": Decimal("0.95")}
+
+
+def test_days_are_loaded_again_from_all_files_and_change_nothing_when_nothing_changed(
+    platform: Running, trino: Trino
+) -> None:
+    before = trino.rows("select * from raw.fx_rates where year(rate_date) = 2001")
+    run(platform, conf='{"from": "2001-03-01", "to": "2001-03-31"}')
+    after = trino.rows("select * from raw.fx_rates where year(rate_date) = 2001")
+    assert len(before) > 1000
+    assert Counter(map(tuple, after)) == Counter(map(tuple, before))
+    assert rates_of(trino, SATURDAY) == {"USD": Decimal("0.935")}
+
+
+def test_wrong_days_fail_before_anything_is_done(platform: Running) -> None:
+    output = run(platform, check=False, conf='{"from": "2001-03-31", "to": "2001-03-01"}')
+    assert "is after 'to'" in output

@@ -1,0 +1,102 @@
+"""Scratch datasets on a real platform's lakehouse, and a look at what its readers see."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trino.exceptions
+
+from data_platform.checks.base import Deadline
+from data_platform.checks.scratch import BUCKET, FOLDER, drop_table, object_store, scratch_name
+from data_platform.clients.nessie import Nessie
+from data_platform.clients.trino import Trino
+from data_platform.datasets.audit import DATASET_PROPERTY, MAIN, branch_of, discard, open_audit, publish
+from tests.running import ROOT, Running
+
+#: Seconds until a step must be done.
+SECONDS = 120.0
+
+
+class Lake:
+    """Scratch datasets on one platform, and a look at what readers see."""
+
+    def __init__(self, platform: Running) -> None:
+        self.target = platform.target
+        self.trino = Trino(self.target.address("trino", "http").url, SECONDS)
+        self.nessie = Nessie(self.target.address("nessie", "http").url, SECONDS)
+        self.store = object_store(self.target, Deadline(SECONDS))
+        self.datasets: list[str] = []
+        self.tables: list[str] = []
+        self.trino.rows("create schema if not exists lakehouse.scratch")
+
+    def dataset(self) -> str:
+        self.datasets.append(f"scratch_{uuid.uuid4().hex[:8]}")
+        return self.datasets[-1]
+
+    def table(self) -> str:
+        """Name for a table in the schema `scratch`."""
+        self.tables.append(scratch_name())
+        return self.tables[-1]
+
+    def open(self, dataset: str) -> str:
+        return open_audit(self.target, dataset, Deadline(SECONDS))
+
+    def publish(self, dataset: str, audited: str | None = None) -> str:
+        return publish(self.target, dataset, Deadline(SECONDS), audited)
+
+    def write(self, dataset: str, *tables: str, value: int) -> None:
+        """Add a row to tables on the dataset's branch; they are made where they are not there."""
+        for table in tables:
+            name = f"{branch_of(dataset)}.scratch.{table}"
+            self.trino.rows(f"create table if not exists {name} (value integer)")
+            self.trino.rows(f"insert into {name} values {value}")
+
+    def spark(self, dataset: str, table: str, rows: int) -> None:
+        """Let Spark make a table on the dataset's branch."""
+        conf = f"spark.sql.catalog.lakehouse.ref={branch_of(dataset)}"
+        job = str(ROOT / "spark_jobs" / "platform_check" / "write_table.py")
+        words = ["--conf", conf, job, "--table", f"lakehouse.scratch.{table}", "--rows", str(rows)]
+        done = self.target.run_tool("spark", "submit", words, 300)
+        assert done.returncode == 0, done.output
+
+    def files(self, table: str) -> list[Any]:
+        """Files of a table in the object store."""
+        return list(self.store.list_objects(BUCKET, prefix=f"{FOLDER}{table}", recursive=True))
+
+    def published(self, *tables: str, value: int = 1) -> str:
+        """A dataset that has published a row in each of these tables."""
+        dataset = self.dataset()
+        self.open(dataset)
+        self.write(dataset, *tables, value=value)
+        self.publish(dataset)
+        return dataset
+
+    def values(self, table: str, catalog: str = "lakehouse") -> list[int] | None:
+        """Rows of a table; None where there is no such table."""
+        try:
+            return [row[0] for row in self.trino.rows(f"select value from {catalog}.scratch.{table} order by 1")]
+        except trino.exceptions.TrinoUserError as error:
+            if error.error_name == "TABLE_NOT_FOUND":
+                return None
+            raise
+
+    def commits(self, dataset: str) -> list[str]:
+        """Commits of main that published the dataset, the newest first."""
+        return [commit.commit for commit in self.nessie.history(MAIN, {DATASET_PROPERTY: dataset})]
+
+    def close(self) -> None:
+        for dataset in self.datasets:
+            discard(self.target, dataset, Deadline(SECONDS))
+        for table in self.tables:
+            drop_table(self.trino, self.store, table)
+
+
+@pytest.fixture
+def lake(platform: Running) -> Iterator[Lake]:
+    lake = Lake(platform)
+    with lake.trino, lake.nessie:
+        yield lake
+        lake.close()

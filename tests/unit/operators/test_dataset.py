@@ -1,0 +1,245 @@
+"""Tasks of a pipeline: what they refuse, what they pass on, what a failure says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from data_platform.checks.base import CheckResult, ToolResult
+from data_platform.datasets import files
+from data_platform.datasets.files import Days, Manifest
+from data_platform.operators import ingest, publish, report, watch
+from data_platform.operators.dataset import result_of
+from data_platform.stack.errors import PlatformError
+
+DATASET = {"task_id": "any", "dataset": "fx_rates"}
+SUMMARY = {"files": 1, "days": 2, "rows": 60, "changed_days": 2, "quarantined": 1, "reasons": ["a.csv, row 3: zero"]}
+
+
+class Place:
+    """A platform that remembers which tools were run."""
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, str, list[str]]] = []
+        self.landed: list[str] = []
+        self.answer = ToolResult(0, "RESULT {}")
+        self.stack = SimpleNamespace(root=Path())
+
+    def run_tool(self, component: str, tool: str, arguments: list[str], seconds: float) -> ToolResult:
+        assert seconds > 0
+        self.ran.append((component, tool, arguments))
+        return self.answer
+
+    def land(self, dataset: str, file: Path) -> str:
+        assert file.stat().st_size > 0
+        self.landed.append(f"{dataset}/{file.name}")
+        return self.landed[-1]
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Place:
+    made = Place()
+    for module in (ingest, publish, report):
+        monkeypatch.setattr(module, "current", lambda: made)
+    monkeypatch.setattr("data_platform.targets.current.current", lambda: made)
+    monkeypatch.setattr("data_platform.datasets.audit.ensure_catalog", lambda *_: None)
+    monkeypatch.setattr("data_platform.datasets.audit.head", lambda *_: "c0ffee")
+    return made
+
+
+def context(run_type: str = "manual", **params: Any) -> Any:
+    run = SimpleNamespace(
+        run_type=run_type,
+        data_interval_start=SimpleNamespace(date=lambda: SimpleNamespace(isoformat=lambda: "2024-01-01")),
+        data_interval_end=SimpleNamespace(date=lambda: SimpleNamespace(isoformat=lambda: "2024-01-02")),
+    )
+    return {"params": params, "dag_run": run, "run_id": "a run"}
+
+
+def test_the_result_of_a_tool_is_its_last_result_line() -> None:
+    output = 'RESULT {"files": 1}\nnoise\nRESULT {"files": 2}\nmore noise'
+    assert result_of(ToolResult(0, output), "it") == {"files": 2}
+
+
+def test_a_tool_without_a_result_failed_and_shows_its_end() -> None:
+    with pytest.raises(PlatformError, match=r"the job ended with 1(.|\n)*OutOfMemoryError"):
+        result_of(ToolResult(1, "starting\nOutOfMemoryError"), "the job")
+
+
+@pytest.mark.parametrize(
+    ("given", "days"),
+    [
+        (context(), {"from": None, "to": None}),
+        (context(**{"from": "2024-01-05", "to": "2024-01-06"}), {"from": "2024-01-05", "to": "2024-01-06"}),
+        (context("backfill"), {"from": "2024-01-01", "to": "2024-01-02"}),
+        (context("backfill", to="2024-01-06"), {"from": None, "to": "2024-01-06"}),
+        (context("scheduled"), {"from": None, "to": None}),
+    ],
+)
+def test_days_come_from_the_parameters_or_from_the_interval_of_a_backfill(given: Any, days: dict[str, Any]) -> None:
+    assert ingest.days_of(given) == Days.model_validate(days)
+
+
+def test_wrong_days_fail_with_an_example() -> None:
+    with pytest.raises(AirflowFailException, match=r"'from' and 'to'.*after(.|\n)*write for example --conf"):
+        ingest.days_of(context(**{"from": "2024-02-01", "to": "2024-01-01"}))
+
+
+def manifest(**changes: Any) -> Manifest:
+    empty = {
+        "dataset": "fx_rates",
+        "run": "a run",
+        "days": {},
+        "code": "c",
+        "rebuild": False,
+        "files": (),
+        "refused": (),
+    }
+    return Manifest.model_validate(empty | changes)
+
+
+@pytest.mark.parametrize(
+    ("found", "followed"),
+    [
+        (manifest(), []),
+        (manifest(rebuild=True), ["audit"]),
+        (manifest(refused=({"source_file": "a.zip", "reason": "truncated"},)), ["audit"]),
+    ],
+)
+def test_with_nothing_to_do_what_follows_is_skipped(
+    place: Place, monkeypatch: pytest.MonkeyPatch, found: Manifest, followed: list[str]
+) -> None:
+    del place
+    from airflow.sdk import DAG, BaseOperator
+
+    monkeypatch.setattr(files, "discover", lambda *_: found)
+    with DAG("any", schedule=None):
+        operator = ingest.DiscoverFilesOperator(task_id="discover", dataset="fx_rates")
+        operator >> BaseOperator(task_id="audit")
+    assert operator.choose_branch(context()) == followed
+
+
+def test_the_shipped_copy_is_delivered_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = ingest.DeliverReferenceOperator(**DATASET, package="currency_converter", file="eurofxref-hist.zip")
+    monkeypatch.setattr(files, "received", lambda *_, **__: frozenset())
+    assert operator.execute(context()) == "fx_rates/eurofxref-hist.zip"
+    monkeypatch.setattr(files, "received", lambda *_, **__: frozenset({"quarantine/fx_rates/a/b"}))
+    with pytest.raises(AirflowSkipException, match="received files before"):
+        operator.execute(context())
+    assert place.landed == ["fx_rates/eurofxref-hist.zip"]
+
+
+def test_the_load_writes_to_the_branch_and_reads_the_manifest_of_its_run(place: Place) -> None:
+    place.answer = ToolResult(0, f"RESULT {json.dumps(SUMMARY)}")
+    assert publish.LoadFilesOperator(**DATASET).execute(context()) == SUMMARY
+    ((component, tool, words),) = place.ran
+    assert (component, tool) == ("spark", "submit")
+    assert words[:3] == ["--conf", "spark.sql.catalog.lakehouse.ref=audit_fx_rates", "spark_jobs/fx_rates/load.py"]
+    assert words[3:] == ["--manifest", f"s3a://raw/{files.manifest_key('fx_rates', 'a run')}"]
+
+
+FAILURE = {
+    "expectation": "rates are above zero",
+    "column": "rate",
+    "observed": "1 row",
+    "files": ["été.csv"],
+    "next_step": "ask the publisher",
+}
+
+
+def test_a_failed_expectation_names_file_rule_and_next_step(place: Place) -> None:
+    found = {"success": False, "evaluated": 9, "failed": [FAILURE], "warnings": [], "docs": "d"}
+    place.answer = ToolResult(1, f"RESULT {json.dumps(found)}")
+    with pytest.raises(AirflowFailException) as caught:
+        publish.ValidateTablesOperator(**DATASET, suite="raw").execute(context())
+    message = str(caught.value)
+    assert "1 of 9 expectations of raw" in message
+    assert "rates are above zero on rate: found 1 row, in été.csv → ask the publisher" in message
+    assert "audit_fx_rates" in message
+    assert "pipelines_fx_rates" in message
+
+
+def test_passed_expectations_leave_their_number(place: Place) -> None:
+    found = {"success": True, "evaluated": 9, "failed": [], "warnings": ["old"], "docs": "d"}
+    place.answer = ToolResult(0, f"RESULT {json.dumps(found)}")
+    operator = publish.ValidateTablesOperator(**DATASET, suite="marts")
+    assert operator.execute(context()) == {"evaluated": 9, "docs": "d", "commit": "c0ffee"}
+    assert place.ran[0][2] == [
+        "--dataset", "fx_rates", "--suite", "marts", "--catalog", "audit_fx_rates", "--publish",
+    ]  # fmt: skip
+
+
+def test_what_was_audited_is_published_and_its_code_is_remembered(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del place
+    done: list[object] = []
+
+    def publish_it(_: object, dataset: str, __: object, audited: str) -> str:
+        done.append((dataset, audited))
+        return "published"
+
+    monkeypatch.setattr("data_platform.datasets.audit.publish", publish_it)
+    monkeypatch.setattr(files, "read_manifest", lambda *_: manifest(rebuild=True))
+    monkeypatch.setattr(files, "remember_published", lambda _, found, __: done.append(found.code))
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: {"commit": "c0ffee"} if task_ids == "validate_marts" else None)
+    operator = publish.PublishOperator(**DATASET, audit="validate_marts")
+    assert operator.execute(context() | {"ti": ti}) == "published"
+    assert done == [("fx_rates", "c0ffee"), "c"]
+
+
+@pytest.mark.parametrize("status", ["failed", "skipped"])
+def test_a_check_that_did_not_pass_fails_its_task_and_is_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch, status: Any
+) -> None:
+    del place
+    kept: list[CheckResult] = []
+    result = CheckResult("fx_rates", "the-rates-are-there", status, 0.1, "an edge is missing")
+    monkeypatch.setattr("data_platform.checks.run.run_check", lambda *_: result)
+    monkeypatch.setattr("data_platform.checks.history.keep", lambda _, results, *__: kept.extend(results))
+    operator = report.CheckDatasetOperator(**DATASET, name="the-rates-are-there", kind="sql", params_of_kind={})
+    with pytest.raises(AirflowFailException, match="an edge is missing"):
+        operator.execute(context())
+    assert kept == [result]
+
+
+def test_the_link_of_a_page_leads_below_the_reports() -> None:
+    operator = report.BuildDocsOperator(**DATASET)
+    assert report.ReportLink().get_link(operator, ti_key=None) == "/data-platform/reports/fx_rates/dbt/index.html"
+
+
+@pytest.mark.enable_socket  # an event loop talks to itself through a pair of them
+def test_the_watcher_fires_for_what_is_new_and_lives_through_an_absent_store(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del place
+    looks: list[Any] = [OSError("refused"), {"a"}, {"a"}, OSError("refused"), {"a", "b", "c"}]
+
+    def look(*_: Any, **__: Any) -> frozenset[str]:
+        found = looks.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return frozenset(found)
+
+    monkeypatch.setattr(files, "received", look)
+    trigger = watch.NewFilesTrigger("fx_rates", every=0)
+
+    async def two() -> list[Any]:
+        fired = trigger.run()
+        return [(await anext(fired)).payload for _ in range(2)]
+
+    assert asyncio.run(two()) == [{"dataset": "fx_rates", "new": 1}, {"dataset": "fx_rates", "new": 2}]
+    assert looks == []
+
+
+def test_the_watcher_can_be_made_again_from_what_it_says() -> None:
+    path, arguments = watch.NewFilesTrigger("fx_rates", every=7).serialize()
+    assert path == "data_platform.operators.watch.NewFilesTrigger"
+    again = watch.NewFilesTrigger(**arguments)
+    assert (again.dataset, again.every) == ("fx_rates", 7)

@@ -1,0 +1,75 @@
+"""A file appears in its landing folder in one step, whole, and replaces none that waits."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data_platform.stack.errors import PlatformError
+from data_platform.targets.local.landing import made, place, waiting
+
+
+def visible(folder: Path) -> list[str]:
+    """What a flow takes: names that do not begin with a dot."""
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+
+
+def test_a_file_is_copied_whole(tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "landing").mkdir()
+    place(tmp_path / "rates.csv", tmp_path / "landing")
+    assert (tmp_path / "landing" / "rates.csv").read_text() == "a,b\n1,2\n"
+    assert [p.name for p in (tmp_path / "landing").iterdir()] == ["rates.csv"]
+    assert (tmp_path / "rates.csv").exists()
+
+
+def test_while_it_is_copied_nothing_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rates.csv").write_text("x" * 100)
+    (tmp_path / "landing").mkdir()
+    seen: list[list[str]] = []
+    copy = shutil.copyfile
+
+    def slow(source: Path, target: Path) -> object:
+        Path(target).write_text("half")
+        seen.append(visible(tmp_path / "landing"))
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", slow)
+    place(tmp_path / "rates.csv", tmp_path / "landing")
+    assert seen == [[]]
+    assert visible(tmp_path / "landing") == ["rates.csv"]
+
+
+def test_an_interrupted_copy_leaves_nothing_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rates.csv").write_text("new")
+    (tmp_path / "landing").mkdir()
+
+    def cut(source: Path, target: Path) -> None:
+        del source
+        Path(target).write_text("n")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", cut)
+    with pytest.raises(OSError, match="No space"):
+        place(tmp_path / "rates.csv", tmp_path / "landing")
+    assert visible(tmp_path / "landing") == []
+
+
+def test_a_file_that_waits_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "rates.csv").write_text("new")
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "rates.csv").write_text("old")
+    with pytest.raises(PlatformError, match=r"rates\.csv waits there already"):
+        place(tmp_path / "rates.csv", tmp_path / "landing")
+    assert (tmp_path / "landing" / "rates.csv").read_text() == "old"
+
+
+def test_drafts_and_folders_do_not_wait(tmp_path: Path) -> None:
+    folder = made(tmp_path / "landing")
+    for name in ("b.csv", "a.zip", ".hidden.csv", "draft.csv.part"):
+        (folder / name).touch()
+    (folder / "a folder.csv").mkdir()
+    assert waiting(folder) == ["a.zip", "b.csv"]
+    assert waiting(tmp_path / "nowhere") == []
