@@ -24,6 +24,11 @@ PAGES = [
     ("stack-deploy", "/dags/stack_deploy", "artifacts"),
     ("platform", "/plugin/platform", "Component"),
     ("health", "/plugin/platform-health", "Last 24 hours"),
+    ("pipeline", "/dags/pipelines_fx_rates", "validate_marts"),
+    ("data", "/data-platform/data", "fx_rates"),
+    ("fx-rates", "/data-platform/reports/fx_rates/index.html", "XOF"),
+    ("expectations", "/data-platform/reports/fx_rates/expectations/index.html", "Expectation"),
+    ("dbt", "/data-platform/reports/fx_rates/dbt/index.html", "data_platform"),
 ]
 
 

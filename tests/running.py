@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,20 @@ VERB_SECONDS = 15 * 60
 
 
 @dataclass
+class Started:
+    """A command that is going on."""
+
+    process: subprocess.Popen[str]  # noqa: TID251 - as in `Running.start`
+
+    def lines(self) -> Iterator[str]:
+        """Its output as it comes; printed too, for the case that the test fails."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            print(line, end="")
+            yield line
+
+
+@dataclass
 class Running:
     """One platform and the command line that speaks to it."""
 
@@ -38,15 +53,32 @@ class Running:
         self, *words: str, seconds: float = VERB_SECONDS, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run `python3 -m bootstrap …` with this state folder; fails the test with its output when it fails."""
-        command = [sys.executable, "-m", "bootstrap", words[0], "--state", str(self.folder), *words[1:]]
         started = time.monotonic()
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            self._command(words), cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
+        )
         print(f"$ bootstrap {' '.join(words)}  ({time.monotonic() - started:.1f} s, exit {done.returncode})")
         print(done.stdout, done.stderr)
         if check and done.returncode != 0:
             self.collect()
             pytest.fail(f"bootstrap {' '.join(words)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done
+
+    @contextmanager
+    def start(self, *words: str) -> Iterator[Started]:
+        """Run `python3 -m bootstrap …` beside the test, for faults while it works; awaited at the end of the block."""
+        print(f"$ bootstrap {' '.join(words)}")
+        with subprocess.Popen(  # noqa: TID251 - the test acts while it runs
+            self._command(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            try:
+                yield Started(process)
+            except BaseException:
+                process.kill()
+                raise
+
+    def _command(self, words: tuple[str, ...]) -> list[str]:
+        return [sys.executable, "-m", "bootstrap", words[0], "--state", str(self.folder), *words[1:]]
 
     def collect(self) -> None:
         """Print the last lines of every log: what one wants to see when a test fails elsewhere."""

@@ -16,7 +16,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 from data_platform.dagkit.components import DEFAULTS
 from data_platform.operators.maintain import MaintainTablesOperator
 
-DATASETS = ["fx_rates"]
+DATASETS = ["currencies", "fx_rates"]
 
 with DAG(
     "operations_tables",

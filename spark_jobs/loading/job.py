@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -22,7 +22,8 @@ from spark_jobs.loading.tables import append_missing, ensure_table, lineage, mer
 #: Of all datasets, and always on the branch that everybody reads: what was refused is known before a load is published.
 QUARANTINE = "published.raw.quarantine"
 _ORIGIN = ("source_file", "ingested_at")
-_SHOWN = 20
+#: Reasons in a RESULT.
+SHOWN = 20
 #: Up to here a list of days is sent to every task; longer ones are sorted and merged.
 _BROADCAST_DAYS = 200_000
 _FILES = """sha256 string not null, source_file string not null, ingested_at timestamp not null, bytes bigint not null,
@@ -32,24 +33,16 @@ _QUARANTINE = """dataset string not null, source_file string not null,
     row_number int not null comment '1 is the first line, 0 the file', reason string not null, content string,
     quarantined_at timestamp not null"""
 
-_REJECTED = "source_file string, row_number int, reason string, content string"
+#: Spark's types of Rejected.
+REJECTED = "source_file string, row_number int, reason string, content string"
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """A table with a row for each day and code, loaded from files with a row a day and a column a code."""
+class Table:
+    """A table that is loaded from files, whatever is in them."""
 
     name: str
     comment: str
-    #: Names of its columns.
-    day: str
-    code: str
-    value: str
-    rules: d.Rules
-
-    def named(self, rows: DataFrame) -> DataFrame:
-        """Rows (`day, code, value`, origin) under the names of the table."""
-        return rows.toDF(self.day, self.code, self.value, *_ORIGIN)
 
     @property
     def table(self) -> str:
@@ -60,6 +53,21 @@ class Dataset:
     def ledger(self) -> str:
         """Which files were loaded."""
         return f"{self.table}_files"
+
+
+@dataclass(frozen=True)
+class Dataset(Table):
+    """A table with a row for each day and code, loaded from files with a row a day and a column a code."""
+
+    #: Names of its columns.
+    day: str
+    code: str
+    value: str
+    rules: d.Rules
+
+    def named(self, rows: DataFrame) -> DataFrame:
+        """Rows (`day, code, value`, origin) under the names of the table."""
+        return rows.toDF(self.day, self.code, self.value, *_ORIGIN)
 
     @property
     def deciders(self) -> str:
@@ -93,15 +101,21 @@ class Source(NamedTuple):
     files: DataFrame
 
 
-def run(dataset: Dataset) -> None:
-    """Load the manifest that the command line names; the last line is `RESULT` and a JSON object (see `load`)."""
+def run(dataset: Table, work: Callable[..., dict[str, Any]] | None = None) -> None:
+    """Load the manifest that the command line names; the last line is `RESULT` and a JSON object (see `load`).
+
+    Args:
+        dataset: what.
+        work: takes what `load` takes and answers as it does; `load` for a Dataset.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--manifest", required=True, help="URI of the manifest: ROOT/_manifests/DATASET/RUN.json")
     uri = parser.parse_args().manifest
     spark = SparkSession.builder.appName(f"{dataset.name}.load").getOrCreate()
     try:
         (document,) = spark.read.text(uri, wholetext=True).collect()
-        result = load(spark, dataset, parse(document["value"], dataset.name), uri.rpartition("/_manifests/")[0])
+        manifest, root = parse(document["value"], dataset.name), uri.rpartition("/_manifests/")[0]
+        result = (work or load)(spark, dataset, manifest, root)
         print(f"RESULT {json.dumps(result, ensure_ascii=False)}")
     finally:
         spark.stop()
@@ -127,7 +141,7 @@ def load(spark: SparkSession, dataset: Dataset, manifest: Manifest, root: str) -
     tallies = {file.sha256: Tally(0, 0, 1) for file, _ in refusals}
     whole = [Rejected(r.source_file, 0, r.reason, r.object) for r in manifest.refused]
     whole += [Rejected(file.source_file, *refusal) for file, refusal in refusals]
-    quarantine(spark.createDataFrame(whole, _REJECTED) if whole else None, dataset)
+    quarantine(spark.createDataFrame(whole, REJECTED) if whole else None, dataset)
     reasons, quarantined, days_found, changed = list(whole), len(whole), 0, 0
     if headers:
         source = read(spark, paths, headers, profiles)
@@ -136,7 +150,7 @@ def load(spark: SparkSession, dataset: Dataset, manifest: Manifest, root: str) -
         found = tally(days, rejected, headers, profiles)
         if rejects := sum(t.quarantined for t in found.values()):
             quarantine(rejected.drop("sha256"), dataset)
-            first = rejected.orderBy("source_file", "row_number").limit(_SHOWN).collect()
+            first = rejected.orderBy("source_file", "row_number").limit(SHOWN).collect()
             reasons += [Rejected(r["source_file"], r["row_number"], r["reason"], r["content"]) for r in first]
         quarantined += rejects
         tallies |= found
@@ -149,13 +163,19 @@ def load(spark: SparkSession, dataset: Dataset, manifest: Manifest, root: str) -
         "rows": sum(t.rows for t in tallies.values()),
         "changed_days": changed,
         "quarantined": quarantined,
-        "reasons": [f"{r.source_file}, row {r.row_number}: {r.reason}" for r in reasons[:_SHOWN]],
+        "reasons": [f"{r.source_file}, row {r.row_number}: {r.reason}" for r in reasons[:SHOWN]],
     }
+
+
+def make_books(spark: SparkSession, dataset: Table) -> None:
+    """Make the ledger, and the table of what was refused, where they are missing."""
+    ensure_table(spark, QUARANTINE, _QUARANTINE, "what was not loaded, and why")
+    ensure_table(spark, dataset.ledger, _FILES, "which files were loaded", order="sha256")
 
 
 def make_tables(spark: SparkSession, dataset: Dataset) -> None:
     """Make what is missing."""
-    ensure_table(spark, QUARANTINE, _QUARANTINE, "what was not loaded, and why")
+    make_books(spark, dataset)
     ensure_table(
         spark,
         dataset.table,
@@ -166,7 +186,6 @@ def make_tables(spark: SparkSession, dataset: Dataset) -> None:
     )
     decides = f"{dataset.day} date not null, sha256 string not null, ingested_at timestamp not null"
     ensure_table(spark, dataset.deciders, decides, "which file decides each day", order=dataset.day)
-    ensure_table(spark, dataset.ledger, _FILES, "which files were loaded", order="sha256")
 
 
 def sort_out(
@@ -242,7 +261,7 @@ def tally(
     return {x.sha256: Tally(*found.get(x.sha256, nothing)[:2], bad.get(x.sha256, 0)) for x in headers}
 
 
-def quarantine(rejected: DataFrame | None, dataset: Dataset) -> None:
+def quarantine(rejected: DataFrame | None, dataset: Table) -> None:
     """Keep what was rejected, each row once, however often it is found."""
     if rejected is None:
         return
@@ -287,7 +306,7 @@ def replace_days(wanted: DataFrame, rows: DataFrame, replaced: DataFrame, datase
     merge(everything, dataset.table, dataset.day, dataset.code, gone=f"{dataset.value} is null")
 
 
-def note(spark: SparkSession, files: Sequence[File], tallies: Mapping[str, Tally], dataset: Dataset) -> None:
+def note(spark: SparkSession, files: Sequence[File], tallies: Mapping[str, Tally], dataset: Table) -> None:
     """Write into the ledger which files are loaded now."""
     if not files:
         return

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 ROOT = Path(__file__).resolve().parents[2]
-IDS = {"pipelines_fx_rates", "stack_deploy", "stack_drift", "stack_health"}
+IDS = {"operations_tables", "pipelines_currencies", "pipelines_fx_rates", "stack_deploy", "stack_drift", "stack_health"}
 #: Who owns the DAGs of a room.
-OWNERS = {"pipelines": "data-engineers", "stack": "platform-team"}
+OWNERS = {"operations": "platform-team", "pipelines": "data-engineers", "stack": "platform-team"}
 VERBS = {"observe", "plan", "apply", "wait", "verify"}
 EVERY_DAG = pytest.mark.parametrize("dag_id", sorted(IDS))
 Parse = Callable[[Path], "DagBag"]
@@ -104,7 +104,14 @@ def test_every_task_has_timeout_retries_and_an_alert(bag: DagBag, dag_id: str) -
 def test_what_changes_things_is_tried_again_and_a_report_is_not(bag: DagBag) -> None:
     retries = {dag_id: {task.retries for task in dag.tasks} for dag_id, dag in bag.dags.items()}
     # The one dbt run of a pipeline is tried again by the tasks of its models.
-    assert retries == {"pipelines_fx_rates": {1, 2}, "stack_deploy": {1}, "stack_drift": {0}, "stack_health": {0}}
+    assert retries == {
+        "operations_tables": {1},
+        "pipelines_currencies": {1, 2},
+        "pipelines_fx_rates": {1, 2},
+        "stack_deploy": {1},
+        "stack_drift": {0},
+        "stack_health": {0},
+    }
 
 
 def test_a_task_without_care_is_found() -> None:
@@ -217,17 +224,19 @@ def test_drift_plans_every_component_and_reports_all_of_them(bag: DagBag, stack:
 def test_deploy_runs_when_asked_and_the_others_by_the_clock(bag: DagBag) -> None:
     schedules = {dag_id: dag.schedule for dag_id, dag in bag.dags.items()}
     assert schedules.pop("stack_deploy") is None
-    schedules.pop("pipelines_fx_rates")
+    assert len([schedules.pop(dag_id) for dag_id in IDS if dag_id.startswith("pipelines_")]) >= 2
     assert {dag_id: schedule.expression for dag_id, schedule in schedules.items()} == {  # type: ignore[union-attr]
         "stack_health": "0 * * * *",
         "stack_drift": "30 5 * * *",
+        "operations_tables": "0 3 * * 0",
     }
 
 
 def test_a_pipeline_runs_when_files_come_and_by_the_clock(bag: DagBag) -> None:
     schedule: Any = bag.dags["pipelines_fx_rates"].schedule
     assert schedule.timetable.expression == "30 17 * * 1-5"
-    assert [asset.uri for _, asset in schedule.asset_condition.iter_assets()] == ["s3://raw/fx_rates"]
+    assert schedule.asset_condition.uri == "s3://raw/fx_rates"
+    assert [watcher.trigger.dataset for watcher in schedule.asset_condition.watchers] == ["fx_rates"]
     # A pipeline that writes what wakes it would never rest.
     outlets = {asset.uri for task in bag.dags["pipelines_fx_rates"].tasks for asset in task.outlets}
     assert "iceberg:lakehouse.marts.fx_rates_daily" in outlets

@@ -8,8 +8,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import subprocess
-import sys
 import uuid
 
 import psutil
@@ -109,18 +107,12 @@ def test_an_up_that_was_killed_goes_on_where_it_stopped(platform: Running) -> No
     from data_platform.targets.local.state import State
 
     Supervisor(State(platform.folder).socket).stop("trino.server")
-    with subprocess.Popen(  # noqa: TID251 - it must be killed while it runs
-        [sys.executable, "-m", "bootstrap", "up", "--state", str(platform.folder)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as up:
-        assert up.stdout is not None
-        for line in up.stdout:
+    with platform.start("up") as up:
+        for line in up.lines():
             if "stack_deploy" in line:
-                up.kill()
+                up.process.kill()
                 break
-    assert up.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    assert up.process.returncode == -signal.SIGKILL, "it ended before it could be killed"
     platform.bootstrap("up")
     assert platform.bootstrap("check", "trino").returncode == 0
 
@@ -131,20 +123,12 @@ def test_the_scheduler_is_killed_in_the_middle_of_a_deploy(platform: Running) ->
 
     Supervisor(State(platform.folder).socket).stop("trino.server")
     killed = 0
-    with subprocess.Popen(  # noqa: TID251 - the scheduler must be killed while it runs
-        [sys.executable, "-m", "bootstrap", "run", "stack_deploy", "--state", str(platform.folder)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as run:
-        assert run.stdout is not None
-        for line in run.stdout:
-            if "trino.wait" in line and "running" in line:
+    with platform.start("run", "stack_deploy") as run:
+        for line in run.lines():
+            if not killed and "trino.wait" in line and "running" in line:
                 killed = platform.programs()["airflow.scheduler"]
                 os.kill(killed, signal.SIGKILL)
-                break
-        rest = run.stdout.read()
     assert killed, "the deploy ended before the scheduler could be killed"
-    assert run.returncode == 0, rest
+    assert run.process.returncode == 0
     assert platform.programs()["airflow.scheduler"] != killed
     assert platform.bootstrap("check", "trino").returncode == 0

@@ -242,5 +242,7 @@ def _put(store: Minio, key: str, text: str) -> None:
 
 def summary(result: Mapping[str, Any]) -> str:
     """One line about a load, from the job's RESULT."""
-    line = f"{result['files']} files: {result['rows']} rates on {result['changed_days']} changed days"
+    line = f"{result['files']} files: {result['rows']} values found good"
+    if "changed_days" in result:
+        line = f"{line}, {result['changed_days']} days changed"
     return f"{line}, {result['quarantined']} rows quarantined" if result["quarantined"] else line

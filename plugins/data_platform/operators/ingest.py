@@ -35,14 +35,14 @@ class DeployFlowOperator(DatasetOperator):
 
 
 class DeliverReferenceOperator(DatasetOperator):
-    """Put the copy that a Python package ships into the landing folder, when nothing was ever received.
+    """Put the copy that comes with the platform into the landing folder, when nothing was ever received.
 
     Args:
-        package: the Python package.
-        file: its file.
+        file: path in the checkout, or in a Python package.
+        package: the Python package that ships it; empty for the checkout.
     """
 
-    def __init__(self, *, package: str, file: str, **kwargs: Any) -> None:
+    def __init__(self, *, file: str, package: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.package = package
         self.file = file
@@ -55,7 +55,8 @@ class DeliverReferenceOperator(DatasetOperator):
         target = current()
         if received(target, self.dataset, self.seconds):
             raise AirflowSkipException(f"{self.dataset} has received files before")
-        with resources.as_file(resources.files(self.package) / self.file) as path:
+        place = resources.files(self.package) if self.package else target.stack.root
+        with resources.as_file(place / self.file) as path:
             return target.land(self.dataset, Path(path))
 
 

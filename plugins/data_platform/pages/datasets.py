@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from data_platform.clients import s3
 from data_platform.clients.trino import Trino
+from data_platform.datasets.flow_definition import FOLDER, PARAMETERS
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -68,7 +69,7 @@ class Datasets(NamedTuple):
 
 def names(root: Path) -> list[str]:
     """Names of the datasets: each has a flow."""
-    return sorted(folder.name for folder in (root / "nifi_flows").glob("*") if any(folder.glob("*.json")))
+    return sorted(folder.name for folder in (root / FOLDER).glob("*") if (folder / PARAMETERS).is_file())
 
 
 def describe(target: Target) -> Datasets:

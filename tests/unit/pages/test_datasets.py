@@ -66,7 +66,7 @@ class FakeTrino:
 def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     flow = tmp_path / "nifi_flows" / "fx_rates"
     flow.mkdir(parents=True)
-    (flow / "flow.json").write_text("{}")
+    (flow / "parameters.yaml").write_text("{}")
     (tmp_path / "nifi_flows" / "README.md").write_text("x")
     (tmp_path / "nifi_flows" / "without_a_flow").mkdir()
     monkeypatch.setattr(datasets, "Trino", FakeTrino)

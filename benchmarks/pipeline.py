@@ -1,0 +1,130 @@
+"""The pipeline through Airflow against the same work called directly, and dbt through Cosmos against one `dbt build`.
+
+    PYTHONPATH=.:plugins <environment>/bin/python benchmarks/pipeline.py --state .platform
+
+Needs a running platform (`python3 -m bootstrap up`) and nothing else on the machine. Both sides load all files again
+(`from` = the first day), in turns; files are landed before, so NiFi's wait for quiet files is on neither side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bootstrap.arguments import ROOT
+from data_platform.checks.base import Deadline
+from data_platform.clients.airflow import Airflow
+from data_platform.stack.load import load_stack
+from data_platform.targets.local.state import State
+from data_platform.targets.local.target import LocalTarget
+
+DATASET, DAG, FIRST = "fx_rates", "pipelines_fx_rates", "1999-01-04"
+SECONDS = 600.0
+
+
+def direct(target: LocalTarget) -> dict[str, float]:
+    """Seconds of each step, called one after the other in this process."""
+    from data_platform.datasets import audit, dbt_docs, files, flow, lineage
+    from data_platform.operators.dataset import result_of
+
+    run, catalog = f"benchmark {time.time()}", audit.branch_of(DATASET)
+    days = files.Days.model_validate({"from": FIRST})
+    manifest = f"s3a://{files.RAW}/{files.manifest_key(DATASET, run)}"
+    load = ["--conf", f"spark.sql.catalog.lakehouse.ref={catalog}", f"spark_jobs/{DATASET}/load.py", "--manifest"]
+    models = ["--select", f"path:models/staging/{DATASET}", f"path:models/marts/{DATASET}"]
+
+    def deadline() -> Deadline:
+        return Deadline(SECONDS)
+
+    def tool(component: str, name: str, *words: str) -> Callable[[], object]:
+        def act() -> object:
+            done = target.run_tool(component, name, words, SECONDS)
+            if done.returncode != 0:
+                raise RuntimeError(f"{component} {name} ended with {done.returncode}:\n{done.output}")
+            return done
+
+        return act
+
+    def validate(suite: str) -> Callable[[], object]:
+        words = ("--dataset", DATASET, "--suite", suite, "--catalog", catalog, "--publish")
+        return lambda: result_of(target.run_tool("analysis", "validate", words, SECONDS), suite)
+
+    steps: dict[str, Callable[[], object]] = {
+        "flow": lambda: flow.deploy_flow(target, DATASET, deadline=deadline()),
+        "land": lambda: flow.await_landed(target, DATASET, deadline()),
+        "discover": lambda: files.discover(target, DATASET, run, days, 60),
+        "audit": lambda: audit.open_audit(target, DATASET, deadline()),
+        "load": tool("spark", "submit", *load, manifest),
+        "validate_raw": validate("raw"),
+        "dbt": tool("dbt", "dbt", "build", "--exclude-resource-type", "unit_test", *models),
+        "validate_marts": validate("marts"),
+        "publish": lambda: audit.publish(target, DATASET, deadline()),
+        "page": tool("analysis", "draw", "--dataset", DATASET, "--catalog", "lakehouse"),
+        "docs": lambda: dbt_docs.build_docs(target, DATASET, SECONDS),
+        "lineage": lambda: [
+            emit(target, DATASET, deadline()) for emit in (lineage.emit_nifi_lineage, lineage.emit_dbt_lineage)
+        ],
+    }
+    found = {}
+    for name, act in steps.items():
+        os.environ["DBT_CATALOG"] = catalog if name == "dbt" else "lakehouse"
+        started = time.monotonic()
+        act()
+        found[name] = time.monotonic() - started
+    return found
+
+
+def through_airflow(airflow: Airflow) -> tuple[float, float]:
+    """Seconds of a run, and of its group of dbt tasks."""
+    run_id = airflow.trigger(DAG, {"from": FIRST})
+    while airflow.run_state(DAG, run_id) not in ("success", "failed"):
+        time.sleep(0.5)
+    run = next(r for r in airflow.runs(DAG) if r["dag_run_id"] == run_id)
+    if run["state"] != "success":
+        raise RuntimeError(f"{run_id} ended {run['state']}")
+    tasks = {t["task_id"]: t for t in airflow.tasks(DAG, run_id)}
+    models = [t for name, t in tasks.items() if name.startswith("dbt.") and t["start_date"]]
+    began = datetime.fromisoformat(tasks["validate_raw"]["end_date"])
+    ended = max(datetime.fromisoformat(t["end_date"]) for t in models)
+    return float(run["duration"]), (ended - began).total_seconds()
+
+
+def main() -> None:
+    """Measure in turns and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--state", type=Path, default=ROOT / ".platform")
+    parser.add_argument("--runs", type=int, default=3)
+    arguments = parser.parse_args()
+    state = State(arguments.state.resolve())
+    target = LocalTarget(load_stack(ROOT, str(state.settings()["profile"])), state)
+    login = target.credentials("airflow")
+    airflow = Airflow(target.address("airflow", "api").url, login["username"], login["password"])
+    sides: list[dict[str, Any]] = []
+    for _ in range(arguments.runs):
+        steps = direct(target)
+        run, models = through_airflow(airflow)
+        # Page and documentation run side by side in the DAG; called directly they come one after the other.
+        whole = sum(steps.values()) - min(steps["page"], steps["docs"] + steps["lineage"])
+        sides.append({"direct": steps, "direct_path": whole, "airflow": run, "dbt": steps["dbt"], "cosmos": models})
+        print(json.dumps({k: v if isinstance(v, dict) else round(v, 1) for k, v in sides[-1].items()}), flush=True)
+    result = {
+        "direct_seconds_critical_path": round(statistics.median(s["direct_path"] for s in sides), 1),
+        "direct_seconds_sum": round(statistics.median(sum(s["direct"].values()) for s in sides), 1),
+        "airflow_seconds": round(statistics.median(s["airflow"] for s in sides), 1),
+        "dbt_build_seconds": round(statistics.median(s["dbt"] for s in sides), 1),
+        "cosmos_seconds": round(statistics.median(s["cosmos"] for s in sides), 1),
+    }
+    result["ratio_to_critical_path"] = round(result["airflow_seconds"] / result["direct_seconds_critical_path"], 2)
+    result["ratio_cosmos"] = round(result["cosmos_seconds"] / result["dbt_build_seconds"], 2)
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+select
+    currency,
+    numeric_code,
+    name_fr,
+    name_en
+from {{ ref('stg_currencies') }}
