@@ -28,7 +28,7 @@ PAGES = [
     ("data", "/data-platform/data", "fx_rates"),
     ("fx-rates", "/data-platform/reports/fx_rates/index.html", "XOF"),
     ("expectations", "/data-platform/reports/fx_rates/expectations/index.html", "Expectation"),
-    ("dbt", "/data-platform/reports/fx_rates/dbt/index.html", "data_platform"),
+    ("dbt", "/data-platform/reports/fx_rates/dbt/index.html", "Overview"),
 ]
 
 

@@ -11,8 +11,6 @@ and clear the failed task, or trigger the DAG again: nothing is loaded twice. Re
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from airflow.sdk import DAG
 
 from data_platform.dagkit.datasets import DEFAULTS, raw_zone, table, when_files_come_or
@@ -45,7 +43,6 @@ WAY = {
 with DAG(
     "pipelines_currencies",
     schedule=when_files_come_or("0 6 * * 1", "Europe/Paris", DATASET),
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS,

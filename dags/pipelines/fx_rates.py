@@ -13,8 +13,6 @@ Parameters `from` and `to`: load these days again from all files.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from airflow.sdk import DAG
 
 from data_platform.dagkit.datasets import DEFAULTS, PARAMS, raw_zone, table, when_files_come_or
@@ -59,7 +57,6 @@ WAY = {
 with DAG(
     "pipelines_fx_rates",
     schedule=when_files_come_or("30 17 * * 1-5", "Europe/Paris", DATASET),
-    start_date=datetime(1999, 1, 4, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS,

@@ -11,7 +11,7 @@ from pyspark.sql import functions as f
 from spark_jobs.loading.days import shown
 from spark_jobs.loading.job import REJECTED, SHOWN, Rejected, Table, Tally, make_books, note, quarantine, run
 from spark_jobs.loading.manifest import Manifest
-from spark_jobs.loading.tables import ensure_table, lineage
+from spark_jobs.loading.tables import ensure_table, lineage, merge
 
 CURRENCIES = Table("currencies", "Currencies by ISO 4217, as the newest good file says")
 HEADER = "Code,Numeric code,French name,English name"
@@ -57,7 +57,7 @@ def judge(texts: DataFrame, files: DataFrame) -> DataFrame:
 
 
 def load(spark: SparkSession, dataset: Table, manifest: Manifest, root: str) -> dict[str, Any]:
-    """Read, judge, write: arguments and answer as of spark_jobs.loading.job.load. Loading the same again is safe."""
+    """Read, judge, write: arguments and answer as of spark_jobs.loading.job.load, without days."""
     make_books(spark, dataset)
     ensure_table(spark, dataset.table, _COLUMNS, dataset.comment, order="code")
     rejected = [Rejected(r.source_file, 0, r.reason, r.object) for r in manifest.refused]
@@ -94,8 +94,10 @@ def write(good: DataFrame, dataset: Table) -> None:
         return
     cells = [f.trim(f.col("cells")[place]).alias(name) for place, name in enumerate(_CELLS)]
     rows = good.where(f.col("sha256") == newest["sha256"]).select(*cells, "source_file", "ingested_at")
+    # What the file has no longer goes. (Of an `overwrite`, the lineage listener does not say which table it was.)
+    gone = spark.table(dataset.table).join(rows, "code", "left_anti").withColumn("source_file", f.lit(""))
     with lineage(spark):
-        rows.writeTo(dataset.table).overwrite(f.lit(True))
+        merge(rows.unionByName(gone.select(*rows.columns)), dataset.table, "code", gone="source_file = ''")
 
 
 if __name__ == "__main__":

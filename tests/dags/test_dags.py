@@ -243,6 +243,13 @@ def test_a_pipeline_runs_when_files_come_and_by_the_clock(bag: DagBag) -> None:
     assert "s3://raw/fx_rates" not in outlets
 
 
+@EVERY_DAG
+def test_no_dag_runs_by_itself_before_the_platform_is_there(bag: DagBag, dag_id: str) -> None:
+    """With a start date, a DAG's first run is that of the time that has just passed, whatever its timetable says."""
+    assert bag.dags[dag_id].start_date is None
+    assert {task.start_date for task in bag.dags[dag_id].tasks} == {None}
+
+
 def test_readers_get_nothing_before_the_last_audit(bag: DagBag) -> None:
     dag = bag.dags["pipelines_fx_rates"]
     before = {task.task_id for task in dag.get_task("publish").get_flat_relatives(upstream=True)}

@@ -32,7 +32,7 @@ DAG = f"pipelines_{DATASET}"
 #: Runs of the pipeline until it must have completed: the one that meets the faults, and one to repair.
 RUNS = 3
 #: Seconds until servers that were killed answer again, and until a task does what a fault waits for.
-BACK_SECONDS, SOON_SECONDS = 180.0, 90.0
+BACK_SECONDS, SOON_SECONDS = 180.0, 240.0
 #: A day with a dollar: the dollar, the euro and the franc.
 ROWS_A_DAY = 3
 

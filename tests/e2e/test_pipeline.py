@@ -101,7 +101,8 @@ def test_the_monthly_mart_is_what_the_days_say(trino: Trino, history: ecb.Rates)
         for day, rate in series:
             months.setdefault((currency, day.replace(day=1)), []).append(rate)
     deviations = ecb.volatility(history)
-    own = {(currency, day.replace(day=1)) for currency in ("USD", "JPY") for day in (SATURDAY, NEXT)}
+    # Months into which tests and drills put days of their own.
+    own = {key for key in months if key[1].year in (2001, 2002) and key[0] in ("USD", "JPY")}
     assert set(found) - own == set(months) - own
     for key, values in months.items():
         if key in own:
@@ -146,7 +147,7 @@ def test_a_file_is_taken_up_without_anybody_asking(platform: Running, trino: Tri
 
     Deadline(300).retry(published, on=(NotYetError,))
     with platform.airflow() as airflow:
-        newest = airflow.runs(DAG, limit=10)
+        newest = airflow.runs(DAG)[:10]
     assert "asset_triggered" in {run["run_type"] for run in newest}
 
 

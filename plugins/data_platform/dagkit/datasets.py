@@ -50,6 +50,7 @@ def when_files_come_or(cron: str, timezone: str, dataset: str) -> AssetOrTimeSch
         timezone: IANA name.
         dataset: whose files.
     """
-    # Not at once: the platform is not there yet when Airflow starts for the first time.
+    # Not at once: the platform is not there yet when Airflow starts for the first time. (With a `start_date` the DAG
+    # would not ask for this, and begin with the time that has just passed.)
     times = CronTriggerTimetable(cron, timezone=timezone, interval=timedelta(days=1), run_immediately=timedelta(0))
     return AssetOrTimeSchedule(timetable=times, assets=raw_zone(dataset))

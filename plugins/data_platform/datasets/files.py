@@ -179,14 +179,14 @@ def received(target: Target, dataset: str, seconds: float) -> frozenset[str]:
 
 def code_digest(root: Path, dataset: str) -> str:
     """Digest of the code that computes a dataset's tables: its Spark job, models and expectations, not their tests."""
-    folders = ("spark_jobs", "dbt_project/models/*", "dbt_project/macros", "expectations")
+    own = (f"spark_jobs/{dataset}", f"dbt_project/models/*/{dataset}", f"expectations/{dataset}")
+    shared = ("spark_jobs/loading", "dbt_project/macros")
     digest = hashlib.sha256()
     for file in sorted(
         path
-        for folder in folders
-        for pattern in (f"{folder}/{dataset}/**/*", f"{folder}/*")
-        for path in root.glob(pattern)
-        if path.is_file() and path.suffix in (".py", ".sql", ".json", ".yaml")
+        for folder in (*own, *shared)
+        for path in root.glob(f"{folder}/**/*")
+        if path.is_file() and path.suffix in (".py", ".sql", ".yaml")
     ):
         digest.update(f"{file.relative_to(root)}\n".encode())
         digest.update(file.read_bytes())

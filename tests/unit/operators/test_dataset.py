@@ -135,6 +135,13 @@ def test_the_shipped_copy_is_delivered_once(place: Place, monkeypatch: pytest.Mo
     assert place.landed == ["fx_rates/eurofxref-hist.zip"]
 
 
+def test_a_file_of_the_checkout_is_delivered_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = ingest.DeliverReferenceOperator(**DATASET, file="nifi_flows/currencies/reference.csv")
+    monkeypatch.setattr(files, "received", lambda *_, **__: frozenset())
+    assert operator.execute(context()) == "fx_rates/reference.csv"
+    assert place.landed == ["fx_rates/reference.csv"]
+
+
 def test_the_load_writes_to_the_branch_and_reads_the_manifest_of_its_run(place: Place) -> None:
     place.answer = ToolResult(0, f"RESULT {json.dumps(SUMMARY)}")
     assert publish.LoadFilesOperator(**DATASET).execute(context()) == SUMMARY

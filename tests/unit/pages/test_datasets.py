@@ -134,4 +134,4 @@ def test_a_store_that_is_away_is_said_and_the_rest_is_shown(show: Callable[..., 
 
 
 def test_the_projects_own_datasets_are_found() -> None:
-    assert "fx_rates" in datasets.names(Path(__file__).resolve().parents[3])
+    assert {"currencies", "fx_rates"} <= set(datasets.names(Path(__file__).resolve().parents[3]))
