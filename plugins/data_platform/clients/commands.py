@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -11,6 +13,9 @@ from pathlib import Path
 
 from data_platform.stack.errors import PlatformError
 
+#: Linux's PR_SET_PDEATHSIG, by util-linux; without it a killed caller leaves the command to end by itself.
+_SETPRIV = shutil.which("setpriv")
+_DIES_WITH_US = (_SETPRIV, "--pdeathsig", "KILL", "--") if _SETPRIV else ()
 #: Lines of output that an error shows.
 _SHOWN = 25
 
@@ -59,6 +64,7 @@ def run_to_end(
     """Run a command and return its exit code and output (stdout and stderr); None as code when it took too long.
 
     It has a process group of its own: what it started ends with it, when it takes too long and when we are interrupted.
+    It also ends when we are killed: the task of a killed scheduler is tried again, and must not meet its first try.
 
     Args:
         command: program and arguments; no secrets.
@@ -69,10 +75,14 @@ def run_to_end(
     Raises:
         FileNotFoundError: there is no such program, or no such folder.
     """
+    own = dict(environment) if environment is not None else dict(os.environ)
+    # Asked here, because setpriv would only say so in its output.
+    if os.sep not in command[0] and shutil.which(command[0], path=own.get("PATH", os.defpath)) is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
     with subprocess.Popen(  # noqa: TID251 - subprocess.run kills the program alone, and then waits for its children
-        list(command),
+        [*_DIES_WITH_US, *command],
         cwd=folder,
-        env=dict(environment) if environment is not None else dict(os.environ),
+        env=own,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

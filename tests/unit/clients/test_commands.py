@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from data_platform.checks.base import Deadline
 from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
 
@@ -53,6 +58,22 @@ def test_what_a_command_started_ends_with_it_and_its_output_is_kept(tmp_path: Pa
         sh("echo begun; sleep 60 & wait", seconds=0.5, log=log)
     assert time.monotonic() - started < 10
     assert log.read_text() == "begun\n"
+
+
+def test_a_command_ends_when_its_caller_is_killed(tmp_path: Path) -> None:
+    """As the Spark driver of a task whose scheduler was killed: the next try must not meet it."""
+    note = tmp_path / "pid"
+    call = f"r(['sh', '-c', 'echo $$ > {note}; exec sleep 60'], 60)"
+    caller = subprocess.Popen(  # noqa: TID251 - it must be killed while it runs
+        [sys.executable, "-c", f"from data_platform.clients.commands import run_to_end as r; {call}"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    Deadline(20).retry(lambda: int(note.read_text()), on=(FileNotFoundError, ValueError))
+    called = psutil.Process(int(note.read_text()))
+    caller.kill()
+    caller.wait(10)
+    psutil.wait_procs([called], timeout=10)
+    assert not called.is_running() or called.status() == psutil.STATUS_ZOMBIE
 
 
 def test_the_log_is_written_whether_it_succeeds_or_fails(tmp_path: Path) -> None:

@@ -37,7 +37,9 @@ class _Catalog(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def catalog(raw: RawZone, wait: Callable[[], object] = lambda: None) -> Iterator[type[_Catalog]]:
+def catalog(
+    raw: RawZone, wait: Callable[[], object] = lambda: None, timeout_ms: int = 60_000
+) -> Iterator[type[_Catalog]]:
     """A lineage catalog that waits before it answers, and Spark told of it and to be patient."""
     handler = type("Handler", (_Catalog,), {"events": [], "headers_seen": [], "wait": staticmethod(wait)})
     settings = raw.spark.sparkContext._jsc.sc().conf()
@@ -49,7 +51,7 @@ def catalog(raw: RawZone, wait: Callable[[], object] = lambda: None) -> Iterator
             "transport.url": f"http://127.0.0.1:{server.server_port}",
             "transport.auth.type": "api_key",
             "transport.auth.apiKey": "Secret-Token",
-            "transport.timeoutInMillis": "60000",
+            "transport.timeoutInMillis": str(timeout_ms),
             "jobName.appendDatasetName": "false",
             "dataset.removePath.pattern": "(.*)(?<remove>/[0-9a-f]{64}[.][a-z]+)",
         }
@@ -97,7 +99,7 @@ def test_a_load_that_changes_nothing_tells_nothing(raw: RawZone) -> None:
 def test_a_catalog_that_does_not_answer_holds_up_a_load_for_seconds_only(raw: RawZone) -> None:
     raw.load(Taken(b"Date,USD\n2026-10-30,1.1\n"))
     over = threading.Event()
-    with catalog(raw, wait=lambda: over.wait(60)):
+    with catalog(raw, wait=lambda: over.wait(60), timeout_ms=2000):  # as in spark-defaults.conf
         started = time.monotonic()
         try:
             assert raw.load(Taken(b"Date,USD\n2026-10-29,1.1\n"))["changed_days"] == 1
