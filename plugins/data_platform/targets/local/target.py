@@ -354,6 +354,8 @@ class LocalTarget:
         """See `Target`."""
         command = self.tool_command(component, tool, arguments)
         folder = self.state.data(self._item(component).name)
+        # Where a component has tools alone, nothing else has made it.
+        folder.mkdir(parents=True, exist_ok=True)
         returncode, output = run_to_end(command.argv, seconds, folder, command.environment)
         if returncode is None:
             return ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -289,6 +290,12 @@ def test_a_tool_runs_with_the_bindings_of_its_component(place: LocalTarget) -> N
     deploy(place)
     found = place.run_tool("reader", "say", ["more"], seconds=10)
     assert found == (0, f"{place.address('reader', 'http').port} more\n")
+
+
+def test_a_tool_of_a_component_without_files_and_processes_has_a_working_folder(place: LocalTarget) -> None:
+    deploy(place)
+    shutil.rmtree(place.state.data("reader"))
+    assert place.run_tool("reader", "say", ["more"], seconds=10).returncode == 0
 
 
 def test_a_tool_gets_its_own_environment_and_of_the_callers_only_what_it_inherits(
