@@ -279,7 +279,9 @@ def write(days: DataFrame, dataset: Dataset) -> int:
     decided = spark.table(dataset.deciders).withColumnRenamed(dataset.day, "day")
     # Checkpoints cut the plan: lineage shows where values come from, and not what is read to choose among files.
     deciders = d.deciding(days, decided).localCheckpoint()
-    first, last = deciders.agg(f.min("day"), f.max("day")).first() or (None, None)
+    # As texts: a Python date before the year 1000 does not reach Spark.
+    limits = deciders.agg(f.min("day").cast("string"), f.max("day").cast("string")).first() or (None, None)
+    first, last = (f.lit(limit).cast("date") for limit in limits)
     rows = spark.table(dataset.table).toDF("day", "code", "value", *_ORIGIN).where(f.col("day").between(first, last))
     changed = d.changed_days(days, deciders, rows).localCheckpoint()
     counts = {row["is_there"]: row["count"] for row in changed.groupBy("is_there").count().collect()}

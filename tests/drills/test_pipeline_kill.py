@@ -128,15 +128,10 @@ def nifi_is_killed(drill: Drill) -> None:
     drill.kill("nifi.nifi")
 
 
-def the_spark_driver_is_killed(drill: Drill) -> None:
-    drill.await_first_write()
-    drill.kill_driver()
-    assert drill.seen() == drill.old
-
-
-def minio_is_killed(drill: Drill) -> None:
+def minio_and_the_spark_driver_are_killed(drill: Drill) -> None:
     drill.await_first_write()
     drill.kill("minio.server")
+    drill.kill_driver()
     assert drill.seen() == drill.old
 
 
@@ -167,13 +162,12 @@ Act = Callable[[Drill], None]
             {
                 "flow": Drill.feed,
                 "land": nifi_is_killed,
-                "load": the_spark_driver_is_killed,
+                "load": minio_and_the_spark_driver_are_killed,
                 "validate_raw": trino_is_killed,
                 "validate_marts": nessie_is_killed_when_publish_begins,
             },
-            id="nifi-spark-trino-nessie",
+            id="nifi-minio-spark-trino-nessie",
         ),
-        pytest.param(date(2002, 3, 9), {"flow": Drill.feed, "load": minio_is_killed}, id="minio"),
         pytest.param(date(2002, 3, 16), {"flow": Drill.feed, "load": the_scheduler_is_killed}, id="scheduler"),
     ],
 )

@@ -215,6 +215,14 @@ def test_the_order_of_loading_makes_no_difference(
     assert len(raw.ledger()) == len({file.sha256 for file in files})
 
 
+def test_days_of_long_ago_are_days(raw: RawZone) -> None:
+    old = Taken(b"Date,USD\n0047-12-01,1.1\n1582-10-10,1.2\n")
+    assert raw.load(old)["changed_days"] == 2
+    assert raw.load(old)["changed_days"] == 0
+    found = raw.spark.sql(f"select string(rate_date) day, rate from {raw.dataset.table}").collect()
+    assert {row["day"]: row["rate"] for row in found} == {"0047-12-01": Decimal("1.1"), "1582-10-10": Decimal("1.2")}
+
+
 def test_a_raw_object_that_is_missing_fails_the_load_by_its_name(raw: RawZone) -> None:
     file = taken(day(30, USD="1"))
     manifest = raw.manifest(file)
