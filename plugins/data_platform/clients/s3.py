@@ -45,21 +45,6 @@ def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS
     )
 
 
-def read(store: Minio, bucket: str, key: str) -> bytes | None:
-    """Content of an object; None where there is none."""
-    try:
-        answer = store.get_object(bucket, key)
-    except S3Error as error:
-        if error.code in _NOT_THERE:
-            return None
-        raise
-    try:
-        return answer.read()
-    finally:
-        answer.close()
-        answer.release_conn()
-
-
 @dataclass(frozen=True)
 class Stream:
     """An object whose content is read piece by piece. `chunks` or `close` must be called."""
@@ -90,6 +75,12 @@ def stream(store: Minio, bucket: str, key: str) -> Stream | None:
             return None
         raise
     return Stream(answer.headers["ETag"].strip('"'), int(answer.headers["Content-Length"]), answer)
+
+
+def read(store: Minio, bucket: str, key: str) -> bytes | None:
+    """Content of an object; None where there is none."""
+    found = stream(store, bucket, key)
+    return None if found is None else b"".join(found.chunks())
 
 
 def there(store: Minio, bucket: str, key: str) -> bool:

@@ -353,9 +353,8 @@ class LocalTarget:
     def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
         """See `Target`."""
         command = self.tool_command(component, tool, arguments)
-        folder = self.state.data(self._item(component).name)
-        # Where a component has tools alone, nothing else has made it.
-        folder.mkdir(parents=True, exist_ok=True)
+        # Where a component has tools alone, nothing else has made the folder.
+        folder = made(self.state.data(self._item(component).name))
         returncode, output = run_to_end(command.argv, seconds, folder, command.environment)
         if returncode is None:
             return ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")
