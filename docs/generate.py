@@ -39,9 +39,14 @@ def files() -> dict[str, str]:
 
 
 def _schemas() -> dict[str, str]:
-    from data_platform.stack.model import Component, Local, StackFile, Strict
+    from data_platform.stack.model import Component, Kubernetes, Local, StackFile, Strict
 
-    models: dict[str, type[Strict]] = {"component": Component, "local": Local, "stack": StackFile}
+    models: dict[str, type[Strict]] = {
+        "component": Component,
+        "local": Local,
+        "kubernetes": Kubernetes,
+        "stack": StackFile,
+    }
     found = {}
     for name, model in models.items():
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 #: Every process of every component.
 PROGRAMS = [
-    f"{name}.{process}" for name, item in load_stack(ROOT).components.items() for process in item.local.processes
+    f"{name}.{process}" for name, item in load_stack(ROOT).components.items() for process in item.definition.processes
 ]
 #: Seconds until a killed server must serve again.
 HEALED_SECONDS = 180

@@ -11,19 +11,23 @@ from pydantic import TypeAdapter, ValidationError
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.graph import in_order, with_dependencies
-from data_platform.stack.model import Artifact, Component, Loaded, Local, StackFile, Strict
+from data_platform.stack.model import Artifact, Component, Kubernetes, Loaded, Local, StackFile, Strict
 
 DEFAULT_PROFILE = "default"
+#: Where components can run. A component exists on the targets that it has a file for.
+LOCAL, KUBERNETES = "local", "kubernetes"
+TARGETS = (LOCAL, KUBERNETES)
 M = TypeVar("M", bound=Strict)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The platform of one profile: its components in dependency order, and who provides which capability."""
+    """The platform of one profile on one target: its components in dependency order, and who provides what."""
 
     root: Path
     file: StackFile
     profile: str
+    target: str
     components: dict[str, Loaded]
     capabilities: dict[str, str]
     toolchains: dict[str, Artifact]
@@ -89,7 +93,7 @@ def parse(model: type[M], path: Path) -> M:
         raise _explain(path, error) from None
 
 
-def _load_component(folder: Path, file: StackFile) -> Loaded:
+def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
     component = parse(Component, folder / "component.yaml")
     if component.name != folder.name or component.namespace != folder.parent.name:
         raise PlatformError(
@@ -102,13 +106,23 @@ def _load_component(folder: Path, file: StackFile) -> Loaded:
             f"{folder / 'component.yaml'}: namespace {component.namespace!r} is not in stack.yaml",
             f"use one of {', '.join(file.namespaces)}, or add it to stack/stack.yaml",
         )
-    return Loaded(component=component, local=parse(Local, folder / "local.yaml"), folder=folder)
+    if target == LOCAL:
+        return Loaded(component=component, definition=parse(Local, folder / "local.yaml"), folder=folder)
+    local = parse(Local, folder / "local.yaml") if (folder / "local.yaml").exists() else Local()
+    here = parse(Kubernetes, folder / "kubernetes.yaml")
+    component = component.model_copy(
+        update={
+            "depends_on": (*component.depends_on, *here.depends_on),
+            "endpoints": {**component.endpoints, **here.endpoints},
+        }
+    )
+    return Loaded(component=component, definition=here.over(local), folder=folder, kubernetes=here)
 
 
-def _load_components(base: Path, file: StackFile) -> dict[str, Loaded]:
-    """All components of all profiles, by name."""
+def _load_components(base: Path, file: StackFile, target: str) -> dict[str, Loaded]:
+    """All components of all profiles that exist on a target, by name."""
     # A folder with a local.yaml alone counts too: it must not be left out in silence.
-    folders = sorted({path.parent for n in ("component", "local") for path in base.glob(f"components/*/*/{n}.yaml")})
+    folders = sorted({path.parent for n in ("component", *TARGETS) for path in base.glob(f"components/*/*/{n}.yaml")})
     if not folders:
         raise PlatformError(f"{base / 'components'} holds no component", "is this a whole checkout?")
     loaded: dict[str, Loaded] = {}
@@ -117,7 +131,9 @@ def _load_components(base: Path, file: StackFile) -> dict[str, Loaded]:
             raise PlatformError(
                 f"two components are named {folder.name}: {other.folder} and {folder}", "give one of them another name"
             )
-        loaded[folder.name] = _load_component(folder, file)
+        others = [name for name in TARGETS if name != target and (folder / f"{name}.yaml").exists()]
+        if (folder / f"{target}.yaml").exists() or not others:
+            loaded[folder.name] = _load_component(folder, file, target)
     return loaded
 
 
@@ -133,12 +149,13 @@ def _refuse_shared_ports(loaded: dict[str, Loaded]) -> None:
             taken[spec.port] = f"{name}.{endpoint}"
 
 
-def load_stack(root: Path, profile: str = DEFAULT_PROFILE) -> Stack:
-    """Read and check `root/stack` for one profile.
+def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) -> Stack:
+    """Read and check `root/stack` for one profile on one target.
 
     Args:
         root: the checkout.
         profile: a profile of stack.yaml.
+        target: local or kubernetes.
 
     Raises:
         PlatformError: any mistake: unknown key, cycle, missing dependency, two components on one port, …
@@ -147,7 +164,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE) -> Stack:
     file = parse(StackFile, base / "stack.yaml")
     if profile not in file.profiles:
         raise PlatformError(f"there is no profile {profile!r}", f"use one of: {', '.join(file.profiles)}")
-    loaded = _load_components(base, file)
+    loaded = _load_components(base, file, target)
     _refuse_shared_ports(loaded)
 
     chosen = file.profiles[profile]
@@ -155,7 +172,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE) -> Stack:
     for capability, provider in capabilities.items():
         if provider not in loaded or capability not in loaded[provider].component.provides:
             raise PlatformError(
-                f"stack.yaml: {provider!r} stands for the capability {capability!r} but does not provide it",
+                f"stack.yaml: {provider!r} stands for the capability {capability!r} but does not provide it on {target}",
                 f"add 'provides: [{capability}]' to its component.yaml, or choose another component",
             )
     # A component that provides a capability takes part only where it was chosen for one.
@@ -178,12 +195,12 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE) -> Stack:
     }
     toolchains = _load_toolchains(base / "toolchains.yaml")
     for item in components.values():
-        if unknown := sorted(set(item.local.toolchains) - set(toolchains)):
+        if unknown := sorted(set(item.definition.toolchains) - set(toolchains)):
             raise PlatformError(
-                f"{item.folder / 'local.yaml'}: toolchains names {', '.join(unknown)}",
+                f"{item.folder / f'{target}.yaml'}: toolchains names {', '.join(unknown)}",
                 f"use one of {', '.join(toolchains)}, or add it to stack/toolchains.yaml",
             )
-    return Stack(root, file, profile, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
+    return Stack(root, file, profile, target, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
 
 
 def _load_toolchains(path: Path) -> dict[str, Artifact]:

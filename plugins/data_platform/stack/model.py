@@ -210,14 +210,71 @@ class Tool(Strict):
     inherit: tuple[str, ...] = Field((), description="Names (globs) of the caller's environment that win over it.")
 
 
-class Local(Strict):
-    """`local.yaml`: how a component runs on the `local` target. Strings may be templates over the bindings."""
+class Definition(Strict):
+    """How a component runs on a target. Strings may be templates over the bindings."""
 
     toolchains: tuple[Key, ...] = Field((), description="Shared artifacts of stack/toolchains.yaml.")
     artifacts: dict[Key, Artifact] = Field(default_factory=dict)
     jobs: dict[Key, Job] = Field(default_factory=dict)
     processes: dict[Name, Process] = Field(default_factory=dict)
     tools: dict[Name, Tool] = Field(default_factory=dict)
+
+
+class Local(Definition):
+    """`local.yaml`: how a component runs on the `local` target. Strings may be templates over the bindings."""
+
+
+class Image(Strict):
+    """What the component's container image holds, above the base that all images share."""
+
+    platform: bool = Field(
+        False, description="The platform's Python environment, this checkout, helm and kubectl are in it too."
+    )
+    artifacts: tuple[Key, ...] = Field((), description="Artifacts and toolchains that are in it.")
+
+
+class ChartReference(Strict):
+    """A chart of the field's own in the place of the component's `chart/`."""
+
+    repository: str = Field(description="oci://… or https://… address, or a folder of this checkout.")
+    name: str = Field(min_length=1)
+    version: str = Field(min_length=1)
+    values: str = Field(description="File beside kubernetes.yaml that turns our definition into the chart's values.")
+
+
+class Kubernetes(Strict):
+    """`kubernetes.yaml`: what differs on the `kubernetes` target from `local.yaml`.
+
+    Artifacts, toolchains and tools are added to those of `local.yaml`, or replace those of the same name; `jobs` and
+    `processes` replace all of them where they are given.
+    """
+
+    image: Image | None = Field(None, description="The image to build; none for a component without pods.")
+    chart: ChartReference | None = Field(None, description="In the place of the component's own chart.")
+    depends_on: tuple[Name, ...] = Field((), description="What it needs on this target besides.")
+    endpoints: dict[Key, Endpoint] = Field(
+        default_factory=dict, description="Addresses that exist on this target only."
+    )
+    api_server: bool = Field(False, description="Its pods speak to the API server of Kubernetes.")
+    toolchains: tuple[Key, ...] = ()
+    artifacts: dict[Key, Artifact] = Field(default_factory=dict)
+    jobs: dict[Key, Job] | None = None
+    processes: dict[Name, Process] | None = None
+    tools: dict[Name, Tool] = Field(default_factory=dict)
+
+    def over(self, local: Local) -> Definition:
+        """The definition on this target.
+
+        Args:
+            local: what `local.yaml` says; an empty one for a component that exists on this target only.
+        """
+        return Definition(
+            toolchains=tuple(dict.fromkeys((*local.toolchains, *self.toolchains))),
+            artifacts={**local.artifacts, **self.artifacts},
+            jobs=local.jobs if self.jobs is None else self.jobs,
+            processes=local.processes if self.processes is None else self.processes,
+            tools={**local.tools, **self.tools},
+        )
 
 
 class Bucket(Strict):
@@ -246,11 +303,12 @@ class StackFile(Strict):
 
 
 class Loaded(Strict):
-    """A component with its folder and its `local.yaml`."""
+    """A component on a target, with its folder."""
 
     component: Component
-    local: Local
+    definition: Definition = Field(description="How it runs on the stack's target.")
     folder: Path
+    kubernetes: Kubernetes | None = Field(None, description="Its kubernetes.yaml, on that target.")
 
     @property
     def name(self) -> str:

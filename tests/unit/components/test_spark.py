@@ -35,7 +35,7 @@ def settings(root: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def tool(root: Path) -> Tool:
     """The tool that runs a job."""
-    return load_stack(root).components["spark"].local.tools["submit"]
+    return load_stack(root).components["spark"].definition.tools["submit"]
 
 
 def test_both_catalogs_are_the_same_until_a_run_moves_one_to_a_branch(settings: dict[str, str]) -> None:

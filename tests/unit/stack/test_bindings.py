@@ -102,9 +102,9 @@ def stacks(draw: st.DrawFn) -> Stack:
                 "backup": {"kind": "none", "reason": "a test"},
             }
         )
-        loaded[letter] = Loaded(component=component, local=Local.model_validate({}), folder=Path())
+        loaded[letter] = Loaded(component=component, definition=Local.model_validate({}), folder=Path())
     file = StackFile(name="any", namespaces={"core": "x"}, capabilities={}, profiles={}, buckets={})
-    return Stack(Path(), file, "default", loaded, {}, {})
+    return Stack(Path(), file, "default", "local", loaded, {}, {})
 
 
 @given(stacks())

@@ -115,7 +115,7 @@ def fetched(components: dict[str, Loaded]) -> list[tuple[str, str]]:
     return [
         (f"{component}.{name}", str(getattr(artifact, artifact.kind)))
         for component, item in components.items()
-        for name, artifact in item.local.artifacts.items()
+        for name, artifact in item.definition.artifacts.items()
         if artifact.kind in ("wheel", "maven")
     ]
 

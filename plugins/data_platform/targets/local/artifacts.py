@@ -75,8 +75,8 @@ def place(stack: Stack, component: str, cache: Path) -> dict[str, Placed]:
         PlatformError: a source or lock file is missing, or `needs` names no artifact or goes round in a circle.
     """
     item = stack.components[component]
-    specs = {name: (stack.toolchains[name], stack.root / "stack") for name in item.local.toolchains}
-    specs |= {name: (spec, item.folder) for name, spec in item.local.artifacts.items()}
+    specs = {name: (stack.toolchains[name], stack.root / "stack") for name in item.definition.toolchains}
+    specs |= {name: (spec, item.folder) for name, spec in item.definition.artifacts.items()}
     placed: dict[str, Placed] = {}
 
     def add(name: str, asking: tuple[str, ...]) -> Placed:

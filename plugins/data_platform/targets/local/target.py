@@ -124,9 +124,9 @@ class LocalTarget:
             Resource(kind="file", name=n, digest=artifacts.sha256_of_bytes(content)) for n, content in files.items()
         ]
         found += provision.wanted(self, component)
-        for name, job in item.local.jobs.items():
+        for name, job in item.definition.jobs.items():
             found.append(Resource(kind="job", name=name, digest=self._launch(item, name, job, values)["digest"]))
-        for name, process in item.local.processes.items():
+        for name, process in item.definition.processes.items():
             found.append(
                 Resource(kind="process", name=name, digest=self._launch(item, name, process, values)["digest"])
             )
@@ -161,7 +161,7 @@ class LocalTarget:
         databases = {seen.name for seen in found if seen.kind == "database"}
         # What a job did in a database that was dropped is gone too.
         undone = not databases.issuperset(item.component.databases)
-        for name, job in item.local.jobs.items():
+        for name, job in item.definition.jobs.items():
             record = read_json(self._job_record(component, name))
             creates = job.creates and render(job.creates, self._bindings(component), f"{component}.{name}")
             if creates and Path(creates).exists():
@@ -199,11 +199,11 @@ class LocalTarget:
     def condition(self, component: str) -> str:
         """See `Target`."""
         item = self._item(component)
-        if not item.local.processes:
+        if not item.definition.processes:
             there = {(s.kind, s.name) for s in self.observe(component)}
             return "installed" if {(r.kind, r.name) for r in self.wanted(component)} <= there else "absent"
         states = self.processes(component)
-        if {name for name, state in states.items() if state == "RUNNING"} >= set(item.local.processes):
+        if {name for name, state in states.items() if state == "RUNNING"} >= set(item.definition.processes):
             return "running"
         if any(state in ("FATAL", "EXITED") for state in states.values()):
             return "failed"
@@ -264,7 +264,7 @@ class LocalTarget:
             own(path)
 
     def _run_job(self, item: Loaded, name: str, values: Mapping[str, str]) -> None:
-        job = item.local.jobs[name]
+        job = item.definition.jobs[name]
         spec = self._launch(item, name, job, values)
         run(
             spec["command"],
@@ -283,7 +283,7 @@ class LocalTarget:
             self._supervisor.forget(program)
             program_file(self.state, program).unlink(missing_ok=True)
             return
-        process = item.local.processes[step.name]
+        process = item.definition.processes[step.name]
         write_program(program, process, self._launch(item, step.name, process, values), self.state)
         self._supervisor.start(program)
 
@@ -292,7 +292,7 @@ class LocalTarget:
     def wait(self, component: str) -> None:
         """See `Target`."""
         item, values = self._item(component), self._bindings(component)
-        for name, process in item.local.processes.items():
+        for name, process in item.definition.processes.items():
             deadline = Deadline(process.ready.within)
             try:
                 deadline.retry(lambda n=name, p=process: self._look(item, n, p, values), on=NotReadyError)  # type: ignore[misc]
@@ -337,10 +337,10 @@ class LocalTarget:
             PlatformError: the component has no such tool, or its program is not there yet.
         """
         item, values = self._item(component), self._bindings(component)
-        if tool not in item.local.tools:
-            there = ", ".join(item.local.tools) or "it has none"
+        if tool not in item.definition.tools:
+            there = ", ".join(item.definition.tools) or "it has none"
             raise PlatformError(f"{item.name} has no tool {tool!r}", f"use one of its tools: {there}")
-        spec: Tool = item.local.tools[tool]
+        spec: Tool = item.definition.tools[tool]
         where = f"{item.name}.{tool}"
         environment = {
             **inherit_environment(ALWAYS),
@@ -380,7 +380,7 @@ class LocalTarget:
         """See `Target`."""
         item = self._item(component)
         parts = []
-        for name in (*item.local.jobs, *item.local.processes):
+        for name in (*item.definition.jobs, *item.definition.processes):
             path = self.state.logs / f"{item.name}.{name}.log"
             if path.exists():
                 last = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
@@ -389,7 +389,7 @@ class LocalTarget:
 
 
 def _is_unprivileged(item: Loaded) -> bool:
-    specs: list[Process | Job] = [*item.local.processes.values(), *item.local.jobs.values()]
+    specs: list[Process | Job] = [*item.definition.processes.values(), *item.definition.jobs.values()]
     return any(spec.unprivileged for spec in specs)
 
 

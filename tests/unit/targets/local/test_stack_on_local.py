@@ -61,15 +61,15 @@ def leaks(secrets: dict[str, str], text: str) -> list[str]:
 def arguments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, str]]:
     """Every command line that the component's definition can lead to, with its place."""
     item, values = place.stack.components[component], place._bindings(component)
-    specs: list[tuple[str, Process | Job]] = [*item.local.jobs.items(), *item.local.processes.items()]
+    specs: list[tuple[str, Process | Job]] = [*item.definition.jobs.items(), *item.local.processes.items()]
     for name, spec in specs:
         yield f"launch {component}.{name}", " ".join(place._launch(item, name, spec, values)["command"])
-    for name, process in item.local.processes.items():
+    for name, process in item.definition.processes.items():
         words = (*(process.ready.command or ()), process.ready.http or "")
         yield f"ready {component}.{name}", " ".join(render(word, values, name) for word in words)
-    for name, tool in item.local.tools.items():
+    for name, tool in item.definition.tools.items():
         yield f"tool {component}.{name}", " ".join(render(word, values, name) for word in tool.command)
-    for name, artifact in item.local.artifacts.items():
+    for name, artifact in item.definition.artifacts.items():
         words = artifact.build or ()
         yield f"build {component}.{name}", " ".join(render(word, {**values, "OUT": "/out"}, name) for word in words)
 
@@ -131,7 +131,7 @@ def test_secrets_on_disk_are_private_and_supervisor_knows_none(real: LocalTarget
 def test_nothing_is_planned_again_after_a_deploy(real: LocalTarget, component: str) -> None:
     deploy(real, component)
     left = plan(real.wanted(component), real.observe(component))
-    jobs = real.stack.components[component].local.jobs
+    jobs = real.stack.components[component].definition.jobs
     # Nothing was fetched and no bucket was made; a pretended job created nothing.
     pretended = [step for step in left if step.kind == "job" and jobs[step.name].creates]
     assert [
@@ -152,7 +152,7 @@ def test_servers_are_told_to_listen_on_loopback(real: LocalTarget, component: st
 def test_the_scanner_finds_a_planted_secret(real: LocalTarget) -> None:
     secrets = secrets_of(real)
     item = real.stack.components["minio"]
-    process = item.local.processes["server"]
+    process = item.definition.processes["server"]
     planted = process.model_copy(update={"command": (*process.command, "--password={{ MINIO_SECRET_KEY }}")})
     values = real._bindings("minio")
     command = " ".join(real._launch(item, "server", planted, values)["command"])
