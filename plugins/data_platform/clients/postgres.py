@@ -10,6 +10,8 @@ from psycopg import sql
 
 #: Seconds to wait for a connection.
 CONNECT_SECONDS = 10
+#: Role of the pool in front of the server, on targets that have one: it asks in each database who may log in.
+_POOLER = "pgbouncer"
 
 
 def connect(host: str, port: int, user: str, password: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -63,6 +65,9 @@ def ensure_database(
     if not _exists(admin, "select 1 from pg_database where datname = %s", database):
         admin.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(role)))
     admin.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))
+    if _exists(admin, "select 1 from pg_roles where rolname = %s", _POOLER):
+        names = sql.Identifier(database), sql.Identifier(_POOLER)
+        admin.execute(sql.SQL("grant connect on database {} to {}").format(*names))
     admin.execute(sql.SQL("comment on database {} is {}").format(sql.Identifier(database), sql.Literal(comment)))
 
 
