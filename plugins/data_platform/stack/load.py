@@ -108,7 +108,7 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
         )
     if target == LOCAL:
         return Loaded(component=component, definition=parse(Local, folder / "local.yaml"), folder=folder)
-    local = parse(Local, folder / "local.yaml") if (folder / "local.yaml").exists() else Local()
+    local = parse(Local, folder / "local.yaml") if (folder / "local.yaml").exists() else Local.model_validate({})
     here = parse(Kubernetes, folder / "kubernetes.yaml")
     component = component.model_copy(
         update={
@@ -172,7 +172,8 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
     for capability, provider in capabilities.items():
         if provider not in loaded or capability not in loaded[provider].component.provides:
             raise PlatformError(
-                f"stack.yaml: {provider!r} stands for the capability {capability!r} but does not provide it on {target}",
+                f"stack.yaml: {provider!r} stands for the capability {capability!r} but does not"
+                f" provide it on {target}",
                 f"add 'provides: [{capability}]' to its component.yaml, or choose another component",
             )
     # A component that provides a capability takes part only where it was chosen for one.
@@ -193,7 +194,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
     edges = {
         name: tuple(capabilities.get(n, n) for n in item.component.depends_on) for name, item in components.items()
     }
-    toolchains = _load_toolchains(base / "toolchains.yaml")
+    toolchains = load_toolchains(base / "toolchains.yaml")
     for item in components.values():
         if unknown := sorted(set(item.definition.toolchains) - set(toolchains)):
             raise PlatformError(
@@ -203,7 +204,12 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
     return Stack(root, file, profile, target, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
 
 
-def _load_toolchains(path: Path) -> dict[str, Artifact]:
+def load_toolchains(path: Path) -> dict[str, Artifact]:
+    """Read `stack/toolchains.yaml`.
+
+    Raises:
+        PlatformError: see `parse`.
+    """
     try:
         return TypeAdapter(dict[str, Artifact]).validate_python(_read_yaml(path))
     except ValidationError as error:
