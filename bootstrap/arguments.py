@@ -22,7 +22,14 @@ def make_parser() -> argparse.ArgumentParser:
         return verbs.add_parser(name, parents=[common], help=text, description=text)
 
     up = verb("up", "everything from an empty machine to a proven platform; safe to repeat")
-    up.add_argument("--target", choices=["local"], default="local", help="where components run")
+    up.add_argument("--target", choices=["local", "kubernetes"], help="where components run (default: local)")
+    up.add_argument(
+        "--context", metavar="NAME", help="kubernetes: context of your kubeconfig (default: the test cluster)"
+    )
+    up.add_argument(
+        "--size", choices=["small", "production"], help="kubernetes: how much of everything (default: small)"
+    )
+    up.add_argument("--registry", metavar="HOST/PATH", help="kubernetes: from where nodes pull the platform's images")
     up.add_argument("--profile", metavar="NAME", help="a profile of stack/stack.yaml (default: the one in use)")
     up.add_argument("--only", metavar="A,B", default="", help="only these components and what they depend on")
     up.add_argument("--foreground", action="store_true", help="stay until interrupted, then stop the platform")

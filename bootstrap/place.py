@@ -9,12 +9,13 @@ from pathlib import Path
 from bootstrap.arguments import ROOT
 from data_platform.clients.airflow import Airflow
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import DEFAULT_PROFILE, load_stack
+from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, LOCAL, load_stack
+from data_platform.targets.base import Target
 from data_platform.targets.local.state import State, write_private
 from data_platform.targets.local.target import LocalTarget
 
 
-def open_target(arguments: argparse.Namespace) -> LocalTarget:
+def open_target(arguments: argparse.Namespace) -> Target:
     """The target of an existing state folder.
 
     Raises:
@@ -23,7 +24,12 @@ def open_target(arguments: argparse.Namespace) -> LocalTarget:
     state = State(arguments.state)
     if not state.settings_file.exists():
         raise PlatformError(f"there is no platform in {state.folder}", "run: python3 -m bootstrap up")
-    return LocalTarget(load_stack(ROOT, state.settings()["profile"]), state)
+    settings = state.settings()
+    if settings.get("target") == KUBERNETES:
+        from bootstrap import on_cluster
+
+        return on_cluster.open_target(settings)
+    return LocalTarget(load_stack(ROOT, settings["profile"]), state)
 
 
 def make_target(state_folder: Path, profile: str | None) -> LocalTarget:
@@ -33,6 +39,10 @@ def make_target(state_folder: Path, profile: str | None) -> LocalTarget:
         PlatformError: another profile is in use there.
     """
     state = State(state_folder)
+    if (place := state.settings().get("target", LOCAL)) != LOCAL:
+        raise PlatformError(
+            f"{state.folder} holds a platform on {place}", f"use --target {place}, or --state with another folder"
+        )
     used = state.settings().get("profile")
     if used and profile and used != profile:
         raise PlatformError(
@@ -49,7 +59,7 @@ def remember(target: LocalTarget) -> None:
         write_private(target.state.settings_file, json.dumps(settings) + "\n")
 
 
-def connect(target: LocalTarget) -> Airflow:
+def connect(target: Target) -> Airflow:
     """A client of the platform's Airflow."""
     login = target.credentials("airflow")
     return Airflow(target.address("airflow", "api").url, login["username"], login["password"])

@@ -14,20 +14,21 @@ from rich.table import Table
 from bootstrap.place import open_target
 from data_platform import lifecycle, summary
 from data_platform.checks import history
-from data_platform.targets.local.target import LocalTarget
+from data_platform.targets.base import Target
+from data_platform.targets.local.state import State
 
 #: Columns of the table where the output is no terminal.
 _PLAIN_WIDTH = 140
 
 
-def _describe(target: LocalTarget) -> dict[str, Any]:
-    return {**summary.describe(target), "credentials_file": str(target.state.credentials_file)}
+def _describe(target: Target, state: State) -> dict[str, Any]:
+    return {**summary.describe(target), "credentials_file": str(state.credentials_file)}
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Show the platform; 0 when every component is there and no newest check failed."""
     target = open_target(arguments)
-    found = _describe(target)
+    found = _describe(target, State(arguments.state))
     if arguments.json:
         print(json.dumps(found, indent=2))
     else:
@@ -35,16 +36,16 @@ def status(arguments: argparse.Namespace) -> int:
     return 0 if summary.is_healthy(found) else 1
 
 
-def print_summary(target: LocalTarget, selected: Sequence[str], seconds: float) -> None:
+def print_summary(target: Target, state: State, selected: Sequence[str], seconds: float) -> None:
     """The table at the end of `up`."""
-    found = _describe(target)
+    found = _describe(target, state)
     _print_table(target, found, selected)
     console = Console(highlight=False)
     console.print(f"{seconds:.0f} s. Airflow: [bold]{found['airflow']['url']}[/]", soft_wrap=True)
     console.print(f"Credentials: {found['credentials_file']}", soft_wrap=True)
 
 
-def _print_table(target: LocalTarget, found: dict[str, Any], selected: Sequence[str]) -> None:
+def _print_table(target: Target, found: dict[str, Any], selected: Sequence[str]) -> None:
     table = Table(
         title=f"{target.stack.file.name} ({found['target']}, profile {found['profile']})", title_justify="left"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+from contextlib import closing
 
 from filelock import FileLock, Timeout
 from rich.markup import escape
@@ -16,6 +17,8 @@ from bootstrap.progress import Progress
 from bootstrap.report import print_summary
 from data_platform import lifecycle
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import KUBERNETES, LOCAL
+from data_platform.targets.base import Target
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
@@ -38,34 +41,55 @@ def _alone(state: State) -> FileLock:
 def up(arguments: argparse.Namespace) -> int:
     """Bring the platform up and prove it; 0 only when every check passed and the reference pipeline ran."""
     started = time.monotonic()
-    target = make_target(arguments.state, arguments.profile)
+    state, progress = State(arguments.state), Progress()
     only = tuple(name.strip() for name in arguments.only.split(",") if name.strip())
-    selected = target.stack.only(only)
-    with _alone(target.state):
-        refuse_unfit(target, selected)
-        remember(target)
-        progress = Progress()
-        supervision.ensure(target.state)
-        for program in target.forget_strays():
-            progress.say(program, "stopped: no component of the stack declares it")
-        # What the bootstrap itself installs; everything else is the deploy DAG's work.
-        first = [name for name, item in target.stack.components.items() if item.component.bootstrap]
-        for name in first:
-            install(target, name, progress)
-        with connect(target) as airflow:
-            outcome = runs.follow(airflow, DEPLOY, {"components": list(only)}, progress)
-            # A part of the platform may lack what the pipeline needs.
-            if outcome == "success" and not only:
-                outcome = runs.follow(airflow, PIPELINE, {}, progress)
-    print_summary(target, sorted({*first, *selected}), time.monotonic() - started)
+    with _alone(state):
+        place = arguments.target or state.settings().get("target", LOCAL)
+        if place == KUBERNETES:
+            from bootstrap import on_cluster
+
+            target: Target = on_cluster.prepare(state, arguments, progress)
+        else:
+            target = _prepare_local(arguments, only, progress)
+        selected = target.stack.only(only)
+        with closing(target):
+            outcome = _bring_up(target, only, progress)
+            if not isinstance(target, LocalTarget):
+                on_cluster.write_credentials(state, target)
+            first = [name for name, item in target.stack.components.items() if item.component.bootstrap]
+            print_summary(target, state, sorted({*first, *selected}), time.monotonic() - started)
     if outcome != "success":
         return 1
-    if arguments.foreground:
-        _stay(target)
+    if arguments.foreground and place == LOCAL:
+        _stay(state)
     return 0
 
 
-def install(target: LocalTarget, component: str, progress: Progress) -> None:
+def _prepare_local(arguments: argparse.Namespace, only: tuple[str, ...], progress: Progress) -> LocalTarget:
+    """Everything before the first component on this machine: what it lacks, the supervisor."""
+    target = make_target(arguments.state, arguments.profile)
+    refuse_unfit(target, target.stack.only(only))
+    remember(target)
+    supervision.ensure(target.state)
+    for program in target.forget_strays():
+        progress.say(program, "stopped: no component of the stack declares it")
+    return target
+
+
+def _bring_up(target: Target, only: tuple[str, ...], progress: Progress) -> str:
+    """Install what the bootstrap itself installs, then let Airflow do the rest; success or failed."""
+    for name, item in target.stack.components.items():
+        if item.component.bootstrap:
+            install(target, name, progress)
+    with connect(target) as airflow:
+        outcome = runs.follow(airflow, DEPLOY, {"components": list(only)}, progress)
+        # A part of the platform may lack what the pipeline needs.
+        if outcome == "success" and not only:
+            outcome = runs.follow(airflow, PIPELINE, {}, progress)
+    return outcome
+
+
+def install(target: Target, component: str, progress: Progress) -> None:
     """Bring one component to its definition and verify it, without Airflow.
 
     Raises:
@@ -88,14 +112,14 @@ def install(target: LocalTarget, component: str, progress: Progress) -> None:
     progress.done(component)
 
 
-def _stay(target: LocalTarget) -> None:
+def _stay(state: State) -> None:
     """Wait for TERM or Ctrl-C, then stop the platform: the way of a container's main process."""
     ends = {signal.SIGTERM, signal.SIGINT}
     # Blocked, or TERM would end this process instead of the wait.
     signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     print("The platform is up. Ctrl-C stops it.", flush=True)
     signal.sigwait(ends)
-    supervision.stop(target.state)
+    supervision.stop(state)
 
 
 def down(arguments: argparse.Namespace) -> int:
@@ -110,9 +134,26 @@ def down(arguments: argparse.Namespace) -> int:
     if not state.settings_file.exists():
         raise PlatformError(f"there is no platform in {state.folder}", "give its state folder with --state")
     with _alone(state):
+        if state.settings().get("target") == KUBERNETES:
+            return _down_on_cluster(state, arguments.purge)
         supervision.stop(state)
         print(f"Stopped the platform in {state.folder}.")
         if arguments.purge:
             supervision.remove(state.folder)
             print(f"Removed {state.folder} with all data and secrets.")
+    return 0
+
+
+def _down_on_cluster(state: State, purge: bool) -> int:
+    """Remove what we made in the cluster, and nothing else."""
+    from bootstrap import on_cluster
+
+    settings = state.settings()
+    target = on_cluster.open_target(settings)
+    with closing(target):
+        on_cluster.remove(target, purge, Progress())
+    print(f"Removed the platform from {settings['context']}" + (", with its data." if purge else "; its data stays."))
+    if purge:
+        state.settings_file.unlink()
+        state.credentials_file.unlink(missing_ok=True)
     return 0

@@ -256,6 +256,9 @@ class Kubernetes(Strict):
         default_factory=dict, description="Addresses that exist on this target only."
     )
     api_server: bool = Field(False, description="Its pods speak to the API server of Kubernetes.")
+    runs_tasks: bool = Field(
+        False, description="Its processes start task pods: they get the settings, and `pods/<component>.yaml` in ETC."
+    )
     toolchains: tuple[Key, ...] = ()
     artifacts: dict[Key, Artifact] = Field(default_factory=dict)
     jobs: dict[Key, Job] | None = None
@@ -308,7 +311,7 @@ class Loaded(Strict):
     component: Component
     definition: Definition = Field(description="How it runs on the stack's target.")
     folder: Path
-    kubernetes: Kubernetes | None = Field(None, description="Its kubernetes.yaml, on that target.")
+    kubernetes: Kubernetes | None = Field(default=None, description="Its kubernetes.yaml, on that target.")
 
     @property
     def name(self) -> str:

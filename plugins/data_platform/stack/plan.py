@@ -6,21 +6,29 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["artifact", "file", "database", "job", "process", "bucket"]
+Kind = Literal["artifact", "file", "secret", "database", "job", "process", "release", "bucket"]
 #: Steps run in this order: what a later kind needs comes before it.
-KINDS: tuple[Kind, ...] = ("artifact", "file", "database", "job", "process", "bucket")
+KINDS: tuple[Kind, ...] = ("artifact", "file", "secret", "database", "job", "process", "release", "bucket")
 
 _MISSING_VERB: dict[Kind, str] = {
     "artifact": "fetch",
     "file": "write",
+    "secret": "write",
     "database": "create",
     "job": "run",
     "process": "start",
+    "release": "install",
     "bucket": "create",
 }
-_CHANGED_VERB: dict[Kind, str] = {**_MISSING_VERB, "database": "update", "process": "restart", "bucket": "update"}
+_CHANGED_VERB: dict[Kind, str] = {
+    **_MISSING_VERB,
+    "database": "update",
+    "process": "restart",
+    "release": "upgrade",
+    "bucket": "update",
+}
 #: What is left over and may go. Data (databases, buckets) is never removed by a plan.
-_LEFTOVER_VERB: dict[Kind, str] = {"file": "remove", "process": "stop"}
+_LEFTOVER_VERB: dict[Kind, str] = {"file": "remove", "secret": "remove", "process": "stop"}
 
 
 class Resource(BaseModel):
@@ -85,6 +93,9 @@ def _step(wanted: Resource, seen: Seen | None) -> Step | None:
     kind, name = wanted.kind, wanted.name
     if seen is None:
         return Step(verb=_MISSING_VERB[kind], kind=kind, name=name, reason="it is not there")
+    if not seen.healthy and seen.digest == wanted.digest and kind == "release":
+        # Helm puts back what was changed by hand; nothing new is rolled out.
+        return Step(verb="repair", kind=kind, name=name, reason=seen.note)
     if not seen.healthy:
         return Step(verb=_MISSING_VERB[kind], kind=kind, name=name, reason=seen.note or "it is not running")
     if seen.digest != wanted.digest:

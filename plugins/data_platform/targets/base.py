@@ -23,6 +23,9 @@ class Target(Protocol):
     def credentials(self, component: str) -> Mapping[str, str]:
         """Fixed names and generated secrets of a component (or capability)."""
 
+    def prepare(self) -> list[str]:
+        """Make what all components stand on; returns what was changed, nothing when all of it was there."""
+
     def wanted(self, component: str) -> list[Resource]:
         """Resources that the component's definition asks for."""
 
@@ -64,3 +67,6 @@ class Target(Protocol):
 
     def processes(self, component: str) -> dict[str, str]:
         """State of each of the component's processes, in the target's words (RUNNING, FATAL, …)."""
+
+    def close(self) -> None:
+        """Give back what reaching the place took (forwarded ports)."""

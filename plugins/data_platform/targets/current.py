@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import DEFAULT_PROFILE, Stack, load_stack
+from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack
 from data_platform.targets.base import Target
+from data_platform.targets.kubernetes import settings
 
-#: Set for Airflow's processes by stack/components/core/airflow/local.yaml.
+#: Set for Airflow's processes by stack/components/core/airflow/local.yaml; kubernetes.yaml sets places' own.
 STATE_VARIABLE = "DATA_PLATFORM_STATE"
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def current_stack() -> Stack:
     """The stack of the profile that this platform was brought up with; of the default one outside a platform."""
+    if (inside := settings.inside()) is not None:
+        return load_stack(ROOT, inside.profile, KUBERNETES)
     folder = os.environ.get(STATE_VARIABLE)
     if folder is None:
         return load_stack(ROOT)
@@ -30,6 +34,8 @@ def current() -> Target:
     Raises:
         PlatformError: this process was not started by the platform.
     """
+    if settings.inside() is not None:
+        return _in_cluster()
     folder = os.environ.get(STATE_VARIABLE)
     if folder is None:
         raise PlatformError(f"{STATE_VARIABLE} is not set", "run this through python3 -m bootstrap, or in Airflow")
@@ -37,3 +43,15 @@ def current() -> Target:
     from data_platform.targets.local.target import LocalTarget
 
     return LocalTarget(current_stack(), State(Path(folder)))
+
+
+@cache
+def _in_cluster() -> Target:
+    """One client for the whole process: the API server tells it its kinds once."""
+    from data_platform.clients import kubernetes
+    from data_platform.targets.kubernetes.places import BIN
+    from data_platform.targets.kubernetes.releases import Helm
+    from data_platform.targets.kubernetes.target import KubernetesTarget
+
+    here = settings.inside() or settings.Settings()
+    return KubernetesTarget(current_stack(), here, kubernetes.connect(), Helm(str(BIN / "helm")), inside=True)

@@ -9,7 +9,7 @@ import pytest
 
 from data_platform.stack.load import load_stack
 from data_platform.stack.model import Tool
-from data_platform.targets.local.render import rendered_files
+from data_platform.targets.render import rendered_files
 
 VALUES = {
     "S3_HTTP_URL": "http://127.0.0.1:9000",

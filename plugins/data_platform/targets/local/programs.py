@@ -16,8 +16,8 @@ from data_platform.stack.model import Job, Loaded, Process
 from data_platform.targets.local import artifacts, launch, ports
 from data_platform.targets.local.cache import CACHE_VARIABLE
 from data_platform.targets.local.privileges import unprivileged_prefix
-from data_platform.targets.local.render import render, rendered_files
 from data_platform.targets.local.state import State, write_private
+from data_platform.targets.render import render, rendered_files
 
 #: The platform environment's interpreter, by the same name in the bootstrap and in Airflow's tasks.
 PYTHON = str(Path(sys.prefix) / "bin" / "python")

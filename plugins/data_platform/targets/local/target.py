@@ -31,8 +31,8 @@ from data_platform.targets.local.programs import (
     program_file,
     write_program,
 )
-from data_platform.targets.local.render import render, rendered_files
 from data_platform.targets.local.state import State, read_json, write_private
+from data_platform.targets.render import render, rendered_files
 
 _LOG_TAIL = 25
 
@@ -91,6 +91,8 @@ class LocalTarget:
         return {
             **bindings(self.stack, component, self.address, self.credentials),
             **{f"ARTIFACT_{n.upper()}": self._home(p) for n, p in self._placed(component).items()},
+            "BIND": ports.LOOPBACK,
+            "NODE_ADDRESS": ports.LOOPBACK,
             "ETC": str(self.state.etc(component)),
             "DATA": str(self.state.data(component)),
             "LOGS": str(self.state.logs),
@@ -111,6 +113,10 @@ class LocalTarget:
 
     def _placed(self, component: str) -> dict[str, artifacts.Placed]:
         return artifacts.place(self.stack, component, self.cache)
+
+    def prepare(self) -> list[str]:
+        """See `Target`: folders are made with the component that needs them."""
+        return []
 
     # --- wanted ---------------------------------------------------------------------------------------------------
 
@@ -375,6 +381,9 @@ class LocalTarget:
     def land(self, dataset: str, file: Path) -> str:
         """See `Target`."""
         return str(place(file, self.state.landing(dataset)))
+
+    def close(self) -> None:
+        """See `Target`: nothing was taken."""
 
     def logs(self, component: str, lines: int) -> str:
         """See `Target`."""

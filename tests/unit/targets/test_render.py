@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.targets.local.render import render, rendered_files
+from data_platform.targets.render import render, rendered_files
 
 BINDINGS = {"TRINO_HTTP_PORT": "8440", "ETC": "/etc/trino"}
 

@@ -1,0 +1,1 @@
+"""The `kubernetes` target: Helm releases in the namespaces of the platform."""

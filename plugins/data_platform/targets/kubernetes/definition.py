@@ -1,0 +1,144 @@
+"""A component's definition as Kubernetes takes it: values of its chart, and its Secrets. Pure."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from data_platform.stack.load import Stack
+from data_platform.stack.model import Job, Loaded, Process, Ready
+from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.render import render, rendered_files
+
+Object = dict[str, Any]
+#: Separates folders in a key of a Secret, where `/` may not be.
+_FOLDER = ".."
+
+
+class Content(NamedTuple):
+    """Content of one Secret, by key."""
+
+    name: str
+    data: dict[str, bytes]
+
+    @property
+    def digest(self) -> str:
+        """Of names and content."""
+        return digest([[key, hashlib.sha256(self.data[key]).hexdigest()] for key in sorted(self.data)])
+
+
+def digest(thing: object) -> str:
+    """Of anything that JSON can say."""
+    return hashlib.sha256(json.dumps(thing, sort_keys=True).encode()).hexdigest()
+
+
+def etc_files(item: Loaded, values: Mapping[str, str]) -> dict[str, bytes]:
+    """Configuration files of a component: those of both targets, and those of this one (`etc-kubernetes/`)."""
+    return {**rendered_files(item.folder / "etc", values), **rendered_files(item.folder / "etc-kubernetes", values)}
+
+
+def etc_secret(component: str, files: Mapping[str, bytes]) -> Content:
+    """The Secret that holds the configuration files."""
+    return Content(f"{component}-etc", {path.replace("/", _FOLDER): content for path, content in files.items()})
+
+
+def environment_secret(item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str]) -> Content:
+    """The Secret that holds the whole environment of a process or job."""
+    where = f"{item.folder}: {name}"
+    own = {key: render(text, values, f"{where}: {key}") for key, text in spec.environment.items()}
+    # The chart sets NODE_ADDRESS from the pod's own address.
+    found = {**values, **own, "HOME": own.get("HOME", str(places.DATA))}
+    del found["NODE_ADDRESS"]
+    return Content(f"{item.name}-{name}", {key: value.encode() for key, value in found.items()})
+
+
+def secret_object(stack: Stack, component: str, content: Content) -> Object:
+    """A Secret as the API takes it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": content.name,
+            "namespace": places.namespace(stack, component),
+            "labels": places.labels(stack, component),
+        },
+        "type": "Opaque",
+        "data": {key: base64.b64encode(value).decode() for key, value in content.data.items()},
+    }
+
+
+def content_of(secret: Mapping[str, Any]) -> Content:
+    """What a Secret holds."""
+    data = {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+    return Content(str(secret["metadata"]["name"]), data)
+
+
+def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], secrets: Mapping[str, Content]) -> Object:
+    """What the component's chart is told, apart from the size. Holds no secret.
+
+    Args:
+        item: the component.
+        settings: of the platform.
+        values: the component's bindings.
+        secrets: its Secrets by name; their digests roll what uses them.
+    """
+    component = item.component
+    etc = secrets.get(f"{item.name}-etc")
+    found: Object = {
+        "component": item.name,
+        "part": component.namespace,
+        "version": component.version,
+        "endpoints": {name: {"port": spec.port} for name, spec in component.endpoints.items()},
+        "etc": None,
+        "processes": {
+            name: {
+                **_runs(item, name, process, values, secrets),
+                "stopSeconds": process.stop_seconds,
+                "ready": _probe(process.ready, values, f"{item.folder}: {name}: ready"),
+                "directory": render(process.directory, values, f"{item.folder}: {name}: directory"),
+            }
+            for name, process in item.definition.processes.items()
+        },
+        "jobs": {
+            name: {**_runs(item, name, job, values, secrets), "within": int(job.within)}
+            for name, job in item.definition.jobs.items()
+        },
+        "resources": {
+            "cpu": component.resources.cpu,
+            "memoryMi": component.resources.memory_mib,
+            "storageMi": component.resources.storage_mib,
+        },
+        "storageClass": settings.storage_class,
+    }
+    if item.kubernetes and item.kubernetes.image:
+        found["image"] = {"reference": settings.image(item.name), "pullPolicy": "IfNotPresent"}
+    if etc and etc.data:
+        found["etc"] = {
+            "secret": etc.name,
+            "digest": etc.digest,
+            "items": [{"key": key, "path": key.replace(_FOLDER, "/")} for key in sorted(etc.data)],
+        }
+    return found
+
+
+def _runs(
+    item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str], secrets: Mapping[str, Content]
+) -> Object:
+    secret = secrets[f"{item.name}-{name}"]
+    command = [render(word, values, f"{item.folder}: {name}") for word in spec.command]
+    return {"command": command, "environmentSecret": secret.name, "digest": secret.digest}
+
+
+def _probe(ready: Ready, values: Mapping[str, str], where: str) -> Object:
+    """How kubelet sees that a process takes requests; what the page must contain is seen by `wait`."""
+    within = int(ready.within)
+    if ready.http is not None:
+        url = urlsplit(render(ready.http, values, where))
+        path = url.path + (f"?{url.query}" if url.query else "")
+        return {"http": {"port": url.port, "path": path or "/"}, "within": within}
+    return {"command": [render(word, values, where) for word in ready.command or ()], "within": within}

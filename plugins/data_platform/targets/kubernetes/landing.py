@@ -1,0 +1,69 @@
+"""The landing folders in the cluster: a volume that NiFi's pods share. Files come to them through one of the pods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from data_platform.clients.kubernetes import Cluster
+from data_platform.stack.errors import PlatformError
+from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.rollout import ready_pod
+
+_SECONDS = 30.0
+#: A slow line takes a file of some hundred megabytes.
+_COPY_SECONDS = 1800.0
+_TAKEN = 3
+#: Copies under a name that flows leave alone, then gives it its own, unless a file of that name waits there.
+_PLACE = 'mkdir -p "$1" && [ ! -e "$1/$2" ] || exit 3; cat > "$1/.$2.part" && mv -n "$1/.$2.part" "$1/$2"'
+_LIST = 'mkdir -p "$1" && find "$1" -maxdepth 1 -type f ! -name ".*" ! -name "*.part" -printf "%f\\n"'
+
+
+class Landing:
+    """Landing folders as one of the component's pods sees them.
+
+    Args:
+        cluster: where.
+        namespace: of the component.
+        component: whose pods have the volume.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str, component: str) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._component = component
+
+    def _run(self, script: str, *words: str, stdin: bytes = b"", seconds: float = _SECONDS) -> tuple[int, str]:
+        pod = ready_pod(self._cluster, self._component, self._namespace)
+        argv = ["sh", "-c", script, "sh", *words]
+        done = self._cluster.execute(pod, self._namespace, argv, stdin, seconds=seconds)
+        if done.returncode not in (0, _TAKEN):
+            raise PlatformError(
+                f"{pod}: {done.stderr.decode(errors='replace').strip() or done.returncode}",
+                f"python3 -m bootstrap logs {self._component}",
+            )
+        return done.returncode, done.stdout.decode()
+
+    def made(self, dataset: str) -> str:
+        """The folder, which is made when missing."""
+        folder = str(places.LANDING / dataset)
+        self._run('mkdir -p "$1"', folder)
+        return folder
+
+    def waiting(self, dataset: str) -> list[str]:
+        """Names of the files that the flow is to take, sorted; drafts are none."""
+        return sorted(self._run(_LIST, str(places.LANDING / dataset))[1].splitlines())
+
+    def place(self, dataset: str, file: Path) -> str:
+        """Copy a file there, where it appears in one step, whole.
+
+        Raises:
+            PlatformError: a file of that name waits there; replacing it would lose it.
+        """
+        folder, content = str(places.LANDING / dataset), file.read_bytes()
+        returncode, _ = self._run(_PLACE, folder, file.name, stdin=content, seconds=_COPY_SECONDS)
+        if returncode == _TAKEN:
+            raise PlatformError(
+                f"{folder}/{file.name} waits there already and has not been taken by the flow",
+                "try again when it is gone, or rename the file; python3 -m bootstrap check nifi says whether NiFi runs",
+            )
+        return f"{folder}/{file.name}"

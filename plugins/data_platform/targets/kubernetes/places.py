@@ -1,0 +1,72 @@
+"""Names and paths on the `kubernetes` target: in images, in namespaces, in labels. Pure."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from data_platform.stack.load import Stack
+from data_platform.stack.model import Artifact
+
+#: In every image.
+ROOT = PurePosixPath("/opt/data-platform/project")
+PLATFORM = PurePosixPath("/opt/data-platform/platform")
+BIN = PurePosixPath("/opt/data-platform/bin")
+ARTIFACTS = PurePosixPath("/opt/data-platform/artifacts")
+PYTHON = str(PLATFORM / "bin" / "python")
+ETC = PurePosixPath("/etc/data-platform")
+DATA = PurePosixPath("/var/lib/data-platform")
+LOGS = PurePosixPath("/var/log/data-platform")
+#: Where flows take files from, in NiFi's pods.
+LANDING = PurePosixPath("/landing")
+#: Nobody's number on the nodes; owner of all files that a pod writes.
+USER = 1000
+
+#: Listening addresses inside a pod; NetworkPolicies say who reaches them.
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of a pod
+DOMAIN = "svc.cluster.local"
+
+NAME, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
+COMPONENT, PART_OF = "app.kubernetes.io/component", "app.kubernetes.io/part-of"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+#: Digest of what an object was made from.
+DIGEST = "data-platform/digest"
+MANAGER = "data-platform"
+
+#: Which image a container runs, by component: its tools are there.
+COMPONENT_VARIABLE = "DATA_PLATFORM_COMPONENT"
+#: Settings of the platform (JSON), for processes inside the cluster.
+SETTINGS_VARIABLE = "DATA_PLATFORM_KUBERNETES"
+SIZES = ("small", "production")
+
+
+class Endpoint(NamedTuple):
+    """Address of a component's endpoint inside the cluster."""
+
+    host: str
+    port: int
+    url: str
+
+
+def namespace(stack: Stack, component: str) -> str:
+    """Namespace of a component (or capability)."""
+    return f"{stack.file.name}-{stack.components[stack.resolve(component)].component.namespace}"
+
+
+def service_address(stack: Stack, component: str, endpoint: str) -> Endpoint:
+    """Where a component's endpoint is reached inside the cluster."""
+    name = stack.resolve(component)
+    spec = stack.components[name].component.endpoints[endpoint]
+    host = f"{name}.{namespace(stack, name)}.{DOMAIN}"
+    return Endpoint(host, spec.port, f"{spec.scheme}://{host}:{spec.port}")
+
+
+def artifact_home(name: str, spec: Artifact) -> str:
+    """Folder in the image that the binding ARTIFACT_<NAME> names."""
+    return str(ARTIFACTS / name / spec.home)
+
+
+def labels(stack: Stack, component: str, process: str = "") -> dict[str, str]:
+    """Labels of the objects of a component."""
+    found = {NAME: component, INSTANCE: component, PART_OF: stack.file.name, MANAGED_BY: MANAGER}
+    return found | ({COMPONENT: process} if process else {})

@@ -1,0 +1,42 @@
+"""What a platform on Kubernetes was asked to be; the bootstrap decides it, and Airflow's processes are told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import DEFAULT_PROFILE
+from data_platform.stack.model import Name, Strict
+from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
+
+
+class Settings(Strict):
+    """One platform on one cluster."""
+
+    profile: Name = DEFAULT_PROFILE
+    size: Literal["small", "production"] = "small"
+    images: dict[Name, str] = Field(default_factory=dict, description="Reference of each component's image.")
+    storage_class: str = Field(default="", description="Storage class of volumes; the cluster's default when empty.")
+    api_server: str = Field(default="", description="ADDRESS:PORT of the API server, as pods reach it.")
+
+    def image(self, component: str) -> str:
+        """Reference of a component's image.
+
+        Raises:
+            PlatformError: it has none here.
+        """
+        if component not in self.images:
+            raise PlatformError(
+                f"there is no image of {component}", "build the images again: python3 -m bootstrap images build"
+            )
+        return self.images[component]
+
+
+def inside(environment: Mapping[str, str] = os.environ) -> Settings | None:
+    """The settings of the platform whose pod this is; None outside."""
+    text = environment.get(SETTINGS_VARIABLE)
+    return Settings.model_validate_json(text) if text else None

@@ -1,0 +1,365 @@
+"""The `kubernetes` target: Secrets, Helm releases, pods."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+import yaml
+
+from data_platform.checks.base import Address, ToolCommand, ToolResult
+from data_platform.clients.commands import run_to_end
+from data_platform.clients.kubernetes import Cluster
+from data_platform.stack.bindings import bindings
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import Stack
+from data_platform.stack.model import Job, Loaded, Process
+from data_platform.stack.plan import Resource, Seen, Step
+from data_platform.targets import provision
+from data_platform.targets.kubernetes import credentials, places, pods, releases, rollout, tools
+from data_platform.targets.kubernetes.definition import (
+    Content,
+    chart_values,
+    content_of,
+    digest,
+    environment_secret,
+    etc_files,
+    etc_secret,
+    secret_object,
+)
+from data_platform.targets.kubernetes.guard_rails import guard_rails
+from data_platform.targets.kubernetes.landing import Landing
+from data_platform.targets.kubernetes.settings import Settings
+
+_IMAGE = "image"
+
+
+class KubernetesTarget:
+    """Runs the components of a stack as Helm releases.
+
+    Args:
+        stack: the platform.
+        settings: what it was asked to be.
+        cluster: client of its API server.
+        helm: program for its releases.
+        inside: whether this process is a pod of the cluster; outside, addresses are forwarded ports.
+    """
+
+    name = "kubernetes"
+
+    def __init__(
+        self, stack: Stack, settings: Settings, cluster: Cluster, helm: releases.Helm, *, inside: bool
+    ) -> None:
+        self.stack = stack
+        self.settings = settings
+        self.cluster = cluster
+        self.helm = helm
+        self.inside = inside
+        self._forwards = ExitStack()
+        self._forwarded: dict[tuple[str, str], Address] = {}
+        self._known: dict[str, Mapping[str, str]] = {}
+
+    def close(self) -> None:
+        """Give forwarded ports back."""
+        self._forwards.close()
+        self._forwarded.clear()
+
+    # --- what a component sees ------------------------------------------------------------------------------------
+
+    def _item(self, component: str) -> Loaded:
+        return self.stack.components[self.stack.resolve(component)]
+
+    def _namespace(self, component: str) -> str:
+        return places.namespace(self.stack, component)
+
+    def address(self, component: str, endpoint: str) -> Address:
+        """See `Target`."""
+        item = self._item(component)
+        if endpoint not in item.component.endpoints:
+            raise PlatformError(
+                f"{item.name} has no endpoint {endpoint!r}", f"use one of: {', '.join(item.component.endpoints)}"
+            )
+        if self.inside:
+            return Address(*places.service_address(self.stack, item.name, endpoint))
+        known = self._forwarded.get((item.name, endpoint))
+        if known is None:
+            spec = item.component.endpoints[endpoint]
+            forward = self._forwards.enter_context(
+                self.cluster.port_forward(item.name, self._namespace(item.name), spec.port)
+            )
+            url = f"{spec.scheme}://{forward.host}:{forward.port}"
+            known = self._forwarded[item.name, endpoint] = Address(forward.host, forward.port, url)
+        return known
+
+    def credentials(self, component: str) -> Mapping[str, str]:
+        """See `Target`."""
+        name = self.stack.resolve(component)
+        if name not in self._known:
+            self._known[name] = credentials.ensure(self.cluster, self.stack, name)
+        return self._known[name]
+
+    def bindings(self, component: str) -> dict[str, str]:
+        """Bindings of a component, as its pods see the world."""
+        item = self._item(component)
+        found = {
+            **bindings(self.stack, item.name, lambda c, e: places.service_address(self.stack, c, e), self.credentials),
+            **{f"ARTIFACT_{n.upper()}": home for n, home in self._artifact_homes(item).items()},
+            "BIND": places.ANY_ADDRESS,
+            "NODE_ADDRESS": "",
+            "NAMESPACE": self._namespace(item.name),
+            "ETC": str(places.ETC / item.name),
+            "DATA": str(places.DATA),
+            "LOGS": str(places.LOGS),
+            "ROOT": str(places.ROOT),
+            "PLATFORM_PYTHON": places.PYTHON,
+        }
+        if item.kubernetes and item.kubernetes.runs_tasks:
+            found["SETTINGS"] = self.settings.model_dump_json()
+            found["IMAGE"] = self.settings.image(item.name)
+        return found
+
+    def _artifact_homes(self, item: Loaded) -> dict[str, str]:
+        specs = {name: self.stack.toolchains[name] for name in item.definition.toolchains}
+        specs |= item.definition.artifacts
+        return {name: places.artifact_home(name, spec) for name, spec in specs.items()}
+
+    def etc(self, component: str) -> dict[str, bytes]:
+        """Configuration files of a component, by path below its `ETC`."""
+        item = self._item(component)
+        found = etc_files(item, self.bindings(item.name))
+        if item.kubernetes and item.kubernetes.runs_tasks:
+            for name, pod in pods.templates(self.stack, self.settings).items():
+                found[f"pods/{name}.yaml"] = yaml.safe_dump(pod, sort_keys=True).encode()
+        return found
+
+    # --- wanted ---------------------------------------------------------------------------------------------------
+
+    def _secrets(self, item: Loaded) -> dict[str, Content]:
+        values = self.bindings(item.name)
+        specs: dict[str, Process | Job] = {**item.definition.jobs, **item.definition.processes}
+        made = [environment_secret(item, name, spec, values) for name, spec in specs.items()]
+        if specs:
+            made.append(etc_secret(item.name, self.etc(item.name)))
+        return {content.name: content for content in made if content.data}
+
+    def _release(self, item: Loaded) -> releases.Release:
+        values = chart_values(item, self.settings, self.bindings(item.name), self._secrets(item))
+        sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
+        root, chart = self.stack.root, item.folder / "chart"
+        sources = sorted(p for f in (chart, root / "stack" / "charts") for p in f.rglob("*") if p.is_file())
+        texts = [[str(p.relative_to(root)), p.read_text(encoding="utf-8")] for p in (*sources, *sizes)]
+        return releases.Release(
+            item.name, self._namespace(item.name), chart, values, sizes, releases.short(digest([texts, values]))
+        )
+
+    def wanted(self, component: str) -> list[Resource]:
+        """See `Target`."""
+        item = self._item(component)
+        found = []
+        if item.kubernetes and item.kubernetes.image:
+            found.append(Resource(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
+        found += [Resource(kind="secret", name=n, digest=c.digest) for n, c in self._secrets(item).items()]
+        found += provision.wanted(self, item.name)
+        if _has_release(item):
+            found.append(Resource(kind="release", name=item.name, digest=self._release(item).digest))
+        return found
+
+    # --- observe --------------------------------------------------------------------------------------------------
+
+    def observe(self, component: str) -> list[Seen]:
+        """See `Target`."""
+        item = self._item(component)
+        found = []
+        if item.kubernetes and item.kubernetes.image and self._has_image(self.settings.image(item.name)):
+            found.append(Seen(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
+        ours = f"{places.NAME}={item.name},{places.MANAGED_BY}={places.MANAGER}"
+        kept = self.cluster.list_objects("v1", "Secret", self._namespace(item.name), labels=ours)
+        generated = f"{item.name}-credentials"
+        found += [
+            Seen(kind="secret", name=content.name, digest=content.digest)
+            for content in map(content_of, kept)
+            if content.name != generated
+        ]
+        found += provision.observe(self, item.name)
+        if _has_release(item) and (seen := self._observe_release(item)):
+            found.append(seen)
+        return found
+
+    def _has_image(self, reference: str) -> bool:
+        """Whether nodes have an image that no registry serves; one that names a registry is pulled when needed."""
+        if not reference.startswith("localhost/"):
+            return True
+        nodes = self.cluster.list_objects("v1", "Node")
+        return any(reference in image.get("names", []) for node in nodes for image in node["status"].get("images", []))
+
+    def _observe_release(self, item: Loaded) -> Seen | None:
+        here = self._namespace(item.name)
+        record = releases.newest(self.cluster, item.name, here)
+        if record is None or record.status == "uninstalled":
+            return None
+        notes = [] if record.status == "deployed" else [f"its release is {record.status}"]
+        notes += releases.drift(self.cluster, record, here)
+        notes += rollout.unready(self.cluster, item.name, here)
+        return Seen(kind="release", name=item.name, digest=record.digest, healthy=not notes, note="; ".join(notes))
+
+    def processes(self, component: str) -> dict[str, str]:
+        """See `Target`."""
+        item = self._item(component)
+        return rollout.states(self.cluster, item.name, self._namespace(item.name))
+
+    def condition(self, component: str) -> str:
+        """See `Target`."""
+        item = self._item(component)
+        if not item.definition.processes:
+            image = item.kubernetes.image if item.kubernetes else None
+            return "installed" if image is None or self._has_image(self.settings.image(item.name)) else "absent"
+        if releases.newest(self.cluster, item.name, self._namespace(item.name)) is None:
+            return "absent"
+        return rollout.condition(set(self.processes(component).values()))
+
+    # --- apply ----------------------------------------------------------------------------------------------------
+
+    def prepare(self) -> list[str]:
+        """See `Target`: the namespaces with their guard rails. Objects that differed are named."""
+        changed = []
+        for wanted in guard_rails(self.stack, self.settings.size, self.settings.api_server):
+            meta = wanted["metadata"]
+            before = self.cluster.get(wanted["apiVersion"], wanted["kind"], meta["name"], meta.get("namespace", ""))
+            after = self.cluster.server_side_apply(wanted)
+            if before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]:
+                changed.append(f"{wanted['kind']} {meta.get('namespace', '')}/{meta['name']}".replace(" /", " "))
+        return changed
+
+    def fetch(self, component: str, steps: Sequence[Step]) -> None:
+        """See `Target`. Images come from outside: they are loaded, or pushed to the registry that they name."""
+        for step in steps:
+            if step.kind == "artifact":
+                reference = self.settings.image(self._item(component).name)
+                raise PlatformError(
+                    f"no node has the image {reference} of {component}",
+                    "build and load the images (python3 -m bootstrap up --target kubernetes does), or push them to a "
+                    "registry: python3 -m bootstrap images push REGISTRY",
+                )
+
+    def apply(self, component: str, steps: Sequence[Step]) -> None:
+        """See `Target`."""
+        item = self._item(component)
+        waited = False
+        for step in steps:
+            match step.kind:
+                case "secret":
+                    self._apply_secret(item, step)
+                case "database":
+                    provision.create_database(self, item.name, step.name)
+                case "release":
+                    self._apply_release(item)
+                case "bucket":
+                    if not waited:
+                        self.wait(component)
+                        waited = True
+                    provision.create_bucket(self, item.name, step.name)
+
+    def _apply_secret(self, item: Loaded, step: Step) -> None:
+        if step.verb == "remove":
+            self.cluster.delete("v1", "Secret", step.name, self._namespace(item.name))
+            return
+        content = self._secrets(item)[step.name]
+        # Keys that are no longer said must go, and another tool may have added some.
+        there = self.cluster.get("v1", "Secret", step.name, self._namespace(item.name))
+        if there is not None and not set(content_of(there).data) <= set(content.data):
+            self.cluster.delete("v1", "Secret", step.name, self._namespace(item.name))
+        self.cluster.server_side_apply(secret_object(self.stack, item.name, content))
+
+    def _apply_release(self, item: Loaded) -> None:
+        here = self._namespace(item.name)
+        record = releases.newest(self.cluster, item.name, here)
+        if record is not None and record.is_pending:
+            print(releases.heal(self.cluster, record, item.name, here), flush=True)
+        self.helm.upgrade(self._release(item))
+
+    # --- wait, tools, logs ----------------------------------------------------------------------------------------
+
+    def wait(self, component: str) -> None:
+        """See `Target`."""
+        item = self._item(component)
+        seconds = max((process.ready.within for process in item.definition.processes.values()), default=0)
+        if seconds:
+            rollout.wait(self.cluster, item.name, self._namespace(item.name), seconds)
+
+    def _holds(self, component: str) -> bool:
+        return self.inside and os.environ.get(places.COMPONENT_VARIABLE) == component
+
+    def tool_command(self, component: str, tool: str, arguments: Sequence[str]) -> ToolCommand:
+        """See `Target`.
+
+        Raises:
+            PlatformError: the component has no such tool, or its programs are not in this container.
+        """
+        item = self._item(component)
+        if not self._holds(item.name):
+            raise PlatformError(
+                f"the programs of {item.name} are not in this container",
+                f"give the task the pod of {item.name} (data_platform.dagkit.pods), or use Target.run_tool",
+            )
+        return tools.command(item, tool, arguments, self.bindings(item.name), self.etc(item.name))
+
+    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
+        """See `Target`. In this container where it has the programs; otherwise in a pod of its own."""
+        item = self._item(component)
+        if not self._holds(item.name):
+            tools.refuse_unknown(item, tool)
+            pod = pods.tool_pod(
+                self.stack, self.settings, item.name, [tool, *arguments], tools.pod_name(item.name, tool)
+            )
+            return tools.run_pod(self.cluster, pod, seconds)
+        command = self.tool_command(component, tool, arguments)
+        returncode, output = run_to_end(command.argv, seconds, Path(places.DATA), command.environment)
+        return (
+            ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")
+            if returncode is None
+            else ToolResult(returncode, output)
+        )
+
+    @cached_property
+    def _landing(self) -> Landing:
+        return Landing(self.cluster, self._namespace("nifi"), "nifi")
+
+    def landing(self, dataset: str) -> str:
+        """See `Target`."""
+        return self._landing.made(dataset)
+
+    def landing_files(self, dataset: str) -> list[str]:
+        """See `Target`."""
+        return self._landing.waiting(dataset)
+
+    def land(self, dataset: str, file: Path) -> str:
+        """See `Target`."""
+        return self._landing.place(dataset, file)
+
+    def read_data(self, component: str, name: str) -> bytes:
+        """See `Target`."""
+        item = self._item(component)
+        pod = rollout.ready_pod(self.cluster, item.name, self._namespace(item.name))
+        done = self.cluster.execute(
+            pod, self._namespace(item.name), ["cat", str(PurePosixPath(places.DATA) / name)], seconds=30
+        )
+        if done.returncode != 0:
+            raise FileNotFoundError(done.stderr.decode(errors="replace").strip())
+        return done.stdout
+
+    def logs(self, component: str, lines: int) -> str:
+        """See `Target`."""
+        item = self._item(component)
+        return rollout.logs(self.cluster, item.name, self._namespace(item.name), lines)
+
+    def all_credentials(self) -> dict[str, dict[str, str]]:
+        """Credentials of all components, for the file that a person reads."""
+        found = {name: dict(credentials.read(self.cluster, self.stack, name)) for name in self.stack.components}
+        return {name: known for name, known in found.items() if known}
+
+
+def _has_release(item: Loaded) -> bool:
+    return (item.folder / "chart").is_dir()
