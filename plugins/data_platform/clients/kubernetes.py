@@ -202,15 +202,14 @@ class Cluster:
         # Some vendors write 34+.
         return int(found["major"]), int(str(found["minor"]).rstrip("+"))
 
-    def can_i(
-        self, verb: str, resource: str, namespace: str = "", *, group: str = "", name: str = "", subresource: str = ""
-    ) -> bool:
-        """Whether we may do that; `resource` is a plural, such as `pods`."""
-        asked = {"verb": verb, "resource": resource, "namespace": namespace, "group": group, "name": name}
+    def can_i(self, verb: str, resource: str, namespace: str = "", *, group: str = "", name: str = "") -> bool:
+        """Whether we may do that; `resource` is a plural, such as `pods` or `pods/log`."""
+        plural, _, part = resource.partition("/")
+        asked = {"verb": verb, "resource": plural, "subresource": part, "namespace": namespace, "group": group}
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked | {"subresource": subresource}},
+            "spec": {"resourceAttributes": asked | {"name": name}},
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         review = self._api.json(Request("POST", path, "asking for our permissions", body=body))

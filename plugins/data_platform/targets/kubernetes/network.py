@@ -1,0 +1,168 @@
+"""Who may call whom, from `depends_on` and endpoints: as pairs for people and tests, as NetworkPolicies for a cluster.
+
+Nothing else gets through: each namespace refuses what no rule allows, in both directions. Policies of Kubernetes only
+add up, so a site opens more with a policy of its own and changes none of these.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, NamedTuple
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import Stack
+from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.permissions import namespaces
+
+Object = dict[str, Any]
+
+#: Deploys and checks everything, so it calls everything; its task pods run the tools of the other components too.
+DEPLOYER, TASK = "airflow", "airflow/task"
+#: Its executors are pods of its own; the driver runs in a task pod. Their ports are chosen at each start.
+SPARK = "spark"
+#: Namespaces with this label (an ingress controller's, a gateway's) may open the pages that people look at.
+ENTRY, ENTRY_ALLOWED = "data-platform/entry", "allowed"
+_NAMESPACE = "kubernetes.io/metadata.name"
+_DNS_NAMESPACE, _DNS_PORT = "kube-system", 53
+
+
+class Call(NamedTuple):
+    """Pods of `caller` may connect to those of `callee`: a component, or one of its processes (airflow/task).
+
+    Attributes:
+        ports: where; none for all ports.
+    """
+
+    caller: str
+    callee: str
+    ports: tuple[int, ...]
+    reason: str
+
+
+def calls(stack: Stack) -> list[Call]:
+    """All that is allowed among the components, sorted."""
+    found = []
+    for name in stack.components:
+        found.append(Call(name, name, (), "members of one component"))
+        needed = stack.dependencies(name)
+        found += [Call(name, other, _ports(stack, other), "depends_on") for other in needed if _ports(stack, other)]
+        if (
+            DEPLOYER in stack.components
+            and name not in (DEPLOYER, *stack.dependencies(DEPLOYER))
+            and _ports(stack, name)
+        ):
+            found.append(Call(DEPLOYER, name, _ports(stack, name), "deploys and checks"))
+    if {SPARK, DEPLOYER} <= stack.components.keys():
+        found += [Call(one, two, (), "executors and driver") for one, two in ((SPARK, TASK), (TASK, SPARK))]
+    return sorted(set(found))
+
+
+def _ports(stack: Stack, name: str) -> tuple[int, ...]:
+    return tuple(sorted(spec.port for spec in stack.components[name].component.endpoints.values()))
+
+
+def speaks_to_api_server(stack: Stack, name: str) -> bool:
+    """Whether pods of a component call the API server of Kubernetes: it deploys, or its kubernetes.yaml says so."""
+    here = stack.components[name].kubernetes
+    return name == DEPLOYER or (here is not None and here.api_server)
+
+
+def policies(stack: Stack, api_server: str) -> list[Object]:
+    """All NetworkPolicies; those that refuse come last, so that applying them never cuts what is allowed.
+
+    Args:
+        stack: the platform.
+        api_server: ADDRESS:PORT of the API server as pods reach it; several with commas between.
+    """
+    allowed = calls(stack)
+    parties = sorted({party for call in allowed for party in (call.caller, call.callee)})
+    found = [_of_party(stack, party, allowed) for party in parties]
+    servers = [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp((port,))} for cidr, port in addresses(api_server)]
+    found += [
+        _policy(f"{name}-api-server", places.namespace(stack, name), _labels(name), egress=servers)
+        for name in sorted(stack.components)
+        if speaks_to_api_server(stack, name)
+    ]
+    dns = {
+        "to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE: _DNS_NAMESPACE}}}],
+        "ports": [{"protocol": protocol, "port": _DNS_PORT} for protocol in ("UDP", "TCP")],
+    }
+    found += [_policy("dns", name, {}, egress=[dns]) for name in namespaces(stack)]
+    return found + [_policy("default-deny", name, {}, ingress=[], egress=[]) for name in namespaces(stack)]
+
+
+def addresses(api_server: str) -> list[tuple[str, int]]:
+    """Address block and port of each instance of the API server.
+
+    Raises:
+        PlatformError: it is not ADDRESS:PORT.
+    """
+    found = []
+    for part in api_server.split(","):
+        host, _, port = part.strip().rpartition(":")
+        try:
+            address = ipaddress.ip_address(host.strip("[]"))
+            found.append((f"{address}/{address.max_prefixlen}", int(port)))
+        except ValueError:
+            raise PlatformError(
+                f"{part!r} is no address of the API server",
+                "give ADDRESS:PORT as numbers, as the EndpointSlice kubernetes in the namespace default has them",
+            ) from None
+    return sorted(found)
+
+
+def _of_party(stack: Stack, party: str, allowed: list[Call]) -> Object:
+    """All that pods of a party may do, and have done to them."""
+    ingress = [
+        {"from": [_peer(stack, call.caller)]} | ({"ports": _tcp(call.ports)} if call.ports else {})
+        for call in allowed
+        if call.callee == party
+    ]
+    egress = [
+        {"to": [_peer(stack, call.callee)]} | ({"ports": _tcp(call.ports)} if call.ports else {})
+        for call in allowed
+        if call.caller == party
+    ]
+    component = party.partition("/")[0]
+    endpoints = stack.components[component].component.endpoints.values() if party == component else ()
+    if pages := tuple(sorted(spec.port for spec in endpoints if spec.path)):
+        entry = {"namespaceSelector": {"matchLabels": {ENTRY: ENTRY_ALLOWED}}}
+        ingress.append({"from": [entry], "ports": _tcp(pages)})
+    return _policy(party.replace("/", "-"), places.namespace(stack, component), _labels(party), ingress, egress)
+
+
+def _peer(stack: Stack, party: str) -> Object:
+    where = places.namespace(stack, party.partition("/")[0])
+    return {
+        "namespaceSelector": {"matchLabels": {_NAMESPACE: where}},
+        "podSelector": {"matchLabels": _labels(party)},
+    }
+
+
+def _labels(party: str) -> dict[str, str]:
+    component, _, process = party.partition("/")
+    return {places.NAME: component} | ({places.COMPONENT: process} if process else {})
+
+
+def _tcp(ports: tuple[int, ...]) -> list[Object]:
+    return [{"protocol": "TCP", "port": port} for port in ports]
+
+
+def _policy(
+    name: str,
+    namespace: str,
+    labels: dict[str, str],
+    ingress: list[Object] | None = None,
+    egress: list[Object] | None = None,
+) -> Object:
+    """A policy about the pods with these labels; a direction that is None is none of its business."""
+    types = [word for word, rules in (("Ingress", ingress), ("Egress", egress)) if rules is not None]
+    spec: Object = {"podSelector": {"matchLabels": labels} if labels else {}, "policyTypes": types}
+    spec |= {"ingress": ingress} if ingress else {}
+    spec |= {"egress": egress} if egress else {}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": spec,
+    }
