@@ -30,23 +30,23 @@ class Facts(NamedTuple):
 
     Attributes:
         pods: of the component.
-        events: of the namespace; only those from `since` on count.
+        workloads: Deployments, StatefulSets and Jobs of the component.
+        events: of the namespace, those of other components too.
         claims: PersistentVolumeClaims of the component.
         classes: names of the StorageClasses.
         nodes: all nodes.
         logs: last lines of a container's log (of its last try, if it restarts), by (pod, container).
         release: state of its helm release, such as `deployed`; empty when there is none.
-        since: when the deploy began (ISO 8601, UTC): events are kept for an hour.
     """
 
     pods: Sequence[Object] = ()
+    workloads: Sequence[Object] = ()
     events: Sequence[Object] = ()
     claims: Sequence[Object] = ()
     classes: Sequence[str] = ()
     nodes: Sequence[Object] = ()
     logs: Mapping[tuple[str, str], str] = {}
     release: str = ""
-    since: str = ""
 
 
 class Fault(NamedTuple):
@@ -88,7 +88,6 @@ def of_helm(component: str, namespace: str, output: str) -> PlatformError:
 
 def faults(component: str, namespace: str, facts: Facts) -> list[Fault]:
     """All that is wrong, the most basic first, each once."""
-    facts = facts._replace(events=[event for event in facts.events if _time(event) >= facts.since])
     found = [
         *_of_nodes(facts),
         *_of_release(component, namespace, facts),
@@ -116,12 +115,24 @@ def _of_release(component: str, namespace: str, facts: Facts) -> Iterator[Fault]
 
 def _of_controllers(facts: Facts) -> Iterator[Fault]:
     """Pods that could not even be made: quota, limits, Pod Security, accounts."""
-    for event in facts.events:
-        if event.get("reason") == "FailedCreate":
-            message = str(event.get("message", ""))
+    for workload in facts.workloads:
+        who = f"{workload['kind']} {workload['metadata']['name']}"
+        if message := _not_made(workload, facts.events):
             problem, remedy = recognise(message, PODS) or (message, f"see {RUNBOOK}")
-            about = event["involvedObject"]
-            yield Fault(2, f"{about['kind']} {about['name']} gets no pod: {problem}", remedy)
+            yield Fault(2, f"{who} gets no pod: {problem}", remedy)
+
+
+def _not_made(workload: Object, events: Sequence[Object]) -> str:
+    """Why a workload's pods are not made; empty when they are. An event alone says nothing: it is kept for an hour."""
+    status, name = workload.get("status") or {}, workload["metadata"]["name"]
+    if workload["kind"] == "Deployment":
+        failed = _conditions(workload).get("ReplicaFailure", {})
+        return str(failed.get("message", "")) if failed.get("status") == "True" else ""
+    if workload["kind"] == "Job":
+        made = any(status.get(key) for key in ("active", "succeeded", "failed"))
+    else:
+        made = status.get("replicas", 0) >= workload["spec"].get("replicas", 1)
+    return "" if made else _last(events, workload["kind"], name, "FailedCreate")
 
 
 def _of_claim(claim: Object, namespace: str, facts: Facts) -> Iterator[Fault]:

@@ -19,8 +19,8 @@ from data_platform.targets.kubernetes.settings import Settings
 
 #: Cores that a container may take where its values do not say; the chart's own default.
 _CPU_LIMIT = 2.0
-#: Task pods at a time: no more than Airflow's parallelism.
-TASKS = {"small": 16, "production": 64}
+#: Pods of tasks and of tools at a time: a little more than Airflow's parallelism.
+TASKS = {"small": 10, "production": 64}
 #: Executors of Spark at a time.
 EXECUTORS = {"small": 2, "production": 8}
 #: A Java process outside of its heap.

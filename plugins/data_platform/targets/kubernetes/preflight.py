@@ -205,7 +205,7 @@ def _warnings(facts: Facts) -> Iterator[Finding]:
     for name, state in sorted(facts.pending.items()):
         yield Finding(
             f"the helm release {name} is {state}: a deploy was interrupted, or another one is running",
-            "its component's deploy rolls it back and tries again; make sure that no other deploy is running",
+            "make sure that no other deploy is running; the next one forgets the half-done revision and upgrades over it",
         )
 
 

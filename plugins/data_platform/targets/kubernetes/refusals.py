@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-HEALED = "run the deploy again: it rolls the release back by itself, then upgrades it"
+HEALED = "run the deploy again: it forgets the half-done revision and upgrades over what is there"
 _LESS = "lower requests or replicas in the values of this size; if the stack grew, deploy the guard rails again"
 
 

@@ -18,6 +18,7 @@ from data_platform.clients.commands import run
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import NOT_FOUND, UNKNOWN_KIND, ClusterError
 from data_platform.stack.errors import PlatformError
+from data_platform.targets.kubernetes.faults import of_helm
 
 Object = dict[str, Any]
 #: Label of Helm's own record that says what a release was made from. A label's value has at most 63 characters.
@@ -172,10 +173,13 @@ class Helm:
         how = ["--install", "--wait=hookOnly", "--server-side=true", "--force-conflicts", "--take-ownership"]
         kept = ["--history-max", _HISTORY, "--labels", f"{DIGEST_LABEL}={short(release.digest)}"]
         with release.files() as layers:
-            self._run(
-                ["upgrade", *release.place, *layers, *how, *kept, "--timeout", f"{self._seconds:.0f}s"],
-                f"installing release {release.name} in {release.namespace}",
-            )
+            try:
+                self._run(
+                    ["upgrade", *release.place, *layers, *how, *kept, "--timeout", f"{self._seconds:.0f}s"],
+                    f"installing release {release.name} in {release.namespace}",
+                )
+            except PlatformError as error:
+                raise of_helm(release.name, release.namespace, error.problem) from None
 
     def rollback(self, name: str, namespace: str, revision: int) -> None:
         """Bring an earlier revision back."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 from data_platform.checks.base import Deadline
@@ -10,14 +12,15 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import NOT_FOUND, ClusterError
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.faults import Facts, diagnose, is_final
+from data_platform.targets.kubernetes.faults import Facts, explain
 
 Object = dict[str, Any]
 _KINDS = ("Deployment", "StatefulSet")
 #: An image must be unpacked and a volume made before a process can even start.
 _START_SECONDS = 60.0
-#: The same fault seen this many times in a row is the reason of a rollout that does not go on.
-_PATIENCE = 5
+#: A fault that is there for so long is the reason of a rollout that does not go on.
+_FAULT_SECONDS = 60.0
+_LINES = 15
 
 
 class _NotReadyError(Exception):
@@ -94,35 +97,57 @@ def wait(cluster: Cluster, component: str, namespace: str, seconds: float) -> No
     """Return when all workloads of a component are rolled out.
 
     Raises:
-        PlatformError: they are not in time, or a fault is seen that time does not mend; it names the object.
+        PlatformError: they are not in time, or the same fault is there for a minute; it names the object.
     """
-    deadline, seen = Deadline(seconds + _START_SECONDS), 0
+    deadline, since = Deadline(seconds + _START_SECONDS), time.monotonic()
+    known = ""
 
     def look() -> None:
-        nonlocal seen
+        nonlocal known, since
         missing = unready(cluster, component, namespace)
         if not missing and workloads(cluster, component, namespace):
             return
-        fault = diagnose(facts(cluster, component, namespace))
-        seen = seen + 1 if fault is not None and is_final(fault) else 0
-        if fault is not None and seen >= _PATIENCE:
+        fault = why(cluster, component, namespace)
+        if fault is None or fault.problem != known:
+            known, since = fault.problem if fault else "", time.monotonic()
+        elif time.monotonic() - since > _FAULT_SECONDS:
             raise fault
         raise _NotReadyError("; ".join(missing) or "there is no workload yet")
 
     try:
         deadline.retry(look, on=_NotReadyError)
     except _NotReadyError as error:
-        fault = diagnose(facts(cluster, component, namespace))
-        raise fault or PlatformError(
+        raise why(cluster, component, namespace) or PlatformError(
             f"{component} takes no requests after {deadline.seconds:.0f} s: {error}\n"
             f"{logs(cluster, component, namespace, 25)}",
             f"python3 -m bootstrap logs {component}; when mended, run it again",
         ) from None
 
 
-def facts(cluster: Cluster, component: str, namespace: str) -> Facts:
-    """What `diagnose` needs to know."""
-    return Facts.read(cluster, component, namespace)
+def why(cluster: Cluster, component: str, namespace: str) -> PlatformError | None:
+    """What is known to be wrong with a component's pods; None when nothing is."""
+    chosen = f"{places.NAME}={component}"
+    pods = pods_of(cluster, component, namespace)
+    failing = [
+        (pod["metadata"]["name"], status["name"], status.get("restartCount", 0) > 0)
+        for pod in pods
+        for status in pod.get("status", {}).get("containerStatuses", [])
+        if not status.get("ready")
+    ]
+    said = {}
+    for pod, container, again in failing:
+        with suppress(ClusterError):
+            said[pod, container] = cluster.logs(pod, namespace, container=container, lines=_LINES, previous=again)
+    found = Facts(
+        pods=pods,
+        workloads=workloads(cluster, component, namespace),
+        events=cluster.list_objects("v1", "Event", namespace),
+        claims=cluster.list_objects("v1", "PersistentVolumeClaim", namespace, labels=chosen),
+        classes=[c["metadata"]["name"] for c in cluster.list_objects("storage.k8s.io/v1", "StorageClass")],
+        nodes=cluster.list_objects("v1", "Node"),
+        logs=said,
+    )
+    return explain(component, namespace, found)
 
 
 def ready_pod(cluster: Cluster, component: str, namespace: str) -> str:
