@@ -87,6 +87,9 @@ httpGet:
 {{- range $name, $volume := .own }}
 - {name: {{ $name }}, mountPath: {{ $volume.mountPath }}}
 {{- end }}
+{{- range $name, $secret := .secrets }}
+- {name: {{ $name }}, mountPath: {{ $secret.mountPath }}, readOnly: true}
+{{- end }}
 {{- end }}
 
 {{- define "platform.volumes" -}}
@@ -111,6 +114,10 @@ httpGet:
 - name: {{ $name }}
   persistentVolumeClaim:
     claimName: {{ $volume.existingClaim | default (printf "%s-%s" $.root.Values.component $name) }}
+{{- end }}
+{{- range $name, $secret := .secrets }}
+- name: {{ $name }}
+  secret: {secretName: {{ $secret.secretName }}, optional: true, defaultMode: 0440}
 {{- end }}
 {{- end }}
 

@@ -63,7 +63,7 @@ spec:
     spec:
       {{- include "platform.podBase" . | nindent 6 }}
       serviceAccountName: {{ $root.Values.component }}
-      automountServiceAccountToken: {{ $root.Values.serviceAccount.automount }}
+      automountServiceAccountToken: {{ and $root.Values.serviceAccount.automount $settings.apiServer }}
       terminationGracePeriodSeconds: {{ $settings.terminationGracePeriodSeconds | default (add $process.stopSeconds 2) }}
       {{- if and $many $settings.topologySpread }}
       topologySpreadConstraints:
@@ -92,8 +92,8 @@ spec:
           lifecycle: {{- toYaml . | nindent 12 }}
           {{- end }}
           resources: {{- include "platform.resources" (dict "own" $settings.resources "component" $root.Values.resources) | nindent 12 }}
-          volumeMounts: {{- include "platform.mounts" (dict "root" $root "shared" $shared "own" $settings.volumes) | nindent 12 }}
-      volumes: {{- include "platform.volumes" (dict "root" $root "shared" $shared "claimed" $settings.storage "scratch" $settings.scratch) | nindent 8 }}
+          volumeMounts: {{- include "platform.mounts" (dict "root" $root "shared" $shared "own" $settings.volumes "secrets" $settings.secrets) | nindent 12 }}
+      volumes: {{- include "platform.volumes" (dict "root" $root "shared" $shared "claimed" $settings.storage "scratch" $settings.scratch "secrets" $settings.secrets) | nindent 8 }}
 {{- end }}
 
 {{/* Ports of a process: all endpoints for the one that the component's Service stands for, and its own. YAML. */}}
