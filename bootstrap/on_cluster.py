@@ -14,6 +14,7 @@ from data_platform.clients import kubernetes
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack
+from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import guard_rails, places, preflight, releases
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
@@ -104,34 +105,17 @@ def prepare(state: State, arguments: argparse.Namespace, progress: Progress) -> 
     chosen = choose(state, arguments)
     stack = load_stack(ROOT, chosen["profile"], KUBERNETES)
     cluster = open_cluster(chosen)
-    chosen["api_server"] = api_server(cluster)
-    for warning in preflight.refuse(cluster, stack, chosen["size"], chosen["storage_class"]):
-        progress.say("cluster", f"[yellow]{warning}[/]")
+    chosen["api_server"] = preflight.api_server_address(cluster)
+    verdict = preflight.judge(stack, chosen["size"], preflight.read_facts(cluster, stack), chosen["storage_class"])
+    verdict.refuse()
+    for warning in verdict.warnings:
+        progress.say("cluster", f"[yellow]{warning.what}[/]; {warning.remedy}")
     chosen["images"] = _images(state, stack, cluster, chosen, progress)
     write_private(state.settings_file, json.dumps(chosen, indent=2) + "\n")
     target = open_target(chosen)
     for change in target.prepare():
         progress.say("namespaces", change)
     return target
-
-
-def api_server(cluster: Cluster) -> str:
-    """ADDRESS:PORT of the API server as pods reach it, all of them, with commas between."""
-    found = cluster.list_objects(
-        "discovery.k8s.io/v1", "EndpointSlice", "default", labels="kubernetes.io/service-name=kubernetes"
-    )
-    pairs = sorted(
-        {
-            f"{address}:{port['port']}"
-            for s in found
-            for e in s["endpoints"]
-            for address in e["addresses"]
-            for port in s["ports"]
-        }
-    )
-    if not pairs:
-        raise PlatformError("the cluster does not say where its API server is", "look at: kubectl get endpointslices")
-    return ",".join(pairs)
 
 
 def _images(state: State, stack: Stack, cluster: Cluster, chosen: dict[str, Any], progress: Progress) -> dict[str, str]:
@@ -149,9 +133,10 @@ def _images(state: State, stack: Stack, cluster: Cluster, chosen: dict[str, Any]
     return images.load(state, stack, cluster, progress)
 
 
-def write_credentials(state: State, target: KubernetesTarget) -> None:
+def write_credentials(state: State, target: Target) -> None:
     """The credentials of all components for the person who brought the platform up, 0600."""
-    write_private(state.credentials_file, json.dumps(target.all_credentials(), indent=2) + "\n")
+    found = {name: dict(known) for name in target.stack.components if (known := target.credentials(name))}
+    write_private(state.credentials_file, json.dumps(found, indent=2) + "\n")
 
 
 def remove(target: KubernetesTarget, purge: bool, progress: Progress) -> None:

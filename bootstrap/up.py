@@ -54,7 +54,7 @@ def up(arguments: argparse.Namespace) -> int:
         selected = target.stack.only(only)
         with closing(target):
             outcome = _bring_up(target, only, progress)
-            if not isinstance(target, LocalTarget):
+            if place == KUBERNETES:
                 on_cluster.write_credentials(state, target)
             first = [name for name, item in target.stack.components.items() if item.component.bootstrap]
             print_summary(target, state, sorted({*first, *selected}), time.monotonic() - started)

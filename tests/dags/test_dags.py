@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 ROOT = Path(__file__).resolve().parents[2]
-IDS = {"operations_tables", "pipelines_currencies", "pipelines_fx_rates", "stack_deploy", "stack_drift", "stack_health"}
+IDS = {
+    "operations_tables",
+    "pipelines_currencies",
+    "pipelines_fx_rates",
+    "stack_deploy",
+    "stack_drift",
+    "stack_health",
+    "stack_upgrade",
+}
 #: Who owns the DAGs of a room.
 OWNERS = {"operations": "platform-team", "pipelines": "data-engineers", "stack": "platform-team"}
+#: What all components stand on is made first.
+PREPARE = "prepare"
 VERBS = {"observe", "plan", "apply", "wait", "verify"}
 EVERY_DAG = pytest.mark.parametrize("dag_id", sorted(IDS))
 Parse = Callable[[Path], "DagBag"]
@@ -111,6 +121,8 @@ def test_what_changes_things_is_tried_again_and_a_report_is_not(bag: DagBag) -> 
         "stack_deploy": {1},
         "stack_drift": {0},
         "stack_health": {0},
+        # What fails there is rolled back.
+        "stack_upgrade": {0},
     }
 
 
@@ -127,7 +139,7 @@ def test_a_task_without_care_is_found() -> None:
 def test_deploy_has_one_group_of_the_same_verbs_for_each_component(bag: DagBag, stack: Stack) -> None:
     tasks = {task.task_id for task in bag.dags["stack_deploy"].tasks}
     wanted = {f"{name}.{verb}" for name in stack.components for verb in VERBS}
-    wanted |= {f"artifacts.{name}" for name in stack.components}
+    wanted |= {f"artifacts.{name}" for name in stack.components} | {PREPARE}
     assert tasks == wanted
 
 
@@ -135,9 +147,11 @@ def edges_between_components(dag: Any) -> dict[str, set[str]]:
     """Which components each component waits for, by the arrows of the DAG."""
     found: dict[str, set[str]] = {}
     for task in dag.tasks:
+        if task.task_id == PREPARE:
+            continue
         group = component_of(task.task_id)
         found.setdefault(group, set())
-        found[group] |= {component_of(upstream) for upstream in task.upstream_task_ids} - {group}
+        found[group] |= {component_of(upstream) for upstream in task.upstream_task_ids - {PREPARE}} - {group}
     return found
 
 
@@ -167,6 +181,12 @@ def test_an_arrow_too_many_or_too_few_is_found(stack: Stack) -> None:
     assert edges_between_components(dag) != fewer
 
 
+def test_nothing_is_looked_at_before_the_place_is_prepared(bag: DagBag, stack: Stack) -> None:
+    dag = bag.dags["stack_deploy"]
+    assert dag.get_task(PREPARE).upstream_task_ids == set()
+    assert dag.get_task(PREPARE).downstream_task_ids == {f"{name}.observe" for name in stack.components}
+
+
 def test_the_verbs_of_a_component_follow_each_other(bag: DagBag, stack: Stack) -> None:
     dag = bag.dags["stack_deploy"]
     for name in stack.components:
@@ -188,6 +208,7 @@ def test_downloads_and_builds_wait_for_no_other_component(bag: DagBag, stack: St
     dag = bag.dags["stack_deploy"]
     for name in stack.components:
         before = {task.task_id for task in dag.get_task(f"artifacts.{name}").get_flat_relatives(upstream=True)}
+        before.remove(PREPARE)
         assert {component_of(task_id) for task_id in before} == {name}
 
 
@@ -224,6 +245,7 @@ def test_drift_plans_every_component_and_reports_all_of_them(bag: DagBag, stack:
 def test_deploy_runs_when_asked_and_the_others_by_the_clock(bag: DagBag) -> None:
     schedules = {dag_id: dag.schedule for dag_id, dag in bag.dags.items()}
     assert schedules.pop("stack_deploy") is None
+    assert schedules.pop("stack_upgrade") is None
     assert len([schedules.pop(dag_id) for dag_id in IDS if dag_id.startswith("pipelines_")]) >= 2
     assert {dag_id: schedule.expression for dag_id, schedule in schedules.items()} == {  # type: ignore[union-attr]
         "stack_health": "0 * * * *",
@@ -307,3 +329,33 @@ def test_dag_files_are_thin() -> None:
     assert len(files) >= len(IDS)
     for path in files:
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 100, path
+
+
+def test_an_upgrade_checks_before_and_after_and_goes_back_when_one_of_its_steps_fails(bag: DagBag) -> None:
+    dag = bag.dags["stack_upgrade"]
+    arrows = {task.task_id: task.upstream_task_ids for task in dag.tasks}
+    assert arrows == {
+        "check_before": set(),
+        "roll_out": {"check_before"},
+        "check_after": {"roll_out"},
+        "roll_back": {"roll_out", "check_after"},
+    }
+    assert dag.get_task("roll_back").trigger_rule == "one_failed"
+    assert {task.trigger_rule for task in dag.tasks if task.task_id != "roll_back"} == {"all_success"}
+
+
+def test_tasks_with_tools_name_the_pod_that_has_them(bag: DagBag, stack: Stack) -> None:
+    dag = bag.dags["pipelines_fx_rates"]
+    pods = {
+        task.task_id: Path(task.executor_config["pod_template_file"]).stem for task in dag.tasks if task.executor_config
+    }
+    assert {pods[name] for name in pods if name.startswith("dbt.")} == {"dbt"}
+    rest = {name: pod for name, pod in pods.items() if not name.startswith("dbt.")}
+    assert rest == {
+        "load": "spark",
+        "validate_raw": "analysis",
+        "validate_marts": "analysis",
+        "page": "analysis",
+        "docs": "dbt",
+    }
+    assert set(pods.values()) <= {name for name, item in stack.components.items() if item.definition.tools}

@@ -14,6 +14,7 @@ from data_platform.operators.lifecycle import (
     FetchArtifactsOperator,
     ObserveComponentOperator,
     PlanComponentOperator,
+    PrepareTargetOperator,
     WaitComponentOperator,
 )
 from data_platform.stack.load import Stack
@@ -31,12 +32,13 @@ _FETCH_TIMEOUT = timedelta(hours=1)
 
 
 def deploy_groups(stack: Stack) -> None:
-    """Draw `observe → plan → apply → wait → verify` for each component, in the DAG of the context.
+    """Draw `prepare`, then `observe → plan → apply → wait → verify` for each component, in the DAG of the context.
 
     A component's `apply` comes after the `verify` of all that it depends on. Its downloads and builds
     (`artifacts.<component>`) wait for its own `plan` only.
     """
     verified: dict[str, Any] = {}
+    prepare = PrepareTargetOperator(task_id="prepare")
     with TaskGroup("artifacts", tooltip="Downloads and builds"):
         artifacts = {
             name: FetchArtifactsOperator(task_id=name, component=name, execution_timeout=_FETCH_TIMEOUT)
@@ -51,7 +53,7 @@ def deploy_groups(stack: Stack) -> None:
             verify = CheckComponentOperator(
                 task_id="verify", component=name, reason="deploy", trigger_rule=TriggerRule.NONE_FAILED
             )
-        observe >> plan >> [artifacts[name], apply, verify]
+        prepare >> observe >> plan >> [artifacts[name], apply, verify]
         artifacts[name] >> apply >> wait >> verify
         for needed in stack.dependencies(name):
             verified[needed] >> [apply, verify]

@@ -16,6 +16,7 @@ from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavi
 from cosmos.operators.local import DbtLocalBaseOperator
 
 from data_platform.datasets.dbt_docs import FOLDERS, PROJECT
+from data_platform.operators.pods import pod_of
 from data_platform.stack.errors import PlatformError
 
 #: Seconds between two looks at what the run says. The models' tasks wait in their own process: giving it back and
@@ -79,7 +80,7 @@ def dbt_group(dataset: str, group_id: str = "dbt", **arguments: Any) -> TaskGrou
             # Tables are named by `publish`, when readers can see them; here they would be named after the branch.
             emit_datasets=False,
         ),
-        operator_args={"poke_interval": _LOOK, "deferrable": False, **arguments},
+        operator_args={"poke_interval": _LOOK, "deferrable": False, "executor_config": pod_of("dbt"), **arguments},
     )
     for task in group.iter_tasks():
         if isinstance(task, DbtLocalBaseOperator):

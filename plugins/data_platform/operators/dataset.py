@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from data_platform.operators.pods import pod_of
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ class DatasetOperator(BaseOperator):
         seconds: deadline of what it does.
     """
 
+    #: Component whose tools the task runs; none where it only speaks to servers.
+    tools_of = ""
+
     def __init__(self, *, dataset: str, seconds: float = 300, **kwargs: Any) -> None:
+        if self.tools_of:
+            kwargs.setdefault("executor_config", pod_of(self.tools_of))
         super().__init__(**kwargs)
         self.dataset = dataset
         self.seconds = seconds

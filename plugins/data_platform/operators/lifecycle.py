@@ -54,6 +54,18 @@ def skip_during_deploy(context: Context) -> None:
         raise AirflowSkipException(f"a run of {DEPLOY} is going on; the next run of this one looks again")
 
 
+class PrepareTargetOperator(BaseOperator):
+    """Make what all components stand on: on Kubernetes the namespaces with their guard rails."""
+
+    def execute(self, context: Context) -> list[str]:
+        """What was changed."""
+        del context
+        changed = current().prepare()
+        for change in changed:
+            self.log.info("%s", change)
+        return changed
+
+
 class ObserveComponentOperator(ComponentOperator):
     """Look at what is wanted and what is there; changes nothing.
 

@@ -26,6 +26,8 @@ class OpenAuditOperator(DatasetOperator):
 class LoadFilesOperator(DatasetOperator):
     """Load the run's files into the raw tables of the branch, by the dataset's Spark job."""
 
+    tools_of = "spark"
+
     def execute(self, context: Context) -> dict[str, Any]:
         """What the job did."""
         from data_platform.datasets.audit import branch_of
@@ -52,6 +54,8 @@ class ValidateTablesOperator(DatasetOperator):
     Args:
         suite: which expectations of the dataset.
     """
+
+    tools_of = "analysis"
 
     def __init__(self, *, suite: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)

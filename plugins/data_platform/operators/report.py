@@ -35,6 +35,7 @@ class DrawPageOperator(DatasetOperator):
 
     operator_extra_links = (ReportLink(),)
     page = "index.html"
+    tools_of = "analysis"
 
     def execute(self, context: Context) -> str:
         """The page's key in the bucket `reports`."""
@@ -49,6 +50,7 @@ class BuildDocsOperator(DatasetOperator):
 
     operator_extra_links = (ReportLink(),)
     page = "dbt/index.html"
+    tools_of = "dbt"
 
     def execute(self, context: Context) -> str:
         """The documentation's key in the bucket `reports`."""

@@ -38,6 +38,16 @@ class Target(Protocol):
     def apply(self, component: str, steps: Sequence[Step]) -> None:
         """Carry out the other steps, in their order; each may be repeated safely."""
 
+    def revision(self, component: str) -> str:
+        """What `restore` would bring back: the component's definition as it is deployed now; empty when it is not."""
+
+    def restore(self, component: str, revision: str) -> None:
+        """Bring an earlier definition of a component back, as far as the target keeps them.
+
+        Raises:
+            PlatformError: it keeps none; the remedy says what to do instead.
+        """
+
     def wait(self, component: str) -> None:
         """Return when all processes of the component take requests; raise with the reason otherwise."""
 

@@ -205,7 +205,7 @@ def _warnings(facts: Facts) -> Iterator[Finding]:
     for name, state in sorted(facts.pending.items()):
         yield Finding(
             f"the helm release {name} is {state}: a deploy was interrupted, or another one is running",
-            "make sure that no other deploy is running; the next one forgets the half-done revision and upgrades over it",
+            "make sure that no other deploy is running; the next one forgets the half-done revision and goes on",
         )
 
 

@@ -19,7 +19,7 @@ from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import provision
-from data_platform.targets.kubernetes import credentials, places, pods, releases, rollout, tools
+from data_platform.targets.kubernetes import credentials, guard_rails, places, pods, releases, rollout, tools
 from data_platform.targets.kubernetes.definition import (
     Content,
     chart_values,
@@ -30,7 +30,6 @@ from data_platform.targets.kubernetes.definition import (
     etc_secret,
     secret_object,
 )
-from data_platform.targets.kubernetes.guard_rails import guard_rails
 from data_platform.targets.kubernetes.landing import Landing
 from data_platform.targets.kubernetes.settings import Settings
 
@@ -225,7 +224,9 @@ class KubernetesTarget:
     def prepare(self) -> list[str]:
         """See `Target`: the namespaces with their guard rails. Objects that differed are named."""
         changed = []
-        for wanted in guard_rails(self.stack, self.settings.size, self.settings.api_server):
+        rails = guard_rails.guard_rails(self.stack, self.settings.size, self.settings.api_server)
+        # What gives permissions is the bootstrap's to say.
+        for wanted in guard_rails.inside(rails) if self.inside else rails:
             meta = wanted["metadata"]
             before = self.cluster.get(wanted["apiVersion"], wanted["kind"], meta["name"], meta.get("namespace", ""))
             after = self.cluster.server_side_apply(wanted)
@@ -279,6 +280,19 @@ class KubernetesTarget:
         if record is not None and record.is_pending:
             print(releases.heal(self.cluster, record, item.name, here), flush=True)
         self.helm.upgrade(self._release(item))
+
+    def revision(self, component: str) -> str:
+        """See `Target`: Helm's number of the release, if it is deployed."""
+        item = self._item(component)
+        record = releases.newest(self.cluster, item.name, self._namespace(item.name))
+        return str(record.revision) if record is not None and record.status == "deployed" else ""
+
+    def restore(self, component: str, revision: str) -> None:
+        """See `Target`. Helm keeps the last revisions; Secrets are not part of them."""
+        item = self._item(component)
+        if not revision:
+            raise PlatformError(f"no revision of {item.name} was deployed before", "mend it, then run stack_deploy")
+        self.helm.rollback(item.name, self._namespace(item.name), int(revision))
 
     # --- wait, tools, logs ----------------------------------------------------------------------------------------
 
@@ -354,11 +368,6 @@ class KubernetesTarget:
         """See `Target`."""
         item = self._item(component)
         return rollout.logs(self.cluster, item.name, self._namespace(item.name), lines)
-
-    def all_credentials(self) -> dict[str, dict[str, str]]:
-        """Credentials of all components, for the file that a person reads."""
-        found = {name: dict(credentials.read(self.cluster, self.stack, name)) for name in self.stack.components}
-        return {name: known for name, known in found.items() if known}
 
 
 def _has_release(item: Loaded) -> bool:

@@ -21,8 +21,13 @@ from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Artifact
-from data_platform.targets.local.render import render
+from data_platform.targets.render import render
 
+#: Time of all files of artifacts and images: 2026-01-01. Java compares the time of a jar with what an archive of
+#: classes remembers of it, so it must be the same here and in an image, and whenever either was made.
+EPOCH = 1_767_225_600
+#: Part of every digest: what is made in another way than before is made again.
+_FORMAT = "2"
 _BUILD_SECONDS = 3600.0
 _CHUNK = 1 << 20
 
@@ -77,12 +82,26 @@ def place(stack: Stack, component: str, cache: Path) -> dict[str, Placed]:
     item = stack.components[component]
     specs = {name: (stack.toolchains[name], stack.root / "stack") for name in item.definition.toolchains}
     specs |= {name: (spec, item.folder) for name, spec in item.definition.artifacts.items()}
+    return place_all(specs, stack.root, item.folder / "local.yaml", cache)
+
+
+def place_all(specs: Mapping[str, tuple[Artifact, Path]], root: Path, where: Path, cache: Path) -> dict[str, Placed]:
+    """Artifacts by name, each with the folder that its sources lie in.
+
+    Args:
+        specs: what they are, and the folder that `source` is in.
+        root: the checkout.
+        where: the file that describes them, for messages.
+        cache: the per-user cache.
+
+    Raises:
+        PlatformError: see `place`.
+    """
     placed: dict[str, Placed] = {}
 
     def add(name: str, asking: tuple[str, ...]) -> Placed:
         if name in placed:
             return placed[name]
-        where = item.folder / "local.yaml"
         if name not in specs:
             raise PlatformError(
                 f"{where}: {asking[-1]} needs {name!r}, which is no artifact", f"use one of {', '.join(specs)}"
@@ -94,11 +113,12 @@ def place(stack: Stack, component: str, cache: Path) -> dict[str, Placed]:
             )
         spec, folder = specs[name]
         if spec.environment:
-            folder = stack.root
+            folder = root
         needs = tuple(add(needed, (*asking, name)) for needed in spec.needs)
         digest = digest_of(
+            _FORMAT,
             json.dumps(spec.model_dump(mode="json"), sort_keys=True),
-            *_inputs(stack.root, spec, folder),
+            *_inputs(root, spec, folder),
             *(n.digest for n in needs),
         )
         placed[name] = Placed(name, spec, folder, digest, cache / "artifacts" / f"{name}-{digest[:16]}", needs)
@@ -148,8 +168,19 @@ def fetch(artifact: Placed, bindings: Mapping[str, str], cache: Path) -> None:
             content = Path(partial) / "content"
             content.mkdir()
             _make(artifact, content, bindings, cache)
+            _settle(content)
             content.chmod(0o755)
             content.rename(artifact.folder)
+
+
+def _settle(folder: Path) -> None:
+    """Give all files the same time, before another artifact is made from them.
+
+    Not Python files: uv shares them with other environments, whose compiled modules remember their time.
+    """
+    for path in folder.rglob("*"):
+        if path.suffix != ".py" and not path.is_symlink():
+            os.utime(path, (EPOCH, EPOCH))
 
 
 def _make(artifact: Placed, folder: Path, bindings: Mapping[str, str], cache: Path) -> None:

@@ -293,6 +293,18 @@ class LocalTarget:
         write_program(program, process, self._launch(item, step.name, process, values), self.state)
         self._supervisor.start(program)
 
+    def revision(self, component: str) -> str:
+        """See `Target`: digest of the definition of its processes; earlier ones are in git, not here."""
+        records = sorted((self.state.run / "started").glob(f"{component}.*.json"))
+        return " ".join(str(read_json(record).get("digest", ""))[:12] for record in records)
+
+    def restore(self, component: str, revision: str) -> None:
+        """See `Target`."""
+        raise PlatformError(
+            f"earlier definitions of {component} (such as {revision or 'none'}) are not kept on this target",
+            "check the earlier commit out and run: python3 -m bootstrap up",
+        )
+
     # --- wait, tools, logs ----------------------------------------------------------------------------------------
 
     def wait(self, component: str) -> None:
