@@ -50,6 +50,11 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("--conf", default="{}", metavar="JSON", help="parameters of the run")
     down = verb("down", "stop the platform")
     down.add_argument("--purge", action="store_true", help="remove its data and secrets too")
+    cluster = verb("cluster", "a Kubernetes with one node on this machine, for tests and labs")
+    cluster.add_argument("action", choices=["up", "down", "status"], help="down removes all that it holds, too")
+    cluster.add_argument(
+        "--level", choices=["api", "full"], default="full", help="api: requests only, in seconds; full: pods too"
+    )
     test = verb("test", "run the tests")
     test.add_argument("rooms", nargs="*", metavar="ROOM", help=f"some of {', '.join(TEST_ROOMS)} (default: all)")
     return parser

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from bootstrap import doctor, ingest, report, runs, testing, up
+from bootstrap.cluster import lifecycle
 from data_platform.stack.errors import PlatformError
 
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -19,6 +20,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "ingest": ingest.ingest,
     "run": runs.run,
     "down": up.down,
+    "cluster": lifecycle.cluster,
     "test": testing.test,
 }
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,11 +47,15 @@ class _StillThereError(Exception):
     """Something that is to end has not ended."""
 
 
-def ensure(state: State) -> None:
+def ensure(state: State, start: Callable[[Path], None] = start_daemon) -> None:
     """Have a supervisor for this state folder: the one that answers, or a new one.
 
     A supervisor that was killed leaves its servers running without care; they are ended first, each with its own stop
     signal, and the new supervisor starts them again.
+
+    Args:
+        state: the state folder.
+        start: starts a supervisor with a configuration file.
     """
     configuration = _write_configuration(state)
     if state.socket.exists() and Supervisor(state.socket).is_up():
@@ -67,7 +72,7 @@ def ensure(state: State) -> None:
     if state.socket.parent != state.run:
         _refuse_others_folder(state.socket.parent)
     state.socket.unlink(missing_ok=True)
-    start_daemon(configuration)
+    start(configuration)
 
     def look() -> None:
         if not Supervisor(state.socket).is_up():
