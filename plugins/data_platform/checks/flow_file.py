@@ -1,4 +1,4 @@
-"""A flow file is made in NiFi and its content is read back out of a queue."""
+"""A flow file is made in NiFi, on every node of a cluster, and its content is read back out of a queue."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
     Groups that earlier runs left behind because they were killed are removed too.
     """
-    from data_platform.clients.nifi import NiFi
+    from data_platform.clients.nifi import FlowFile, NiFi
 
     address = platform.address(params.component, params.endpoint)
     token = uuid.uuid4().hex
@@ -38,6 +38,10 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
         left = [group for group in nifi.groups() if _is_left_behind(group.name, time.time() - deadline.seconds)]
         for group in left:
             nifi.delete_group(group.id)
+        nodes = nifi.nodes()
+        if away := [f"{node} is {state}" for node, state in sorted(nodes.items()) if state != "CONNECTED"]:
+            raise CheckFailed(f"not all nodes are there: {', '.join(away)}")
+        wanted = len(nodes) or 1
         scratch = nifi.create_group(f"{SCRATCH}{time.time():.0f}-{token}")
         try:
             source = nifi.create_processor(scratch.id, _SOURCE, {"generate-ff-custom-text": token}, schedule="1 day")
@@ -46,19 +50,22 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
             queue = nifi.connect(scratch.id, source, "success", target)
             nifi.run(source, "RUN_ONCE")
 
-            def look() -> list[str]:
-                if found := nifi.queued(queue):
+            def look() -> list[FlowFile]:
+                if len(found := nifi.queued(queue)) >= wanted:
                     return found
-                raise CheckFailed("the processor was run, but its queue stays empty")
+                raise CheckFailed(
+                    f"the processor was run, but its queue stays empty on {wanted - len(found)} of {wanted} node(s)"
+                )
 
             flow_files = deadline.retry(look, on=CheckFailed)
             contents = [nifi.content(queue, flow_file).decode(errors="replace") for flow_file in flow_files]
         finally:
             nifi.delete_group(scratch.id)
-    if contents != [token]:
-        raise CheckFailed(f"wanted one flow file with {token}, found {contents}")
+    if contents != [token] * wanted or len({flow_file.node for flow_file in flow_files}) != wanted:
+        raise CheckFailed(f"wanted one flow file with {token} from each of {wanted} node(s), found {contents}")
     also = f"; removed {len(left)} group(s) of earlier runs" if left else ""
-    return f"one flow file with {token[:8]}… made, queued and read back, group removed{also}"
+    where = f" on each of {wanted} nodes" if nodes else ""
+    return f"one flow file with {token[:8]}… made{where}, queued and read back, group removed{also}"
 
 
 def _is_left_behind(name: str, started_before: float) -> bool:

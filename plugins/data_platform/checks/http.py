@@ -11,6 +11,8 @@ from data_platform.checks.base import Address, CheckFailed, Deadline, KindParams
 
 #: Seconds for a connection that should be refused at once; one that a firewall swallows takes them all.
 _REFUSAL_SECONDS = 2.0
+#: Ends the names of Services of Kubernetes. A server there listens for other pods; NetworkPolicies guard it.
+_CLUSTER = ".svc.cluster.local"
 
 
 class Params(KindParams):
@@ -21,7 +23,10 @@ class Params(KindParams):
     path: str = Field("/", pattern="^/", description="Path and query of the page.")
     status: int = Field(200, ge=100, le=599, description="HTTP status that it must answer with.")
     contains: str = Field("", description="Text that the page must contain.")
-    loopback_only: bool = Field(False, description="Whether no other address of this machine may take a connection.")
+    loopback_only: bool = Field(
+        False,
+        description="Whether no other address of this machine may take a connection (inside a cluster: not tried).",
+    )
 
 
 def other_addresses() -> list[str]:
@@ -58,6 +63,8 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
 def _refused_elsewhere(address: Address) -> str:
     """Evidence that only loopback addresses take connections; CheckFailed when another one does."""
+    if address.host.endswith(_CLUSTER):
+        return "a name inside the cluster; NetworkPolicies say who else may come"
     if address.host != "localhost" and not ipaddress.ip_address(address.host).is_loopback:
         raise CheckFailed(f"it listens on {address.host}, which is no loopback address")
     others = other_addresses()

@@ -58,6 +58,15 @@ class Status(NamedTuple):
 
     processors: list[Processor]
     queues: list[Queue]
+    #: Nodes whose parts are in it; a NiFi on its own is one. One that does not answer is left out without a word.
+    nodes: int = 1
+
+
+class FlowFile(NamedTuple):
+    """A flow file in a queue, and the node of a cluster that holds it."""
+
+    id: str
+    node: str | None = None
 
 
 class Bulletin(NamedTuple):
@@ -117,6 +126,13 @@ class NiFi:
     ) -> None:
         """Close its connections."""
         self._http.close()
+
+    def nodes(self) -> dict[str, str]:
+        """State of each node by its address (CONNECTED, DISCONNECTED, …); empty for a NiFi on its own."""
+        if not self._json("GET", "/flow/cluster/summary")["clusterSummary"]["clustered"]:
+            return {}
+        found = self._json("GET", "/controller/cluster")["cluster"]["nodes"]
+        return {node["address"]: node["status"] for node in found}
 
     def groups(self, parent: str = ROOT) -> list[Group]:
         """Process groups directly in a group."""
@@ -204,13 +220,15 @@ class NiFi:
             )
 
     def status(self, group: str) -> Status:
-        """Processors and queues of a group, as they are now."""
-        found = self._json("GET", f"/flow/process-groups/{group}/status")["processGroupStatus"]["aggregateSnapshot"]
+        """Processors and queues of a group, as they are now, on all nodes that answer."""
+        whole = self._json("GET", f"/flow/process-groups/{group}/status?nodewise=true")["processGroupStatus"]
+        found = whole["aggregateSnapshot"]
         processors = [item["processorStatusSnapshot"] for item in found["processorStatusSnapshots"]]
         queues = [item["connectionStatusSnapshot"] for item in found["connectionStatusSnapshots"]]
         return Status(
             [Processor(p["id"], p["name"], p["runStatus"].upper(), p["activeThreadCount"]) for p in processors],
             [Queue(q["id"], q["sourceName"], q["destinationName"], q["flowFilesQueued"]) for q in queues],
+            len(whole.get("nodeSnapshots") or ("on its own",)),
         )
 
     def bulletins(self, group: str) -> list[Bulletin]:
@@ -314,14 +332,15 @@ class NiFi:
         revision = self._json("GET", f"/processors/{processor}")["revision"]
         self._json("PUT", f"/processors/{processor}/run-status", {"revision": revision, "state": state})
 
-    def queued(self, connection: str) -> list[str]:
-        """Ids of the flow files in a connection's queue; the first hundred, by NiFi's own limit."""
+    def queued(self, connection: str) -> list[FlowFile]:
+        """The flow files in a connection's queue; the first hundred, by NiFi's own limit."""
         listing = self._in_background(f"/flowfile-queues/{connection}/listing-requests", "listingRequest")
-        return [str(summary["uuid"]) for summary in listing["flowFileSummaries"]]
+        return [FlowFile(found["uuid"], found.get("clusterNodeId")) for found in listing["flowFileSummaries"]]
 
-    def content(self, connection: str, flow_file: str) -> bytes:
+    def content(self, connection: str, flow_file: FlowFile) -> bytes:
         """Content of a flow file in a queue."""
-        return self._send("GET", f"/flowfile-queues/{connection}/flowfiles/{flow_file}/content").content
+        at = f"?clusterNodeId={flow_file.node}" if flow_file.node else ""
+        return self._send("GET", f"/flowfile-queues/{connection}/flowfiles/{flow_file.id}/content{at}").content
 
     def _create(self, path: str, component: Mapping[str, Any]) -> dict[str, Any]:
         return self._json("POST", path, {"revision": {"version": 0}, "component": component})

@@ -78,11 +78,11 @@ def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, dead
     )  # fmt: skip
     try:
         with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
-            seen = deadline.retry(lambda: _observe(nifi, flow), on=httpx.TransportError)
+            seen = deadline.retry(lambda: _observe(nifi, flow), on=(httpx.TransportError, _NotYetError))
             decision = flow_definition.decide(flow, seen)
             if not decision.nothing:
                 _Deployment(target, nifi, flow, deadline).act(seen, decision)
-    except (NiFiError, httpx.HTTPError) as error:
+    except (NiFiError, httpx.HTTPError, _NotYetError) as error:
         raise PlatformError(
             f"the flow of {dataset} could not be deployed: {error}",
             "see NiFi's page and log, then deploy again: a deployment may be repeated safely",
@@ -108,7 +108,7 @@ def export_flow(target: Target, dataset: str, deadline: Deadline) -> Path:
 def await_landed(target: Target, dataset: str, deadline: Deadline) -> None:
     """Return when the landing folder is empty and the flow has nothing left to do.
 
-    A NiFi that is away for a while is waited for. What waits to be fetched is not.
+    A NiFi, or a node of it, that is away for a while is waited for. What waits to be fetched is not.
 
     Raises:
         PlatformError: files are still there at the deadline; the message names them and what NiFi complains of.
@@ -119,7 +119,7 @@ def await_landed(target: Target, dataset: str, deadline: Deadline) -> None:
             if landing := target.landing_files(dataset):
                 raise _NotYetError(f"in the landing folder: {', '.join(landing)}")
             with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
-                status = nifi.status(_existing(nifi, dataset).id)
+                status = _whole_status(nifi, _existing(nifi, dataset).id)
             if busy := _busy(status):
                 raise _NotYetError(f"in the flow: {busy}")
 
@@ -181,11 +181,27 @@ def _existing(nifi: NiFi, dataset: str) -> Group:
     return group
 
 
+def _all_nodes(nifi: NiFi) -> int:
+    """Number of nodes, when all of them are connected: what one holds that is away is neither seen nor changed."""
+    nodes = nifi.nodes()
+    if away := [f"{node} is {state}" for node, state in sorted(nodes.items()) if state != "CONNECTED"]:
+        raise _NotYetError(f"not all nodes of NiFi are there: {', '.join(away)}")
+    return len(nodes) or 1
+
+
+def _whole_status(nifi: NiFi, group: str) -> Status:
+    status, nodes = nifi.status(group), _all_nodes(nifi)
+    if status.nodes < nodes:
+        raise _NotYetError(f"{nodes - status.nodes} of the {nodes} nodes of NiFi did not answer")
+    return status
+
+
 def _observe(nifi: NiFi, flow: Wanted) -> Seen:
     group = _group(nifi, flow.dataset)
     if group is None:
+        _all_nodes(nifi)
         return Seen()
-    exported, status = nifi.download(group.id), nifi.status(group.id)
+    exported, status = nifi.download(group.id), _whole_status(nifi, group.id)
     context = nifi.parameters(flow.dataset)
     return Seen(
         group=group.id,

@@ -11,7 +11,7 @@ import pytest
 from data_platform.checks.base import Address, CheckFailed, Deadline, ToolResult
 from data_platform.checks.flow_file import SCRATCH, Params, check
 from data_platform.clients import nifi as client
-from data_platform.clients.nifi import Group, NiFiError
+from data_platform.clients.nifi import FlowFile, Group, NiFiError
 
 
 class Place:
@@ -38,6 +38,7 @@ class FakeNiFi:
         self.looks_until_queued = 0
         self.fails_at = ""
         self.ran: list[tuple[str, str]] = []
+        self.states: dict[str, str] = {}
 
     def __call__(self, url: str, seconds: float) -> Self:
         assert url == "http://127.0.0.1:1"
@@ -51,6 +52,9 @@ class FakeNiFi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
+
+    def nodes(self) -> dict[str, str]:
+        return self.states
 
     def groups(self) -> list[Group]:
         return list(self.there)
@@ -77,14 +81,16 @@ class FakeNiFi:
     def run(self, processor: str, state: str) -> None:
         self.ran.append((processor, state))
 
-    def queued(self, connection: str) -> list[str]:
+    def queued(self, connection: str) -> list[FlowFile]:
         assert connection == "GenerateFlowFile success ReplaceText"
         self.looks_until_queued -= 1
-        return [] if self.looks_until_queued >= 0 else [str(n) for n in range(self.flow_files)]
+        nodes = list(self.states) or [None]
+        made = [FlowFile(str(n), nodes[n % len(nodes)]) for n in range(self.flow_files)]
+        return [] if self.looks_until_queued >= 0 else made
 
-    def content(self, connection: str, flow_file: str) -> bytes:
+    def content(self, connection: str, flow_file: FlowFile) -> bytes:
         assert connection == "GenerateFlowFile success ReplaceText"
-        assert flow_file in map(str, range(self.flow_files))
+        assert flow_file.id in map(str, range(self.flow_files))
         return self.text.encode()
 
 
@@ -118,6 +124,26 @@ def test_two_flow_files_fail(nifi: FakeNiFi) -> None:
     nifi.flow_files = 2
     with pytest.raises(CheckFailed, match="wanted one flow file"):
         run()
+
+
+def test_every_node_of_a_cluster_makes_one(nifi: FakeNiFi) -> None:
+    nifi.states = {"nifi-0": "CONNECTED", "nifi-1": "CONNECTED"}
+    nifi.flow_files = 2
+    assert "… made on each of 2 nodes, queued" in run()
+
+
+def test_a_cluster_in_which_one_node_makes_none_fails(nifi: FakeNiFi) -> None:
+    nifi.states = {"nifi-0": "CONNECTED", "nifi-1": "CONNECTED"}
+    with pytest.raises(CheckFailed, match="stays empty on 1 of 2"):
+        check(Params.model_validate({"component": "nifi"}), Place(), Deadline(0.2))
+    assert nifi.there == []
+
+
+def test_a_node_that_is_away_fails_and_is_named(nifi: FakeNiFi) -> None:
+    nifi.states = {"nifi-0": "CONNECTED", "nifi-1": "DISCONNECTED"}
+    with pytest.raises(CheckFailed, match="nifi-1 is DISCONNECTED"):
+        run()
+    assert nifi.there == []
 
 
 def test_a_queue_that_stays_empty_fails_at_the_deadline(nifi: FakeNiFi) -> None:

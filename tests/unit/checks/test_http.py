@@ -127,6 +127,12 @@ def test_a_server_that_is_addressed_elsewhere_fails(serve: Serve) -> None:
         run(OTHER, loopback_only=True)
 
 
+@pytest.mark.usefixtures("addresses")
+def test_a_service_of_a_cluster_is_guarded_by_its_policies(serve: Serve) -> None:
+    serve(open_server)
+    assert run("nifi.data-platform-integration.svc.cluster.local", loopback_only=True).endswith("who else may come")
+
+
 def test_a_machine_without_other_addresses_says_that_nothing_was_tried(serve: Serve, addresses: list[str]) -> None:
     addresses.clear()
     serve(loopback_server)

@@ -7,7 +7,7 @@ import json
 import httpx
 import pytest
 
-from data_platform.clients.nifi import Bulletin, Group, NiFi, NiFiError, Parameter, Processor, Queue, Status
+from data_platform.clients.nifi import Bulletin, FlowFile, Group, NiFi, NiFiError, Parameter, Processor, Queue, Status
 
 
 class Api:
@@ -93,15 +93,39 @@ def listing(*, finished: bool, **more: object) -> httpx.Response:
 
 
 def test_a_queue_is_listed_once_nifi_has_finished_and_the_request_is_removed() -> None:
-    done = listing(finished=True, flowFileSummaries=[{"uuid": "f1"}, {"uuid": "f2"}])
+    done = listing(finished=True, flowFileSummaries=[{"uuid": "f1"}, {"uuid": "f2", "clusterNodeId": "n2"}])
     api = Api({
         f"POST {QUEUE}": [listing(finished=False)],
         f"GET {QUEUE}/l": [listing(finished=False), done],
         f"DELETE {QUEUE}/l": [ok({})],
     })  # fmt: skip
     with api.session() as nifi:
-        assert nifi.queued("q") == ["f1", "f2"]
+        assert nifi.queued("q") == [FlowFile("f1"), FlowFile("f2", "n2")]
     assert [key for key, _ in api.asked] == [f"POST {QUEUE}", f"GET {QUEUE}/l", f"GET {QUEUE}/l", f"DELETE {QUEUE}/l"]
+
+
+def test_content_is_asked_for_at_the_node_that_holds_it() -> None:
+    place = "GET /flowfile-queues/q/flowfiles/f/content"
+    api = Api({place: [httpx.Response(200, content=b"a"), httpx.Response(200, content=b"b")]})
+    with api.session() as nifi:
+        assert nifi.content("q", FlowFile("f")) == b"a"
+        assert nifi.content("q", FlowFile("f", "n2")) == b"b"
+    assert api.asked == [(place, {}), (place, {"clusterNodeId": "n2"})]
+
+
+def test_a_nifi_on_its_own_has_no_nodes() -> None:
+    with Api({"GET /flow/cluster/summary": [ok({"clusterSummary": {"clustered": False}})]}).session() as nifi:
+        assert nifi.nodes() == {}
+
+
+def test_nodes_are_told_with_their_states() -> None:
+    nodes = [{"address": "nifi-0", "status": "CONNECTED"}, {"address": "nifi-1", "status": "DISCONNECTED"}]
+    api = Api({
+        "GET /flow/cluster/summary": [ok({"clusterSummary": {"clustered": True}})],
+        "GET /controller/cluster": [ok({"cluster": {"nodes": nodes}})],
+    })  # fmt: skip
+    with api.session() as nifi:
+        assert nifi.nodes() == {"nifi-0": "CONNECTED", "nifi-1": "DISCONNECTED"}
 
 
 def test_a_listing_that_never_finishes_ends_at_the_deadline_and_is_removed() -> None:
@@ -205,7 +229,7 @@ def test_a_replacement_that_nifi_gives_up_is_an_error() -> None:
         nifi.replace("g", {})
 
 
-def status(*processors: tuple[str, str, int]) -> httpx.Response:
+def status(*processors: tuple[str, str, int], nodes: int = 0) -> httpx.Response:
     queue = {"id": "q", "sourceName": "a", "destinationName": "b", "flowFilesQueued": 2}
     found = {
         "processorStatusSnapshots": [
@@ -214,12 +238,20 @@ def status(*processors: tuple[str, str, int]) -> httpx.Response:
         ],
         "connectionStatusSnapshots": [{"connectionStatusSnapshot": queue}],
     }
-    return ok({"processGroupStatus": {"aggregateSnapshot": found}})
+    parts = {"nodeSnapshots": [{}] * nodes} if nodes else {}
+    return ok({"processGroupStatus": {"aggregateSnapshot": found, **parts}})
 
 
 def test_the_status_of_a_group_has_its_processors_and_queues() -> None:
     with Api({"GET /flow/process-groups/g/status": [status(("p", "Running", 1))]}).session() as nifi:
         assert nifi.status("g") == Status([Processor("p", "p", "RUNNING", 1)], [Queue("q", "a", "b", 2)])
+
+
+def test_the_status_of_a_group_says_how_many_nodes_told_theirs() -> None:
+    api = Api({"GET /flow/process-groups/g/status": [status(("p", "Running", 1), nodes=2)]})
+    with api.session() as nifi:
+        assert nifi.status("g").nodes == 2
+    assert api.asked == [("GET /flow/process-groups/g/status", {"nodewise": "true"})]
 
 
 def test_a_group_has_stopped_when_no_processor_has_a_task() -> None:

@@ -255,6 +255,12 @@ class FakeNiFi:
         self.told: list[Bulletin] = []
         self.done: list[str] = []
         self.written = False
+        #: State of each node at each look; the last one stays. And how many of them tell their status.
+        self.nodes_seen: list[dict[str, str]] = [{}]
+        self.answering = 1
+
+    def nodes(self) -> dict[str, str]:
+        return self.nodes_seen.pop(0) if len(self.nodes_seen) > 1 else self.nodes_seen[0]
 
     def __enter__(self) -> Self:
         return self
@@ -299,7 +305,7 @@ class FakeNiFi:
     def status(self, group: str) -> Status:
         assert group == "g"
         found = [Processor(f"i-{p['identifier']}", p["name"], self.states[p["name"]], 0) for p in self._processors()]
-        return Status(found, self.queues)
+        return Status(found, self.queues, self.answering)
 
     def _processors(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.flow["flowContents"]["processors"]
@@ -451,6 +457,40 @@ def test_all_has_landed_when_nothing_is_left(target: FakeTarget) -> None:
     deploy(target)
     target.nifi.queues = [Queue("1", "a", "Fetch: ask the address", 1)]
     landed(target)
+
+
+CONNECTED = {"nifi-0": "CONNECTED", "nifi-1": "CONNECTED"}
+AWAY = {"nifi-0": "CONNECTED", "nifi-1": "DISCONNECTED"}
+
+
+def test_a_node_that_comes_back_is_waited_for(target: FakeTarget) -> None:
+    target.nifi.answering = 2
+    target.nifi.nodes_seen = [AWAY, CONNECTED]
+    assert deploy(target) == "flow tiny: created and started"
+    target.nifi.nodes_seen = [AWAY, CONNECTED]
+    assert deploy(target) == "flow tiny: unchanged"
+    target.nifi.nodes_seen = [AWAY, CONNECTED]
+    flow.await_landed(target, "tiny", Deadline(5))  # type: ignore[arg-type]
+
+
+def test_nothing_is_deployed_while_a_node_is_away(target: FakeTarget) -> None:
+    target.nifi.nodes_seen = [AWAY]
+    with pytest.raises(PlatformError, match="not all nodes of NiFi are there: nifi-1 is DISCONNECTED"):
+        flow.deploy_flow(target, "tiny", deadline=Deadline(0.3))  # type: ignore[arg-type]
+    assert target.nifi.done == []
+
+
+@pytest.mark.parametrize(
+    ("nodes", "answering", "message"),
+    [(AWAY, 1, "nifi-1 is DISCONNECTED"), (CONNECTED, 1, "1 of the 2 nodes of NiFi did not answer")],
+)
+def test_nothing_has_landed_while_a_node_may_hold_files(
+    target: FakeTarget, nodes: dict[str, str], answering: int, message: str
+) -> None:
+    deploy(target)
+    target.nifi.nodes_seen, target.nifi.answering = [nodes], answering
+    with pytest.raises(PlatformError, match=message):
+        landed(target)
 
 
 def test_files_that_were_not_taken_are_named_with_the_newest_complaint_of_each_processor(target: FakeTarget) -> None:

@@ -2,7 +2,7 @@
 
 `python image/lock.py` asks Maven what each `NAME.pom.xml` resolves to and writes `../NAME.lock`, one line
 `GROUP:ARTIFACT:VERSION[:TYPE[:CLASSIFIER]] SHA256` a file, sorted. Names of locks may be given to write only those.
-Standard library only.
+`--folder` is another component's `image/` folder. Standard library only.
 """
 
 from __future__ import annotations
@@ -79,15 +79,19 @@ def lock_text(pom_name: str, files: dict[str, Path]) -> str:
 def main(arguments: list[str]) -> None:
     """Write the lock files named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    names = sorted(pom.name.removesuffix(POM) for pom in HERE.glob(f"*{POM}"))
-    parser.add_argument("names", nargs="*", help=f"which ({', '.join(names)}); all when none is named")
-    chosen: list[str] = parser.parse_args(arguments).names or names
-    if unknown := sorted(set(chosen) - set(names)):
-        parser.error(f"there is no pom for {', '.join(unknown)}")
-    for name in chosen:
-        pom = HERE / f"{name}{POM}"
+    parser.add_argument("names", nargs="*", help="which; all when none is named")
+    parser.add_argument("--folder", type=Path, default=HERE, help="where the poms are; by default where this file is")
+    given = parser.parse_args(arguments)
+    folder: Path = given.folder.resolve()
+    names = sorted(pom.name.removesuffix(POM) for pom in folder.glob(f"*{POM}"))
+    if not names:
+        parser.error(f"{folder} holds no *{POM}")
+    if unknown := sorted(set(given.names) - set(names)):
+        parser.error(f"there is no pom for {', '.join(unknown)}; there is {', '.join(names)}")
+    for name in given.names or names:
+        pom = folder / f"{name}{POM}"
         files = resolve(pom)
-        lock = HERE.parent / f"{name}.lock"
+        lock = folder.parent / f"{name}.lock"
         lock.write_text(lock_text(pom.name, files), encoding="utf-8")
         print(f"{lock.name}: {len(files)} files, {sum(f.stat().st_size for f in files.values()) / 1e6:.0f} MB")
 
