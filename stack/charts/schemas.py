@@ -27,7 +27,7 @@ def _read(path: Path) -> Any:
 
 
 def schema(chart: Path) -> str:
-    """The schema of one chart's values, as text.
+    """The schema of one chart's values, as text of one line.
 
     Args:
         chart: folder of the chart; the keys of `workloads` in its values.yaml are the processes that it knows.
@@ -42,7 +42,7 @@ def schema(chart: Path) -> str:
         found["required"].append("image")
     if (own := chart / "schema.yaml").exists():
         found["properties"] |= _read(own)
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(found, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

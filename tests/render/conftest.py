@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,12 +21,10 @@ MONITORING = "monitoring.coreos.com/v1"
 
 @functools.cache
 def helm() -> str:
-    """The helm to use: the one on the PATH, or the one built with the test cluster's binaries."""
-    cache = Path(os.environ.get("DATA_PLATFORM_CACHE", Path.home() / ".cache" / "data-platform"))
-    built = sorted(cache.glob("artifacts/*/helm"), key=lambda path: path.stat().st_mtime)
-    found = shutil.which("helm") or (str(built[-1]) if built else None)
-    assert found, "there is no helm; build it with the test cluster's binaries: python3 -m bootstrap cluster build"
-    return found
+    """The helm on the PATH, or the one that is built with the test cluster's programs."""
+    from bootstrap.on_cluster import helm_program
+
+    return helm_program()
 
 
 def definition(chart: Path) -> Object:
@@ -82,22 +78,25 @@ def render(chart: Path, size: str, *, changes: Object | None = None, apis: tuple
     Args:
         chart: folder of the chart.
         size: small or production.
-        changes: values on top.
+        changes: values on top, by path.
         apis: what the cluster has besides.
 
     Raises:
         RefusedError: the values are wrong.
     """
-    name = chart.parent.name
-    part = chart.parent.parent.name
+    text = _template(chart, size, tuple((key, json.dumps(value)) for key, value in (changes or {}).items()), apis)
+    return [found for found in yaml.safe_load_all(text) if found]
+
+
+@functools.cache
+def _template(chart: Path, size: str, changes: tuple[tuple[str, str], ...], apis: tuple[str, ...]) -> str:
+    name, part = chart.parent.name, chart.parent.parent.name
     command = [helm(), "template", name, str(chart), "--namespace", f"data-platform-{part}", "--values", "-"]
     command += ["--values", str(chart.parent / f"values.{size}.yaml")]
-    for api in apis:
-        command += ["--api-versions", api]
-    for key, value in (changes or {}).items():
-        command += ["--set-json", f"{key}={json.dumps(value)}"]
+    command += [word for api in apis for word in ("--api-versions", api)]
+    command += [word for key, value in changes for word in ("--set-json", f"{key}={value}")]
     text = yaml.safe_dump(definition(chart))
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise RefusedError(done.stderr)
-    return [found for found in yaml.safe_load_all(done.stdout) if found]
+    return done.stdout

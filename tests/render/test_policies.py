@@ -58,7 +58,7 @@ BROKEN: list[tuple[Callable[[list[Object]], policies.Problems], Break]] = [
     ),
     (policies.servers_are_probed, lambda o: container(o).pop("startupProbe")),
     (policies.servers_are_probed, lambda o: container(o).pop("readinessProbe")),
-    (policies.servers_are_probed, lambda o: container(o)["livenessProbe"].pop("httpGet")),
+    (policies.servers_are_probed, lambda o: container(o)["livenessProbe"].pop("tcpSocket")),
     (policies.objects_are_labelled, lambda o: o["metadata"]["labels"].pop("app.kubernetes.io/version")),
     (
         policies.objects_are_labelled,

@@ -69,7 +69,7 @@ def test_a_value_that_does_not_differ_is_found() -> None:
         (NIFI, {"workloads.nifi.resources": {"limits": {"cpu": "two"}}}, ["/workloads/nifi/resources/limits/cpu"]),
         (NIFI, {"expose": {"kind": "Route", "host": "h", "endpoint": "http"}}, ["/expose"]),
         (SPARK, {"processes": {"server": {}}}, ["/processes", "additional properties 'server' not allowed"]),
-        (TRINO, {"workloads.server.storage": "1Gi"}, ["workloads.server: storage needs kind StatefulSet"]),
+        (TRINO, {"workloads.worker.storage": "1Gi"}, ["workloads.worker: storage needs kind StatefulSet"]),
         (TRINO, {"service.process": "sever"}, ["service.process: there is no process sever; there is: server, worker"]),
         (TRINO, {"component": "presto"}, ["the release is called trino, the component presto"]),
     ],
@@ -80,6 +80,6 @@ def test_a_mistake_is_refused_with_its_place(chart: Path, changes: dict[str, Any
     assert [word for word in words if word not in str(refused.value)] == []
 
 
-def test_without_a_definition_it_says_where_to_get_one(tmp_path: Path) -> None:
+def test_without_a_definition_it_says_where_to_get_one() -> None:
     with pytest.raises(RefusedError, match=r"docs/how-to/install-by-hand\.md"):
         render(NIFI, "small", changes={"processes": None})

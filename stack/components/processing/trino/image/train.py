@@ -37,7 +37,8 @@ def stand_ins(etc: Path, port: int) -> dict[str, str]:
     text = "".join(p.read_text(encoding="utf-8") for p in sorted(etc.rglob("*.properties")))
     values = {}
     for name in re.findall(r"\$\{ENV:(\w+)\}", text):
-        kinds = {"PORT": str(port), "HOST": _LOOPBACK, "URL": f"http://{_LOOPBACK}:{port}"}
+        kinds = {"PORT": str(port), "URL": f"http://{_LOOPBACK}:{port}"}
+        kinds |= dict.fromkeys(("HOST", "ADDRESS", "BIND"), _LOOPBACK)
         values[name] = kinds.get(name.rpartition("_")[2], "training")
     return values
 

@@ -1,0 +1,276 @@
+"""What is special in a component's chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, render
+from tests.render.policies import containers, pods, workloads
+
+#: What the smallest platform may ask of a node of two cores, so that tasks and the cluster itself have room.
+CORES, MIB = 1.5, 9 * 1024
+_UNITS = {"m": 0.001, "": 1.0, "Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
+
+
+def chart(name: str) -> Path:
+    """Folder of a component's chart."""
+    (found,) = [path for path in CHARTS if path.parent.name == name]
+    return found
+
+
+def one(objects: list[Object], kind: str, name: str) -> Any:
+    """The object of that kind and name."""
+    (found,) = [thing for thing in objects if thing["kind"] == kind and thing["metadata"]["name"] == name]
+    return found
+
+
+def pod(objects: list[Object], kind: str, name: str) -> Any:
+    """Specification of the pods of a workload."""
+    return one(objects, kind, name)["spec"]["template"]["spec"]
+
+
+def amount(text: str) -> float:
+    """A quantity of Kubernetes: cores, or MiB."""
+    unit = text.lstrip("0123456789.")
+    return float(text.removesuffix(unit)) * _UNITS[unit]
+
+
+def asked(objects: list[Object]) -> tuple[float, float]:
+    """Cores and MiB that the workloads of a release ask for."""
+    cores = mib = 0.0
+    for thing in workloads(objects):
+        for container in thing["spec"]["template"]["spec"]["containers"]:
+            requests = container["resources"]["requests"]
+            cores += thing["spec"]["replicas"] * amount(requests["cpu"])
+            mib += thing["spec"]["replicas"] * amount(requests["memory"])
+    return cores, mib
+
+
+def test_the_smallest_platform_fits_on_two_cores() -> None:
+    sums = [asked(render(path, "small")) for path in CHARTS]
+    assert 0.5 < sum(cores for cores, _ in sums) <= CORES
+    assert 4096 < sum(mib for _, mib in sums) <= MIB
+
+
+def test_amounts_are_understood() -> None:
+    assert [amount(text) for text in ("100m", "2", "512Mi", "1.5Gi")] == [0.1, 2.0, 512.0, 1536.0]
+
+
+@pytest.mark.parametrize(
+    ("component", "kind", "workload", "small", "production"),
+    [
+        ("postgresql", "StatefulSet", "postgresql-server", 2, 3),
+        ("postgresql", "Deployment", "postgresql-pgbouncer", 1, 2),
+        ("minio", "StatefulSet", "minio-server", 1, 4),
+        ("zookeeper", "StatefulSet", "zookeeper-server", 1, 3),
+        ("nifi", "StatefulSet", "nifi-nifi", 2, 3),
+        ("nessie", "Deployment", "nessie-server", 2, 2),
+        ("trino", "StatefulSet", "trino-server", 1, 1),
+        ("trino", "Deployment", "trino-worker", 1, 2),
+        ("datahub", "StatefulSet", "datahub-server", 1, 1),
+    ],
+)
+def test_each_size_has_its_number_of_pods(
+    component: str, kind: str, workload: str, small: int, production: int
+) -> None:
+    found = [one(render(chart(component), size), kind, workload)["spec"]["replicas"] for size in SIZES]
+    assert found == [small, production]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_storage_class_is_named_in_production_alone(size: str) -> None:
+    claims = [
+        claim["spec"].get("storageClassName")
+        for path in CHARTS
+        for thing in render(path, size)
+        for claim in (thing, *thing.get("spec", {}).get("volumeClaimTemplates", ()))
+        if claim["kind"] == "PersistentVolumeClaim"
+    ]
+    assert len(claims) >= 8
+    assert set(claims) == ({None} if size == "small" else {"openebs-hostpath", "shared"})
+
+
+def test_writers_reach_the_primary_and_readers_the_replicas() -> None:
+    objects = render(chart("postgresql"), "small")
+    roles = {name: one(objects, "Service", name)["spec"]["selector"].get("role") for name in services(objects)}
+    assert roles == {
+        "postgresql": "primary",
+        "postgresql-replica": "replica",
+        "postgresql-server": None,
+        "postgresql-pgbouncer": None,
+    }
+    assert one(objects, "Service", "postgresql-server")["spec"]["clusterIP"] == "None"
+
+
+def services(objects: list[Object]) -> list[str]:
+    """Names of the Services."""
+    return [thing["metadata"]["name"] for thing in objects if thing["kind"] == "Service"]
+
+
+def test_patroni_may_change_what_it_elects_with_and_nothing_else() -> None:
+    role = one(render(chart("postgresql"), "small"), "Role", "postgresql")
+    changed = {
+        resource
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        if {"create", "update", "patch", "delete"} & set(rule["verbs"])
+    }
+    assert changed == {"configmaps", "pods"}
+    assert not any("*" in rule["verbs"] + rule["resources"] + rule["apiGroups"] for rule in role["rules"])
+
+
+@pytest.mark.parametrize(
+    ("size", "drives", "places"),
+    [
+        ("small", 4, "/var/lib/data-platform/drive{1...4}"),
+        ("production", 1, "http://minio-server-{0...3}.minio-server:9000/var/lib/data-platform/drive1"),
+    ],
+)
+def test_minio_is_told_of_every_drive_of_every_pod(size: str, drives: int, places: str) -> None:
+    objects = render(chart("minio"), size)
+    server = one(objects, "StatefulSet", "minio-server")
+    (container,) = server["spec"]["template"]["spec"]["containers"]
+    assert {"name": "MINIO_VOLUMES", "value": places} in container["env"]
+    claims = [claim["metadata"]["name"] for claim in server["spec"]["volumeClaimTemplates"]]
+    assert claims == [f"drive{number}" for number in range(1, drives + 1)]
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert [mounted[claim] for claim in claims] == [f"/var/lib/data-platform/{claim}" for claim in claims]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_worker_of_trino_ends_after_its_last_task(size: str) -> None:
+    objects = render(chart("trino"), size)
+    worker = pod(objects, "Deployment", "trino-worker")
+    (container,) = worker["containers"]
+    command = container["lifecycle"]["preStop"]["exec"]["command"][-1]
+    assert "SHUTTING_DOWN" in command
+    assert "tail --pid=1" in command
+    assert "sleep" not in container["lifecycle"]["preStop"]
+    grace = next(int(v["value"].removesuffix("s")) for v in container["env"] if v["name"] == "TRINO_SHUTDOWN_GRACE")
+    assert worker["terminationGracePeriodSeconds"] >= 4 * grace
+    assert one(objects, "Service", "trino")["spec"]["selector"]["app.kubernetes.io/component"] == "server"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_variable_of_trinos_files_is_given(size: str) -> None:
+    path = chart("trino")
+    given = {v["name"] for _, container in containers(render(path, size)) for v in container["env"]}
+    named = {
+        word.partition("}")[0]
+        for file in path.parent.glob("etc-kubernetes/*.properties")
+        for word in file.read_text(encoding="utf-8").split("${ENV:")[1:]
+    }
+    own = {name for name in named if name.startswith("TRINO_")} - {"TRINO_HTTP_PORT", "TRINO_HTTP_URL"}
+    assert len(own) >= 4
+    assert own <= given
+
+
+@pytest.mark.parametrize(
+    ("component", "claim", "place", "sharers"),
+    [
+        ("nifi", "nifi-landing", "/landing", {"nifi-nifi"}),
+        (
+            "airflow",
+            "airflow-logs",
+            "/var/log/data-platform",
+            {"airflow-api-server", "airflow-scheduler", "airflow-triggerer"},
+        ),
+    ],
+)
+def test_shared_volumes_are_mounted_by_those_who_share_them(
+    component: str, claim: str, place: str, sharers: set[str]
+) -> None:
+    objects = render(chart(component), "small")
+    assert one(objects, "PersistentVolumeClaim", claim)["metadata"]["annotations"] == {
+        "helm.sh/resource-policy": "keep"
+    }
+    found = set()
+    for thing, template in pods(objects):
+        (container,) = template["spec"]["containers"]
+        volumes = {
+            v["name"]
+            for v in template["spec"]["volumes"]
+            if dict(v).get("persistentVolumeClaim") == {"claimName": claim}
+        }
+        mounts = [m for m in container["volumeMounts"] if m["mountPath"] == place and m["name"] in volumes]
+        if mounts:
+            found.add(thing["metadata"]["name"])
+        assert sum(m["mountPath"] == place for m in container["volumeMounts"]) <= 1
+    assert found == sharers
+
+
+def test_a_claim_that_is_there_already_is_used() -> None:
+    objects = render(chart("nifi"), "production", changes={"sharedVolumes.landing.existingClaim": "share"})
+    assert not [thing for thing in objects if thing["kind"] == "PersistentVolumeClaim"]
+    volumes = pod(objects, "StatefulSet", "nifi-nifi")["volumes"]
+    assert {"name": "landing", "persistentVolumeClaim": {"claimName": "share"}} in volumes
+
+
+def test_a_changed_secret_rolls_its_own_workload_alone() -> None:
+    before = templates(render(chart("airflow"), "small"))
+    after = templates(render(chart("airflow"), "small", changes={"processes.scheduler.digest": "changed"}))
+    assert {name for name in before if before[name] != after[name]} == {"airflow-scheduler"}
+    after = templates(render(chart("airflow"), "small", changes={"etc.digest": "changed"}))
+    assert {name for name in before if before[name] != after[name]} == before.keys()
+
+
+def templates(objects: list[Object]) -> dict[str, Object]:
+    """Pod templates of the workloads by name."""
+    return {thing["metadata"]["name"]: thing["spec"]["template"] for thing in workloads(objects)}
+
+
+def test_more_workers_do_not_roll_those_that_are_there() -> None:
+    before = templates(render(chart("trino"), "small"))
+    assert before == templates(render(chart("trino"), "small", changes={"workloads.worker.replicas": 1}))
+    more = render(
+        chart("trino"), "small", changes={"workloads.worker.replicas": 5, "workloads.worker.topologySpread": False}
+    )
+    assert templates(more) == before
+
+
+def test_jobs_run_before_the_release_with_nothing_of_it() -> None:
+    objects = render(chart("airflow"), "small")
+    job = one(objects, "Job", "airflow-migrate")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    spec = job["spec"]["template"]["spec"]
+    assert "serviceAccountName" not in spec
+    assert not [volume for volume in spec["volumes"] if "persistentVolumeClaim" in volume]
+
+
+def test_monitors_are_made_where_prometheus_operator_is() -> None:
+    def monitors(*apis: str) -> set[str]:
+        made = [thing for path in CHARTS for thing in render(path, "small", apis=apis)]
+        return {thing["metadata"]["name"] for thing in made if thing["kind"] == "ServiceMonitor"}
+
+    assert monitors() == set()
+    assert monitors(MONITORING) == {"minio", "nessie", "nifi", "postgresql"}
+
+
+def test_exec_probes_and_own_probes_are_taken() -> None:
+    changes = {
+        "processes.server.ready": {"command": ["is-it-there"], "within": 61},
+        "workloads.server.probes": {"liveness": False, "startup": {"periodSeconds": 10}},
+    }
+    (container,) = pod(render(chart("trino"), "small", changes=changes), "StatefulSet", "trino-server")["containers"]
+    assert container["startupProbe"] == {
+        "exec": {"command": ["is-it-there"]}, "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 7,
+    }  # fmt: skip
+    assert "livenessProbe" not in container
+
+
+@pytest.mark.parametrize("kind", ["Ingress", "HTTPRoute"])
+def test_a_way_in_for_people_leads_to_the_service(kind: str) -> None:
+    way = {
+        "kind": kind,
+        "host": "trino.example.org",
+        "endpoint": "http",
+        "className": "nginx",
+        "gateway": {"name": "g"},
+    }
+    found = one(render(chart("trino"), "small", changes={"expose": way}), kind, "trino")
+    assert '"trino"' in yaml.safe_dump(found, default_style='"')
+    assert not [thing for thing in render(chart("trino"), "small") if thing["kind"] == kind]
