@@ -20,6 +20,7 @@ from data_platform.targets.render import render, rendered_files
 FOLDER = Path(__file__).parents[3] / "stack/components/storage/postgresql"
 VALUES = {
     "BIND": "0.0.0.0",
+    "NAMESPACE": "tiny-storage",
     "ETC": "/etc/it",
     "DATA": "/var/it",
     "ARTIFACT_SERVER": "/opt/server",
