@@ -14,7 +14,7 @@ from typing import Any
 
 from data_platform.clients import kubernetes_streams as streams
 from data_platform.clients.kubernetes_api import APPLY, Api, Request, configure
-from data_platform.clients.kubernetes_errors import NOT_FOUND, TIMEOUT, UNKNOWN_KIND, ClusterError
+from data_platform.clients.kubernetes_errors import NOT_FOUND, TIMEOUT, UNKNOWN_KIND, UNREACHABLE, ClusterError
 from data_platform.clients.kubernetes_forward import Forward
 
 Object = dict[str, Any]
@@ -23,6 +23,8 @@ FIELD_MANAGER = "data-platform"
 _SECONDS = 30.0
 #: The API server ends a watch after this; we then look again.
 _WATCH_SECONDS = 300.0
+#: How long an API server may be away while something is waited for, and how often it is asked then.
+_AWAY_SECONDS, _PAUSE_SECONDS = 30.0, 0.2
 
 
 def connect(context: str | None = None, kubeconfig: Path | None = None, seconds: float = _SECONDS) -> Cluster:
@@ -144,18 +146,27 @@ class Cluster:
     ) -> Object | None:
         """Watch an object until `done` says so of it (None: it is not there); returns it as it is then.
 
+        An API server that goes away for a moment, as in an upgrade, does not end it.
+
         Raises:
             ClusterError: not done in time.
         """
         end = time.monotonic() + seconds
         named = _named(kind, name, namespace)
         path = self._api.path(api_version, kind, "", namespace)
+        heard = time.monotonic()
         while True:
-            seen = self.get(api_version, kind, name, namespace)
+            try:
+                seen = self.get(api_version, kind, name, namespace)
+            except ClusterError as error:
+                if error.reason not in (UNREACHABLE, TIMEOUT) or time.monotonic() > min(end, heard + _AWAY_SECONDS):
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            heard = time.monotonic()
             if done(seen):
                 return seen
-            left = end - time.monotonic()
-            if left <= 0:
+            if (left := end - heard) <= 0:
                 raise ClusterError(f"{named}: not done after {seconds:.0f} s", "look at its state and events", TIMEOUT)
             query = {"watch": "true", "fieldSelector": f"metadata.name={name}"}
             query |= {"timeoutSeconds": str(max(1, int(min(left, _WATCH_SECONDS))))}
@@ -167,6 +178,7 @@ class Cluster:
                 seen = None if event["type"] == "DELETED" else event["object"]
                 if done(seen):
                     return seen
+            time.sleep(min(_PAUSE_SECONDS, left))
 
     def wait_for_pod(self, name: str, namespace: str, seconds: float) -> Object:
         """Watch a pod until its containers have ended, and return it.
