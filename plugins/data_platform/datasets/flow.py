@@ -116,7 +116,7 @@ def await_landed(target: Target, dataset: str, deadline: Deadline) -> None:
 
     def look() -> None:
         for _ in range(_LOOKS):
-            if landing := target.landing_files(dataset):
+            if landing := _landing_files(target, dataset):
                 raise _NotYetError(f"in the landing folder: {', '.join(landing)}")
             with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
                 status = _whole_status(nifi, _existing(nifi, dataset).id)
@@ -152,6 +152,14 @@ def flow_state(target: Target, dataset: str, deadline: Deadline) -> FlowState:
             landing=target.landing_files(dataset),
             bulletins=[str(told) for told in nifi.bulletins(group)],
         )
+
+
+def _landing_files(target: Target, dataset: str) -> list[str]:
+    try:
+        return target.landing_files(dataset)
+    except PlatformError as error:
+        # Where the folder is seen through a node of NiFi, that node may be away.
+        raise _NotYetError(f"the landing folder cannot be looked at: {error}") from error
 
 
 def _given(target: Target, dataset: str) -> dict[str, str]:

@@ -493,6 +493,20 @@ def test_nothing_has_landed_while_a_node_may_hold_files(
         landed(target)
 
 
+def test_a_landing_folder_that_cannot_be_seen_is_looked_at_again(target: FakeTarget) -> None:
+    deploy(target)
+    looks = [PlatformError("no pod is ready", "wait")]
+
+    def landing_files(_: str) -> list[str]:
+        if looks:
+            raise looks.pop()
+        return []
+
+    target.landing_files = landing_files  # type: ignore[method-assign]
+    flow.await_landed(target, "tiny", Deadline(5))  # type: ignore[arg-type]
+    assert looks == []
+
+
 def test_files_that_were_not_taken_are_named_with_the_newest_complaint_of_each_processor(target: FakeTarget) -> None:
     deploy(target)
     target.files = ["rates.csv"]
