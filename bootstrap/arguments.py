@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TEST_ROOMS = ("lint", "unit", "dags", "docs", "integration", "e2e", "drills")
+TEST_ROOMS = ("lint", "unit", "dags", "docs", "render", "integration", "cluster", "e2e", "drills")
 
 
 def make_parser() -> argparse.ArgumentParser:

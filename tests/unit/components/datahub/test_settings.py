@@ -8,7 +8,7 @@ import pytest
 from datahub_lite.settings import read
 
 GOOD = {
-    "DATAHUB_HTTP_HOST": "127.0.0.1",
+    "BIND": "127.0.0.1",
     "DATAHUB_HTTP_PORT": "8980",
     "DATAHUB_TOKEN": "0123456789abcdef",
     "DATAHUB_STORE": "/x/datahub.db",
@@ -23,13 +23,17 @@ def test_settings_are_read() -> None:
     assert found.rules.urn(trino) == iceberg
 
 
+def test_it_listens_on_all_addresses_only_where_somebody_else_guards_them() -> None:
+    assert read(GOOD | {"BIND": "0.0.0.0", "DATAHUB_GUARDED": "true"}).host == "0.0.0.0"
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("DATAHUB_TOKEN", "", "not set: DATAHUB_TOKEN"),
         ("DATAHUB_TOKEN", "short", "fewer than 16"),
-        ("DATAHUB_HTTP_HOST", "0.0.0.0", "loopback"),
-        ("DATAHUB_HTTP_HOST", "datahub", "datahub"),
+        ("BIND", "0.0.0.0", "loopback"),
+        ("BIND", "datahub", "datahub"),
         ("DATAHUB_HTTP_PORT", "http", "not a number"),
         ("DATAHUB_STORE", "", "not set: DATAHUB_STORE"),
         ("DATAHUB_NAMES", "trino:a = iceberg:b", "DATAHUB_NAMES: 'trino:a = iceberg:b' is no rule"),

@@ -31,12 +31,13 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises:
         ValueError: a variable is missing or not acceptable; names it.
     """
-    names = ("DATAHUB_HTTP_HOST", "DATAHUB_HTTP_PORT", "DATAHUB_TOKEN", "DATAHUB_STORE")
+    names = ("BIND", "DATAHUB_HTTP_PORT", "DATAHUB_TOKEN", "DATAHUB_STORE")
     if missing := [name for name in names if not environment.get(name)]:
         raise ValueError(f"not set: {', '.join(missing)}")
     host, port, token, store = (environment[name] for name in names)
-    if not ipaddress.ip_address(host).is_loopback:
-        raise ValueError(f"DATAHUB_HTTP_HOST={host}: it has no TLS, so it listens on loopback only")
+    # It has no TLS; in a cluster NetworkPolicies say who reaches it.
+    if not ipaddress.ip_address(host).is_loopback and environment.get("DATAHUB_GUARDED") != "true":
+        raise ValueError(f"BIND={host}: it has no TLS, so it listens on loopback only, unless DATAHUB_GUARDED=true")
     if not port.isdecimal():
         raise ValueError(f"DATAHUB_HTTP_PORT={port} is not a number")
     if len(token) < _TOKEN_CHARACTERS:
