@@ -6,9 +6,16 @@ import functools
 import json
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
+
+from data_platform.clients.kubernetes import Cluster
+from data_platform.stack.bindings import credential_names
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.targets.kubernetes.releases import Helm
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.target import KubernetesTarget
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +24,8 @@ CHARTS = sorted(path.parent for path in COMPONENTS.glob("*/*/chart/Chart.yaml"))
 SIZES = ("small", "production")
 #: Kinds of the Prometheus Operator; a cluster that has it is told to helm by this name.
 MONITORING = "monitoring.coreos.com/v1"
+#: Is in every generated credential.
+CANARY = "canary"
 
 
 @functools.cache
@@ -27,45 +36,24 @@ def helm() -> str:
     return helm_program()
 
 
+@functools.cache
+def target() -> KubernetesTarget:
+    """The platform on a cluster that nobody asks, with credentials that are nobody's."""
+    stack = load_stack(ROOT, target=KUBERNETES)
+    images = {name: f"localhost/data-platform/{name}:0123456789ab" for name in stack.components}
+    found = KubernetesTarget(stack, Settings(images=images), cast("Cluster", None), Helm(helm()), inside=True)
+    for name in stack.components:
+        fixed, generated = credential_names(stack, name)
+        found._known[name] = {**fixed, **{key: f"{CANARY}-{name}-{key}" for key in generated}}
+    return found
+
+
 def definition(chart: Path) -> Object:
     """Values as the target writes them, for one chart."""
-    folder = chart.parent
-    component = yaml.safe_load((folder / "component.yaml").read_text(encoding="utf-8"))
-    place = folder / "kubernetes.yaml"
-    here = yaml.safe_load(place.read_text(encoding="utf-8")) if place.exists() else {}
-    name = component["name"]
-    endpoints = {**component.get("endpoints", {}), **here.get("endpoints", {})}
-    ready = {"http": {"port": next(iter(endpoints.values()))["port"], "path": "/"}, "within": 90} if endpoints else {}
-    processes = yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8"))["workloads"]
-    values: Object = {
-        "component": name,
-        "part": component["namespace"],
-        "version": component["version"],
-        "endpoints": {key: {"port": spec["port"]} for key, spec in endpoints.items()},
-        "etc": {"secret": f"{name}-etc", "digest": "0" * 8, "items": [{"key": "a..b", "path": "a/b"}]},
-        "processes": {
-            process: {
-                "command": ["/opt/data-platform/artifacts/program", "--verbose"],
-                "directory": "/var/lib/data-platform",
-                "environmentSecret": f"{name}-{process}",
-                "digest": "1" * 8,
-                "stopSeconds": 20,
-                "ready": ready,
-            }
-            for process in processes
-        },
-        "jobs": {
-            job: {"command": ["program"], "environmentSecret": f"{name}-{job}", "digest": "2" * 8, "within": 300}
-            for job in here.get("jobs", {})
-        },
-        "resources": {
-            "cpu": component["resources"]["cpu"],
-            "memoryMi": component["resources"]["memory_mib"],
-            "storageMi": component["resources"].get("storage_mib", 0),
-        },
-        "image": {"reference": f"data-platform/{name}:0123456789ab"},
-    }
-    return values
+    found = target()
+    release = found._release(found.stack.components[chart.parent.name])
+    # As a file would have them.
+    return cast("Object", json.loads(json.dumps(release.values)))
 
 
 class RefusedError(Exception):

@@ -94,6 +94,12 @@ def test_storage_class_is_named_in_production_alone(size: str) -> None:
     assert set(claims) == ({None} if size == "small" else {"openebs-hostpath", "shared"})
 
 
+def test_the_storage_class_that_was_asked_for_comes_before_that_of_the_size() -> None:
+    asked_for = render(chart("postgresql"), "production", changes={"storageClass": "mine"})
+    (claim,) = one(asked_for, "StatefulSet", "postgresql-server")["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["storageClassName"] == "mine"
+
+
 def test_writers_reach_the_primary_and_readers_the_replicas() -> None:
     objects = render(chart("postgresql"), "small")
     roles = {name: one(objects, "Service", name)["spec"]["selector"].get("role") for name in services(objects)}

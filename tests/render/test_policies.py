@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.render import policies
-from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, render
+from tests.render.conftest import CANARY, CHARTS, MONITORING, SIZES, Object, definition, render, target
 
 Break = Callable[[Object], object]
 
@@ -102,3 +103,16 @@ def test_a_secret_and_a_missing_budget_are_found(release: list[Object]) -> None:
 
 def test_every_policy_has_been_broken() -> None:
     assert {policy for policy, _ in BROKEN} == set(policies.POLICIES)
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.parent.name)
+def test_no_credential_is_in_values_or_objects(chart: Path) -> None:
+    text = json.dumps([definition(chart), *render(chart, "small")])
+    assert CANARY not in text
+
+
+def test_credentials_are_in_the_secrets_of_the_same_definition() -> None:
+    item = target().stack.components["trino"]
+    contents = target()._secrets(item)
+    assert contents.keys() == {"trino-etc", "trino-server", "trino-worker"}
+    assert any(CANARY in value.decode() for value in contents["trino-server"].data.values())

@@ -13,7 +13,7 @@ metadata:
   annotations: {helm.sh/resource-policy: keep}
 spec:
   accessModes: [{{ $volume.accessMode }}]
-  {{- with $volume.storageClass | default $.Values.storageClass }}
+  {{- with $volume.storageClass | default $.Values.storageClass | default $.Values.defaultStorageClass }}
   storageClassName: {{ . }}
   {{- end }}
   resources: {requests: {storage: {{ $volume.size }}}}

@@ -37,7 +37,7 @@ spec:
           app.kubernetes.io/part-of: data-platform
       spec:
         accessModes: [ReadWriteOnce]
-        {{- with $root.Values.storageClass }}
+        {{- with $root.Values.storageClass | default $root.Values.defaultStorageClass }}
         storageClassName: {{ . }}
         {{- end }}
         resources: {requests: {storage: {{ $size }}}}
