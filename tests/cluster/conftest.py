@@ -1,0 +1,65 @@
+"""A real Kubernetes for the tests: of our own, brought up by the command that users run, or somebody else's.
+
+DATA_PLATFORM_TEST_CONTEXT names a context of a kubeconfig ($KUBECONFIG or ~/.kube/config): the tests run there then,
+and those that need the machine of the node are skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from bootstrap.cluster import binaries
+from bootstrap.cluster.images import own
+from bootstrap.cluster.layout import CONTEXT, Layout
+from data_platform.clients.kubernetes import Cluster, connect
+from data_platform.clients.kubernetes_api import kubeconfig_path
+from data_platform.targets.local.cache import cache_folder
+from tests.cluster.given import UP_SECONDS, Given, Room, bootstrap
+
+CONTEXT_VARIABLE = "DATA_PLATFORM_TEST_CONTEXT"
+
+
+@pytest.fixture(scope="session")
+def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Given]:
+    """The cluster of this session; without a node where no test of the session needs one."""
+    if context := os.environ.get(CONTEXT_VARIABLE):
+        file = kubeconfig_path()
+        # Our own is known by its kubeconfig, which lies beside its record.
+        layout = Layout(file.parent.parent) if (file.parent / "machine.json").exists() else None
+        yield Given(connect(context, file), context, file, layout)
+        return
+    if os.geteuid() != 0:
+        pytest.skip(f"a cluster of our own needs root; name another by {CONTEXT_VARIABLE}")
+    state = tmp_path_factory.mktemp("cluster") / "a state"
+    layout = Layout(state)
+    api = all(item.get_closest_marker("api_level") for item in request.session.items)
+    bootstrap(state, "up", "--level", "api" if api else "full", seconds=UP_SECONDS)
+    yield Given(connect(CONTEXT, layout.kubeconfig), CONTEXT, layout.kubeconfig, layout)
+    bootstrap(state, "down")
+    assert not layout.folder.exists()
+
+
+@pytest.fixture(scope="session")
+def cluster(given: Given) -> Cluster:
+    """A client of the session's cluster, as its administrator."""
+    return given.client
+
+
+@pytest.fixture(scope="session")
+def probe_image(given: Given) -> str:
+    """Image of the probe; only the nodes of our own cluster have it."""
+    _ = given.own
+    return own(binaries.programs(cache_folder()))["probe"].name
+
+
+@pytest.fixture
+def room(given: Given, probe_image: str) -> Iterator[Room]:
+    """A namespace for one test."""
+    name = f"room-{uuid.uuid4().hex[:8]}"
+    given.client.server_side_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    yield Room(given.client, name, probe_image)
+    given.client.delete("v1", "Namespace", name)
