@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -16,11 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from bootstrap.place import connect
+from bootstrap.place import connect, open_target
 from data_platform.clients.airflow import Airflow
-from data_platform.stack.load import load_stack
+from data_platform.targets.base import Target
 from data_platform.targets.local.state import State
-from data_platform.targets.local.target import LocalTarget
 
 ROOT = Path(__file__).resolve().parent.parent
 #: A first `up` downloads and builds everything.
@@ -86,9 +86,9 @@ class Running:
             print(f"--- {log.name}", *log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:], sep="\n")
 
     @property
-    def target(self) -> LocalTarget:
+    def target(self) -> Target:
         """The target, read anew."""
-        return LocalTarget(load_stack(ROOT, self.profile), State(self.folder))
+        return open_target(argparse.Namespace(state=self.folder))
 
     def status(self) -> dict[str, Any]:
         """What `status --json` says."""

@@ -49,6 +49,8 @@ def task_pod(stack: Stack, settings: Settings, component: str) -> Object:
         "envFrom": [{"secretRef": {"name": f"{AIRFLOW}-scheduler"}}],
         "env": [
             {"name": places.COMPONENT_VARIABLE, "value": component},
+            # The executor starts `python`.
+            {"name": "PATH", "value": f"{places.PLATFORM}/bin:{places.BIN}:/usr/bin:/bin"},
             {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
         ],
         # A little of a core is asked for: many tasks wait for a server; what is free they may take.
@@ -73,6 +75,7 @@ def task_pod(stack: Stack, settings: Settings, component: str) -> Object:
         },
         "spec": {
             "serviceAccountName": AIRFLOW,
+            "automountServiceAccountToken": True,
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": 30,
             "securityContext": {

@@ -1,0 +1,174 @@
+"""The whole platform on the cluster, deployed by Airflow inside it: the same checks, pipeline, results as on `local`.
+
+The tests of the pipeline are those of tests/e2e/test_pipeline.py, on the platform of this room.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from data_platform.clients.kubernetes import Cluster
+from data_platform.datasets.files import received
+from tests.cluster.conftest import Given
+from tests.e2e.test_pipeline import (
+    history,
+    test_every_day_has_the_euro_and_the_franc_that_the_list_leaves_out,
+    test_the_daily_mart_has_the_cross_rate_of_every_day,
+    test_the_monthly_mart_is_what_the_days_say,
+    test_the_same_content_again_changes_nothing,
+    test_up_ends_with_the_raw_table_equal_to_the_file,
+    trino,
+)
+from tests.running import Running
+
+pytestmark = pytest.mark.timeout(3600)
+
+__all__ = [
+    "history",
+    "test_every_day_has_the_euro_and_the_franc_that_the_list_leaves_out",
+    "test_the_daily_mart_has_the_cross_rate_of_every_day",
+    "test_the_monthly_mart_is_what_the_days_say",
+    "test_the_same_content_again_changes_nothing",
+    "test_up_ends_with_the_raw_table_equal_to_the_file",
+    "trino",
+]
+PROCESSING = "data-platform-processing"
+#: Building all images, and everything that `up` does.
+UP_SECONDS = 60 * 60
+
+
+@pytest.fixture(scope="session")
+def platform(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The platform of this room, up and proven, in the cluster of this session; removed with all that it made."""
+    layout = given.layout
+    folder = layout.folder.parent if layout is not None else tmp_path_factory.mktemp("platform") / "a state"
+    running = Running(folder)
+    words = [] if layout is not None else ["--context", given.context]
+    running.bootstrap("up", "--target", "kubernetes", *words, seconds=UP_SECONDS)
+    yield running
+    running.bootstrap("down", "--purge")
+    assert [n for n in namespaces(given.client) if n.startswith("data-platform-")] == []
+
+
+def namespaces(cluster: Cluster) -> list[str]:
+    return [found["metadata"]["name"] for found in cluster.list_objects("v1", "Namespace")]
+
+
+def test_every_component_runs_and_its_checks_passed(platform: Running) -> None:
+    found = platform.status()
+    assert found["target"] == "kubernetes"
+    states = {c["name"]: c["state"] for c in found["components"]}
+    assert len(states) >= 10
+    assert set(states.values()) <= {"running", "installed"}, states
+    for component in found["components"]:
+        assert len(component["checks"]) == component["checks_declared"], component["name"]
+        assert {check["status"] for check in component["checks"]} <= {"passed", "skipped"}, component
+
+
+def test_tasks_were_pods_and_none_is_left(platform: Running, cluster: Cluster) -> None:
+    with platform.airflow() as airflow:
+        (run,) = airflow.runs("stack_deploy")[:1]
+        hosts = {task["hostname"] for task in airflow.tasks("stack_deploy", run["dag_run_id"]) if task["hostname"]}
+    pods = cluster.list_objects("v1", "Pod", "data-platform-core")
+    servers = {pod["metadata"]["name"] for pod in pods if pod["spec"].get("restartPolicy") == "Always"}
+    assert len(hosts) > 10
+    assert not hosts & servers
+
+
+def test_a_second_up_changes_nothing(platform: Running, cluster: Cluster) -> None:
+    before = {pod["metadata"]["uid"] for pod in servers(cluster)}
+    platform.bootstrap("up", "--target", "kubernetes", seconds=UP_SECONDS)
+    assert {pod["metadata"]["uid"] for pod in servers(cluster)} == before
+
+
+def servers(cluster: Cluster) -> list[dict[str, Any]]:
+    """Pods that stay, of all of the platform's namespaces."""
+    found = cluster.list_objects("v1", "Pod", labels="app.kubernetes.io/part-of=data-platform")
+    return [pod for pod in found if pod["spec"].get("restartPolicy") == "Always"]
+
+
+def test_lineage_of_the_pipeline_was_checked_in_the_run(platform: Running) -> None:
+    with platform.airflow() as airflow:
+        runs = [run for run in airflow.runs("pipelines_fx_rates") if run["state"] == "success"]
+        states = {t["task_id"]: t["state"] for run in runs for t in airflow.tasks("pipelines_fx_rates", run["dag_run_id"])
+                  if t["state"] == "success"}  # fmt: skip
+    assert states.get("check_lineage") == "success"
+    assert received(platform.target, "fx_rates", seconds=30)
+
+
+def test_what_is_changed_by_hand_is_reported_and_repaired(platform: Running, cluster: Cluster) -> None:
+    changed = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
+    assert changed is not None
+    replicas = changed["spec"]["replicas"]
+    edited = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "nessie-server", "namespace": PROCESSING},
+    }
+    cluster.server_side_apply({**edited, "spec": {"replicas": replicas + 1}}, field_manager="by-hand")
+    cluster.delete("v1", "Service", "nessie", PROCESSING)
+    drift = platform.bootstrap("run", "stack_drift", check=False)
+    assert drift.returncode == 1
+    assert "Deployment nessie-server was changed: spec.replicas" in drift.stdout
+    assert "Service nessie was deleted" in drift.stdout
+    platform.bootstrap("run", "stack_deploy")
+    healed = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
+    assert healed is not None
+    assert healed["spec"]["replicas"] == replicas
+    assert cluster.get("v1", "Service", "nessie", PROCESSING) is not None
+    platform.bootstrap("run", "stack_drift")
+
+
+@contextmanager
+def told(cluster: Cluster, images: dict[str, str]) -> Iterator[None]:
+    """Tell the tasks that start now of other images; the servers are not touched."""
+    where = ("v1", "Secret", "airflow-scheduler", "data-platform-core")
+    secret = cluster.get(*where)
+    assert secret is not None
+    kept = secret["data"]["DATA_PLATFORM_KUBERNETES"]
+    settings = json.loads(base64.b64decode(kept))
+    settings["images"] |= {name: settings["images"][of] for name, of in images.items()}
+    identity = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": where[2], "namespace": where[3]}}
+    for text in (base64.b64encode(json.dumps(settings).encode()).decode(), kept):
+        cluster.server_side_apply({**identity, "data": {"DATA_PLATFORM_KUBERNETES": text}})
+        if text != kept:
+            yield
+
+
+def test_an_upgrade_whose_pods_do_not_come_up_is_rolled_back(platform: Running, cluster: Cluster) -> None:
+    conf = json.dumps({"component": "nessie"})
+    before = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
+    assert before is not None
+    # Another component's image: it is there, and has not the programs.
+    with told(cluster, {"nessie": "zookeeper"}):
+        done = platform.bootstrap("run", "stack_upgrade", "--conf", conf, check=False, seconds=1800)
+    assert done.returncode == 1
+    assert "is back and its checks pass" in done.stdout
+    after = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
+    assert after is not None
+    assert after["spec"]["template"]["spec"] == before["spec"]["template"]["spec"]
+    platform.bootstrap("check", "nessie")
+
+
+def test_only_what_changed_is_rolled(platform: Running, cluster: Cluster) -> None:
+    before = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in servers(cluster)}
+    secret = cluster.get("v1", "Secret", "nessie-server", PROCESSING)
+    assert secret is not None
+    secret["data"]["NESSIE_HTTP_PORT"] = "MTIz"
+    secret["metadata"] = {"name": "nessie-server", "namespace": PROCESSING}
+    cluster.server_side_apply(secret, field_manager="by-hand")
+    platform.bootstrap("run", "stack_deploy")
+    after = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in servers(cluster)}
+    assert {name for name in before if before[name] != after.get(name)} <= {n for n in before if n.startswith("nessie")}
+
+
+def test_the_credentials_file_is_private(platform: Running) -> None:
+    file = platform.folder / "credentials.json"
+    assert file.stat().st_mode & 0o077 == 0
+    assert json.loads(file.read_text(encoding="utf-8"))["airflow"]["password"]
