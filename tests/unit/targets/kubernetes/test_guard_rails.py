@@ -1,0 +1,110 @@
+"""The guard rails as objects: all namespaces, their order, their labels, their quotas."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import Stack
+from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.guard_rails import CLUSTER_WIDE, ORDER, guard_rails, inside
+from data_platform.targets.kubernetes.needs import all_asked, quantity
+
+API = "10.0.0.1:6443"
+
+
+def rails(stack: Stack, size: str = "small") -> list[dict[str, Any]]:
+    return guard_rails(stack, size, API)
+
+
+def of_kind(stack: Stack, kind: str, size: str = "small") -> dict[str, dict[str, Any]]:
+    """Objects of a kind that each namespace has one of, by namespace."""
+    return {o["metadata"].get("namespace", o["metadata"]["name"]): o for o in rails(stack, size) if o["kind"] == kind}
+
+
+def test_every_namespace_of_the_stack_has_its_guard_rails(stack: Stack) -> None:
+    names = {f"data-platform-{name}" for name in stack.file.namespaces}
+    assert len(names) == 7
+    for kind in ("Namespace", "ResourceQuota", "LimitRange", "Role", "RoleBinding", "ServiceAccount", "NetworkPolicy"):
+        assert set(of_kind(stack, kind)) == names
+
+
+def test_every_namespace_is_restricted(stack: Stack) -> None:
+    for namespace in of_kind(stack, "Namespace").values():
+        labels = namespace["metadata"]["labels"]
+        assert {labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "audit", "warn")} == {"restricted"}
+
+
+def test_every_object_says_whose_it_is(stack: Stack) -> None:
+    for thing in rails(stack):
+        labels = thing["metadata"]["labels"]
+        assert (labels[places.PART_OF], labels[places.MANAGED_BY]) == ("data-platform", "data-platform")
+
+
+def test_what_others_need_comes_first(stack: Stack) -> None:
+    kinds = [thing["kind"] for thing in rails(stack)]
+    assert kinds == sorted(kinds, key=ORDER.index)
+    assert kinds[0] == "Namespace"
+    last = rails(stack)[-1]
+    assert (last["kind"], last["metadata"]["name"]) == ("NetworkPolicy", "default-deny")
+
+
+def test_the_same_stack_gives_the_same_objects_each_once(stack: Stack) -> None:
+    assert json.dumps(rails(stack)) == json.dumps(rails(stack))
+    names = [(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in rails(stack)]
+    assert len(names) == len(set(names))
+
+
+def test_airflow_applies_what_does_not_give_it_more_than_it_has(stack: Stack) -> None:
+    kinds = {thing["kind"] for thing in inside(rails(stack))}
+    assert kinds == set(ORDER) - CLUSTER_WIDE
+
+
+@pytest.mark.parametrize("size", places.SIZES)
+def test_a_quota_has_room_for_all_that_its_components_declare(stack: Stack, size: str) -> None:
+    asked = all_asked(stack, size)
+    for namespace, quota in of_kind(stack, "ResourceQuota", size).items():
+        hard = quota["spec"]["hard"]
+        here = [a for n, a in asked.items() if places.namespace(stack, n) == namespace]
+        assert int(hard["pods"]) > sum(a.steady.pods + a.extra.pods for a in here)
+        assert quantity(hard["requests.cpu"]) > sum(a.steady.cpu + a.extra.cpu for a in here)
+        assert quantity(hard["requests.memory"]) / 2**20 > sum(a.steady.memory + a.extra.memory for a in here)
+        assert quantity(hard["limits.memory"]) / 2**20 > sum(a.steady.memory_limit for a in here)
+        assert quantity(hard["requests.storage"]) / 2**20 > sum(a.steady.storage for a in here)
+        assert int(hard["persistentvolumeclaims"]) > sum(a.steady.claims for a in here)
+
+
+def test_a_quota_is_no_blank_cheque(stack: Stack) -> None:
+    """Twice of everything that is declared does not fit."""
+    asked = all_asked(stack, "small")
+    hard = of_kind(stack, "ResourceQuota")["data-platform-storage"]["spec"]["hard"]
+    here = [a for n, a in asked.items() if places.namespace(stack, n) == "data-platform-storage"]
+    assert quantity(hard["requests.memory"]) / 2**20 < 2 * sum(a.steady.memory for a in here)
+
+
+def test_no_namespace_may_open_ports_of_the_nodes(stack: Stack) -> None:
+    for quota in of_kind(stack, "ResourceQuota").values():
+        hard = quota["spec"]["hard"]
+        assert (hard["services.nodeports"], hard["services.loadbalancers"]) == ("0", "0")
+
+
+@pytest.mark.parametrize("size", places.SIZES)
+def test_the_largest_declared_pod_is_within_the_limits_and_a_giant_is_not(stack: Stack, size: str) -> None:
+    asked = all_asked(stack, size)
+    for namespace, limits in of_kind(stack, "LimitRange", size).items():
+        (container,) = limits["spec"]["limits"]
+        most = quantity(container["max"]["memory"]) / 2**20
+        largest = max((a.largest.memory_limit for n, a in asked.items() if places.namespace(stack, n) == namespace),
+                      default=0)  # fmt: skip
+        assert most >= quantity(container["default"]["memory"]) / 2**20
+        assert most >= largest
+        assert largest == 0 or most <= 64 * 1024
+
+
+def test_a_size_that_does_not_exist_is_refused(stack: Stack) -> None:
+    with pytest.raises(PlatformError, match="there is no size 'huge'") as caught:
+        guard_rails(stack, "huge", API)
+    assert caught.value.remedy == "use one of: small, production"

@@ -1,0 +1,215 @@
+"""Who may call whom. A small judge of NetworkPolicies decides what the objects really allow, as a cluster would."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import Stack
+from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.network import ENTRY, addresses, calls, policies
+
+API = "10.0.0.1:6443"
+#: Between two components of these namespaces nothing else is allowed than what is said here.
+TASKS = {("spark", "airflow/task"), ("airflow/task", "spark")}
+
+
+class Pod:
+    """A pod, as policies see it."""
+
+    def __init__(self, namespace: str, **labels: str) -> None:
+        self.namespace, self.labels = namespace, labels
+
+
+def pod_of(stack: Stack, party: str) -> Pod:
+    component, _, process = party.partition("/")
+    labels = {places.NAME: component, places.COMPONENT: process or "server"}
+    return Pod(places.namespace(stack, component), **labels)
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    assert set(selector) <= {"matchLabels"}, "the judge knows no other selectors"
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def is_peer(peer: dict[str, Any], namespace: str, other: Pod) -> bool:
+    if "ipBlock" in peer:
+        return False
+    spaces = {"kubernetes.io/metadata.name": other.namespace}
+    if "namespaceSelector" in peer and not selects(peer["namespaceSelector"], spaces):
+        return False
+    if "namespaceSelector" not in peer and other.namespace != namespace:
+        return False
+    return selects(peer.get("podSelector", {}), other.labels)
+
+
+def passes(found: list[dict[str, Any]], one: Pod, way: str, other: Pod, port: int) -> bool:
+    """Whether the policies about a pod let a connection pass in one direction."""
+    rules, peers = ("ingress", "from") if way == "Ingress" else ("egress", "to")
+    about = [
+        policy
+        for policy in found
+        if policy["metadata"]["namespace"] == one.namespace
+        and way in policy["spec"]["policyTypes"]
+        and selects(policy["spec"]["podSelector"], one.labels)
+    ]
+    if not about:
+        return True
+    return any(
+        any(is_peer(peer, one.namespace, other) for peer in rule[peers])
+        and ("ports" not in rule or {"protocol": "TCP", "port": port} in rule["ports"])
+        for policy in about
+        for rule in policy["spec"].get(rules, [])
+    )
+
+
+def allowed(found: list[dict[str, Any]], caller: Pod, callee: Pod, port: int) -> bool:
+    return passes(found, caller, "Egress", callee, port) and passes(found, callee, "Ingress", caller, port)
+
+
+def ports(stack: Stack, name: str) -> list[int]:
+    return [spec.port for spec in stack.components[name].component.endpoints.values()]
+
+
+def expected(stack: Stack, caller: str, callee: str) -> bool:
+    """The rule in the words of the people who wrote it, without the code that makes the objects."""
+    return caller == callee or callee in stack.dependencies(caller) or caller == "airflow"
+
+
+def pairs(stack: Stack) -> Iterator[tuple[str, str, int]]:
+    for caller, callee in itertools.product(stack.components, repeat=2):
+        for port in ports(stack, callee):
+            yield caller, callee, port
+
+
+def test_the_allowed_calls_are_those_of_depends_on_and_the_stated_extras(stack: Stack) -> None:
+    found = policies(stack, API)
+    seen = {p for p in pairs(stack) if allowed(found, pod_of(stack, p[0]), pod_of(stack, p[1]), p[2])}
+    assert seen == {p for p in pairs(stack) if expected(stack, p[0], p[1])}
+    # Both kinds are there, or the comparison says nothing.
+    assert ("trino", "postgresql", 5432) in seen
+    assert ("datahub", "postgresql", 5432) not in seen
+
+
+def test_a_rule_that_is_missing_on_either_side_cuts_the_call(stack: Stack) -> None:
+    trino, postgresql = pod_of(stack, "trino"), pod_of(stack, "postgresql")
+    for side in ("trino", "postgresql"):
+        found = [policy for policy in policies(stack, API) if policy["metadata"]["name"] != side]
+        assert not allowed(found, trino, postgresql, 5432)
+
+
+def test_without_the_refusal_of_its_namespace_a_stranger_gets_in(stack: Stack) -> None:
+    stranger = Pod("default", app="stranger")
+    found = policies(stack, API)
+    listener = Pod(places.namespace(stack, "airflow"), **{places.NAME: "something-new"})
+    assert not allowed(found, stranger, listener, 8080)
+    without = [policy for policy in found if policy["metadata"]["name"] != "default-deny"]
+    assert allowed(without, stranger, listener, 8080)
+
+
+@pytest.mark.parametrize("namespace", ["default", "kube-system", "data-platform-datalab", "data-platform-core"])
+def test_no_pod_without_a_component_reaches_one(stack: Stack, namespace: str) -> None:
+    found, stranger = policies(stack, API), Pod(namespace, app="stranger")
+    for name in stack.components:
+        assert not any(allowed(found, stranger, pod_of(stack, name), port) for port in [*ports(stack, name), 22])
+
+
+def test_a_component_reaches_only_the_endpoints_of_another(stack: Stack) -> None:
+    found = policies(stack, API)
+    assert not allowed(found, pod_of(stack, "trino"), pod_of(stack, "postgresql"), 22)
+
+
+def test_members_of_a_component_reach_each_other_on_all_ports(stack: Stack) -> None:
+    found = policies(stack, API)
+    for name in stack.components:
+        assert allowed(found, pod_of(stack, name), pod_of(stack, name), 60123)
+
+
+def test_a_component_of_the_same_name_elsewhere_is_a_stranger(stack: Stack) -> None:
+    impostor = Pod("data-platform-datalab", **{places.NAME: "trino"})
+    assert not allowed(policies(stack, API), impostor, pod_of(stack, "postgresql"), 5432)
+
+
+def test_executors_of_spark_and_a_driver_in_a_task_reach_each_other(stack: Stack) -> None:
+    found = policies(stack, API)
+    spark, task, server = pod_of(stack, "spark"), pod_of(stack, "airflow/task"), pod_of(stack, "airflow/api-server")
+    assert allowed(found, spark, task, 40123)
+    assert allowed(found, task, spark, 40123)
+    assert not allowed(found, spark, server, 40123)
+    assert {(c.caller, c.callee) for c in calls(stack) if "/" in c.caller + c.callee} == TASKS
+
+
+def to_api_server(found: list[dict[str, Any]], pod: Pod) -> bool:
+    return any(
+        rule == {"to": [{"ipBlock": {"cidr": "10.0.0.1/32"}}], "ports": [{"protocol": "TCP", "port": 6443}]}
+        for policy in found
+        if policy["metadata"]["namespace"] == pod.namespace and selects(policy["spec"]["podSelector"], pod.labels)
+        for rule in policy["spec"].get("egress", [])
+    )
+
+
+def test_only_components_that_say_so_reach_the_api_server(stack: Stack) -> None:
+    found = policies(stack, API)
+    reach = {name for name in stack.components if to_api_server(found, pod_of(stack, name))}
+    assert reach == {
+        name for name, item in stack.components.items() if item.kubernetes is not None and item.kubernetes.api_server
+    }
+    assert {"airflow", "postgresql"} <= reach
+    assert "trino" not in reach
+
+
+def test_every_namespace_may_ask_for_names_and_refuses_the_rest(stack: Stack) -> None:
+    found = policies(stack, API)
+    for name in stack.file.namespaces:
+        here = [p for p in found if p["metadata"]["namespace"] == f"data-platform-{name}"]
+        by_name = {policy["metadata"]["name"]: policy["spec"] for policy in here}
+        assert by_name["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+        (rule,) = by_name["dns"]["egress"]
+        assert {port["port"] for port in rule["ports"]} == {53}
+
+
+def test_only_pages_are_open_to_a_namespace_of_an_entry(stack: Stack) -> None:
+    entry = {"namespaceSelector": {"matchLabels": {ENTRY: "allowed"}}}
+    open_ports = {
+        (policy["metadata"]["name"], port["port"])
+        for policy in policies(stack, API)
+        for rule in policy["spec"].get("ingress", [])
+        if entry in rule["from"]
+        for port in rule["ports"]
+    }
+    assert open_ports == {
+        (name, spec.port)
+        for name, item in stack.components.items()
+        for spec in item.component.endpoints.values()
+        if spec.path
+    }
+    assert ("postgresql", 5432) not in open_ports
+
+
+def test_what_refuses_is_applied_after_what_allows(stack: Stack) -> None:
+    names = [policy["metadata"]["name"] for policy in policies(stack, API)]
+    first = names.index("default-deny")
+    assert set(names[first:]) == {"default-deny"}
+    assert first > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("10.0.0.1:6443", [("10.0.0.1/32", 6443)]),
+        ("[fd00::1]:443", [("fd00::1/128", 443)]),
+        ("10.0.0.2:6443,10.0.0.1:6443", [("10.0.0.1/32", 6443), ("10.0.0.2/32", 6443)]),
+    ],
+)
+def test_the_address_of_the_api_server_is_one_or_several(given: str, found: list[tuple[str, int]]) -> None:
+    assert addresses(given) == found
+
+
+@pytest.mark.parametrize("given", ["", "10.0.0.1", "cluster.example:6443", "10.0.0.1:https"])
+def test_an_address_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(PlatformError, match="is no address of the API server"):
+        addresses(given)
