@@ -37,14 +37,10 @@ def refuse_unfit(folder: Path, level: str) -> None:
             "a cluster of our own needs Linux and root: it makes namespaces and control groups",
             "run it as root, or use a cluster that is there: --context NAME",
         )
-    if found := _remaining(preflight.mend(problems(folder, level))):
+    # What apt has installed may still lack something: look again.
+    if found := preflight.mend(problems(folder, level)) or problems(folder, level):
         lines = [f"{p.what} (Debian: apt-get install {' '.join(p.packages)})" if p.packages else p.what for p in found]
         raise PlatformError("\n".join(lines), "; ".join(sorted({problem.remedy for problem in found})))
-
-
-def _remaining(found: list[Problem]) -> list[Problem]:
-    # What apt installs may still lack something (a plugin that the distribution leaves out).
-    return found or []
 
 
 def problems(folder: Path, level: str) -> list[Problem]:
