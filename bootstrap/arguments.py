@@ -55,6 +55,16 @@ def make_parser() -> argparse.ArgumentParser:
     cluster.add_argument(
         "--level", choices=["api", "full"], default="full", help="api: requests only, in seconds; full: pods too"
     )
+    images = verb("images", "the platform's container images, made of packages without a daemon")
+    images.add_argument("action", choices=["build", "push", "list"], help="push: to a registry, what was built")
+    images.add_argument("registry", nargs="?", metavar="HOST/PATH", help="push: where to")
+    images.add_argument("--profile", metavar="NAME", help="a profile of stack/stack.yaml")
+    images.add_argument("--archive", type=Path, metavar="FILE", help="build: also write all of them as one tar file")
+    images.add_argument(
+        "--new-base", action="store_true", help="build: the base again, with Debian's packages of today"
+    )
+    images.add_argument("--compression", choices=["gzip", "zstd"], default="gzip", help="push: of the layers")
+    images.add_argument("--plain-http", action="store_true", help="push: the registry speaks HTTP without TLS")
     test = verb("test", "run the tests")
     test.add_argument("rooms", nargs="*", metavar="ROOM", help=f"some of {', '.join(TEST_ROOMS)} (default: all)")
     return parser
@@ -72,6 +82,8 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     found = parser.parse_args(words)
     # One folder has one name, or a platform that is reached through a link would look changed.
     found.state = found.state.resolve()
+    if found.verb == "images" and (found.action == "push") != (found.registry is not None):
+        parser.error("images push needs a registry, and only it takes one")
     if found.verb == "test" and (unknown := [room for room in found.rooms if room not in TEST_ROOMS]):
         parser.error(f"unknown test rooms: {', '.join(unknown)}; there are {', '.join(TEST_ROOMS)}")
     return found

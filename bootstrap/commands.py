@@ -7,7 +7,7 @@ import errno
 import sys
 from collections.abc import Callable
 
-from bootstrap import doctor, ingest, report, runs, testing, up
+from bootstrap import doctor, images, ingest, report, runs, testing, up
 from bootstrap.cluster import lifecycle
 from data_platform.stack.errors import PlatformError
 
@@ -21,6 +21,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": runs.run,
     "down": up.down,
     "cluster": lifecycle.cluster,
+    "images": images.images,
     "test": testing.test,
 }
 
