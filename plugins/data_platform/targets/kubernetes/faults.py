@@ -200,7 +200,7 @@ def _of_container(pod: str, container: Mapping[str, Any], spec: Mapping[str, Any
         yield Fault(4, what, _image_remedy(str(spec.get("imagePullPolicy", ""))))
     elif waiting.get("reason") in _NO_START:
         yield Fault(4, _said(f"{who} cannot start", waiting), _WRITTEN)
-    elif last.get("reason") in _NOT_STARTED and not state.get("running"):
+    elif last.get("reason") in _NOT_STARTED and "running" not in state:
         yield Fault(4, _said(f"{who} cannot start", last), _WRITTEN)
     elif last.get("reason") == "OOMKilled":
         limit = ((spec.get("resources") or {}).get("limits") or {}).get("memory", "none")
@@ -211,7 +211,7 @@ def _of_container(pod: str, container: Mapping[str, Any], spec: Mapping[str, Any
         what = f"{who} ended with {last.get('exitCode', '?')} ({tries} restarts); its last lines"
         remedy = f"mend what its log says; all of it: kubectl logs {pod} -c {name} --previous"
         yield Fault(5, _with(what, log or "    (none)"), remedy)
-    elif state.get("running") and not container.get("ready") and (said := _last(facts.events, "Pod", pod, "Unhealthy")):
+    elif "running" in state and not container.get("ready") and (said := _last(facts.events, "Pod", pod, "Unhealthy")):
         yield Fault(6, _with(f"{who} runs and is not ready: {said}", log), f"kubectl logs {pod} -c {name}")
 
 
