@@ -10,8 +10,9 @@ import yaml
 
 from bootstrap.arguments import ROOT
 from bootstrap.cluster.images import Own
+from bootstrap.cluster.kubectl import Kubectl
 from bootstrap.cluster.layout import DNS_SERVICE, DOMAIN, Layout
-from data_platform.clients.kubernetes import Cluster
+from data_platform.targets.local.state import write_private
 from data_platform.targets.render import render
 
 _FOLDER = ROOT / "stack" / "cluster" / "addons"
@@ -31,29 +32,26 @@ def objects(folder: Path, own: Mapping[str, Own]) -> list[dict[str, Any]]:
     return [o for f in files for o in yaml.safe_load_all(render(f.read_text(encoding="utf-8"), values, str(f)))]
 
 
-def apply(layout: Layout, own: Mapping[str, Own], cluster: Cluster) -> None:
-    """Have all objects as they should be."""
-    for wanted in objects(layout.volumes, own):
-        cluster.server_side_apply(wanted, field_manager=_MANAGER)
+def apply(layout: Layout, own: Mapping[str, Own], kubectl: Kubectl) -> None:
+    """Have all objects as they should be.
+
+    Raises:
+        PlatformError: the API server refuses one.
+    """
+    file = layout.etc / "addons.yaml"
+    write_private(file, yaml.safe_dump_all(objects(layout.volumes, own), sort_keys=False))
+    settings = ["--server-side", "--force-conflicts", f"--field-manager={_MANAGER}"]
+    kubectl.run("apply", *settings, f"--filename={file}", seconds=60)
 
 
-def wait(layout: Layout, own: Mapping[str, Own], cluster: Cluster, seconds: float) -> None:
+def wait(layout: Layout, own: Mapping[str, Own], kubectl: Kubectl, seconds: int) -> None:
     """Wait until all of them serve.
 
     Raises:
-        ClusterError: one does not.
+        PlatformError: one does not.
     """
     for wanted in objects(layout.volumes, own):
         if wanted["kind"] == "Deployment":
-            meta = wanted["metadata"]
-            cluster.wait_until(
-                "apps/v1", "Deployment", meta["name"], meta["namespace"], done=_is_rolled_out, seconds=seconds
-            )
-
-
-def _is_rolled_out(deployment: dict[str, Any] | None) -> bool:
-    if deployment is None:
-        return False
-    status, wanted = deployment.get("status", {}), deployment["spec"]["replicas"]
-    current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-    return bool(current and status.get("updatedReplicas", 0) == status.get("availableReplicas", 0) == wanted)
+            name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
+            words = ["status", f"deployment/{name}", f"--namespace={namespace}", f"--timeout={seconds}s"]
+            kubectl.run("rollout", *words, seconds=seconds + 10)

@@ -15,18 +15,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bootstrap import supervision
-from bootstrap.cluster import addons, images, machine, namespaces, network, pki, report, requirements, servers
+from bootstrap.cluster import addons, images, machine, namespaces, network, report, requirements, servers
 from bootstrap.cluster import settings as settings_files
 from bootstrap.cluster.binaries import Programs, programs
+from bootstrap.cluster.kubectl import Kubectl
 from bootstrap.cluster.layout import API_PORT, CONTEXT, NODE, Layout
 from bootstrap.progress import Progress
 from data_platform.checks.base import Deadline
-from data_platform.clients.kubernetes import connect
 from data_platform.clients.supervisor import Supervisor
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.local.cache import cache_folder
 
-_READY_SECONDS = 120.0
+_READY_SECONDS = 120
 
 
 class _NotYetError(Exception):
@@ -79,6 +79,8 @@ def _timed(progress: Progress, subject: str) -> Iterator[None]:
 
 
 def _bring_up(layout: Layout, found: Programs, level: str, progress: Progress) -> machine.Record:
+    from bootstrap.cluster import pki
+
     with _timed(progress, "machine"):
         record = machine.claim(layout)
         pki.make(layout, record.node)
@@ -98,9 +100,8 @@ def _bring_up(layout: Layout, found: Programs, level: str, progress: Progress) -
             return record
         _make_node(layout, record, found, progress)
         loading.result()
-    client = connect(CONTEXT, layout.kubeconfig)
     with _timed(progress, "DNS and storage"):
-        addons.wait(layout, images_of, client, _READY_SECONDS)
+        addons.wait(layout, images_of, _kubectl(layout, found), _READY_SECONDS)
     return record
 
 
@@ -125,10 +126,16 @@ def _load_images(layout: Layout, found: Programs, progress: Progress) -> None:
 def _make_node(layout: Layout, record: machine.Record, found: Programs, progress: Progress) -> None:
     with _timed(progress, "node"):
         servers.start(layout, servers.full_level(layout, record, found))
-        client = connect(CONTEXT, layout.kubeconfig)
-        addons.apply(layout, images.own(found), client)
-        client.wait_until("v1", "Node", NODE, done=report.is_ready, seconds=_READY_SECONDS)
+        kubectl = _kubectl(layout, found)
+        addons.apply(layout, images.own(found), kubectl)
+        words = [f"node/{NODE}", f"--timeout={_READY_SECONDS}s"]
+        kubectl.run("wait", "--for=create", *words, seconds=_READY_SECONDS + 10)
+        kubectl.run("wait", "--for=condition=Ready", *words, seconds=_READY_SECONDS + 10)
         _wait_for_policies(layout)
+
+
+def _kubectl(layout: Layout, found: Programs) -> Kubectl:
+    return Kubectl(found.path("kubernetes", "kubectl"), layout)
 
 
 def _wait_for_policies(layout: Layout) -> None:

@@ -7,22 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bootstrap.cluster import cgroups, machine
-from bootstrap.cluster.layout import API_PORT, CONTEXT, NODE, Layout
-from data_platform.clients.kubernetes import Object, connect
-from data_platform.clients.kubernetes_errors import ClusterError
+from bootstrap.cluster.binaries import programs
+from bootstrap.cluster.kubectl import Kubectl
+from bootstrap.cluster.layout import API_PORT, CONTEXT, Layout
 from data_platform.clients.supervisor import Supervisor
 from data_platform.stack.errors import PlatformError
+from data_platform.targets.local.cache import cache_folder
 
 _MIB = 1024
-
-
-def is_ready(node: Object | None) -> bool:
-    """Whether the node takes pods."""
-    conditions = node.get("status", {}).get("conditions", []) if node else []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
 def status(layout: Layout) -> int:
@@ -63,17 +59,18 @@ def _node_processes(group: str) -> set[int]:
 
 
 def _tell(layout: Layout, full: bool) -> tuple[str, bool]:
+    kubectl = Kubectl(programs(cache_folder()).path("kubernetes", "kubectl"), layout)
     try:
-        client = connect(CONTEXT, layout.kubeconfig, seconds=10)
-        version = ".".join(map(str, client.version()))
+        version = kubectl.json("version")["serverVersion"]["gitVersion"]
         if not full:
             return f"Kubernetes {version}, level api", True
-        node = client.get("v1", "Node", NODE)
-        pods = client.list_objects("v1", "Pod")
-    except ClusterError as error:
-        return f"[red]{error}[/]", False
+        found = kubectl.json("get", "nodes,pods", "--all-namespaces")["items"]
+    except PlatformError as error:
+        return f"[red]{escape(str(error))}[/]", False
+    (node,) = [item for item in found if item["kind"] == "Node"]
+    pods = [item for item in found if item["kind"] == "Pod"]
     running = sum(pod["status"].get("phase") == "Running" for pod in pods)
-    ready = is_ready(node)
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
     word = "ready" if ready else "[red]not ready[/]"
     return f"Kubernetes {version}, level full, node {word}, {running} of {len(pods)} pods run", ready
 
