@@ -148,10 +148,10 @@ class Member(NamedTuple):
     folder: Path
     environment: dict[str, str]
 
-    def start(self) -> subprocess.CompletedProcess[str]:
-        script = self.folder / "etc" / "member.sh"
+    def start(self, script: str = "member.sh") -> subprocess.CompletedProcess[str]:
+        script = str(self.folder / "etc" / script)
         return subprocess.run(
-            ["sh", str(script)], env=self.environment, capture_output=True, text=True, timeout=30, check=False
+            ["sh", script], env=self.environment, capture_output=True, text=True, timeout=30, check=False
         )
 
 
@@ -159,21 +159,30 @@ class Member(NamedTuple):
 def member(tmp_path: Path) -> Member:
     """A member whose Patroni says how it was started, and whose patronictl fails where a file `away` is."""
     values = VALUES | {"ETC": str(tmp_path / "etc"), "DATA": str(tmp_path / "data")}
-    for name in ("etc", "data", "env/bin"):
+    for name in ("etc", "data", "env/bin", "server/bin", "pool/bin"):
         (tmp_path / name).mkdir(parents=True)
-    for name in ("member.sh", "patroni.yaml.j2"):
+    for name in ("member.sh", "patroni.yaml.j2", "pool.sh", "pgbouncer.ini.j2"):
         text = (FOLDER / "etc-kubernetes" / name).read_text(encoding="utf-8")
         target = tmp_path / "etc" / name.removesuffix(".j2")
         target.write_text(render(text, values, name) if name.endswith(".j2") else text, encoding="utf-8")
     programs = {
-        "python": f'exec {shutil.which("python3")} "$@"',
-        "patronictl": f'cat > {tmp_path}/settings; echo "$@"; test ! -e {tmp_path}/away',
-        "patroni": 'echo "patroni $@"; env',
+        "env/bin/python": f'exec {shutil.which("python3")} "$@"',
+        "env/bin/patronictl": f'cat > {tmp_path}/settings; echo "$@"; test ! -e {tmp_path}/away',
+        "env/bin/patroni": 'echo "patroni $@"; env',
+        "server/bin/pg_config": f"cat {tmp_path}/built",
+        "pool/bin/pgbouncer": 'echo "$LD_LIBRARY_PATH"; cat "$@"',
     }
     for name, line in programs.items():
-        (tmp_path / "env/bin" / name).write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
-        (tmp_path / "env/bin" / name).chmod(0o755)
-    pod = {"POD_NAME": "postgresql-server-1", "NODE_ADDRESS": "192.0.2.7", "ARTIFACT_PATRONI": str(tmp_path / "env")}
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "built").write_text("'--without-icu' '--with-ssl=openssl'", encoding="utf-8")
+    pod = {
+        "POD_NAME": "postgresql-server-1",
+        "NODE_ADDRESS": "192.0.2.7",
+        "ARTIFACT_PATRONI": str(tmp_path / "env"),
+        "ARTIFACT_SERVER": str(tmp_path / "server"),
+        "ARTIFACT_PGBOUNCER": str(tmp_path / "pool"),
+    }
     return Member(tmp_path, {**values, **pod, "PATH": os.environ["PATH"]})
 
 
@@ -198,15 +207,45 @@ def test_a_member_merges_the_settings_of_the_cluster_and_starts_without_them_too
     assert "PATRONI_NAME=" in done.stdout
 
 
-def test_a_certificate_is_used_when_it_is_there(member: Member) -> None:
-    conf = member.folder / "data" / "server.conf"
-    member.start()
-    assert conf.read_text(encoding="utf-8") == f"include '{member.folder}/etc/postgresql.conf'\n"
-    (member.folder / "etc-tls").mkdir()
-    (member.folder / "etc-tls" / "tls.crt").touch()
-    member.start()
-    assert "ssl = on\n" in conf.read_text(encoding="utf-8")
-    assert f"ssl_key_file = '{member.folder}/etc-tls/tls.key'" in conf.read_text(encoding="utf-8")
+@pytest.fixture
+def certificate(member: Member) -> str:
+    """Folder of a certificate that Kubernetes has mounted."""
+    folder = member.folder / "etc-tls"
+    folder.mkdir()
+    (folder / "tls.crt").touch()
+    return str(folder)
+
+
+def test_a_member_without_a_certificate_speaks_no_tls(member: Member) -> None:
+    assert member.start().returncode == 0
+    conf = (member.folder / "data" / "server.conf").read_text(encoding="utf-8")
+    assert conf == f"include '{member.folder}/etc/postgresql.conf'\n"
+
+
+def test_a_member_uses_a_certificate_that_is_there(member: Member, certificate: str) -> None:
+    assert member.start().returncode == 0
+    conf = (member.folder / "data" / "server.conf").read_text(encoding="utf-8")
+    assert "ssl = on\n" in conf
+    assert f"ssl_key_file = '{certificate}/tls.key'\n" in conf
+
+
+@pytest.mark.usefixtures("certificate")
+def test_a_server_that_cannot_use_its_certificate_does_not_start_without_it(member: Member) -> None:
+    (member.folder / "built").write_text("'--without-readline' '--without-icu'", encoding="utf-8")
+    done = member.start()
+    assert done.returncode == 1
+    assert "is built without TLS: remove the Secret" in done.stderr
+    assert "PATRONI_NAME=" not in done.stdout
+
+
+def test_the_pool_speaks_tls_where_it_has_a_certificate(member: Member, request: pytest.FixtureRequest) -> None:
+    plain = member.start("pool.sh")
+    assert plain.returncode == 0, plain.stderr
+    assert plain.stdout.splitlines()[0] == f"{member.folder}/pool/lib"
+    assert "auth_type = scram-sha-256" in plain.stdout
+    assert "client_tls" not in plain.stdout
+    folder = request.getfixturevalue("certificate")
+    assert f"client_tls_key_file = {folder}/tls.key\n" in member.start("pool.sh").stdout
 
 
 def test_a_data_folder_that_kubernetes_opened_to_the_group_is_closed_again(member: Member) -> None:

@@ -8,16 +8,24 @@ export PATRONI_KUBERNETES_POD_IP="$NODE_ADDRESS"
 export PATRONI_RESTAPI_CONNECT_ADDRESS="$NODE_ADDRESS:$POSTGRESQL_PATRONI_PORT"
 export PATRONI_POSTGRESQL_CONNECT_ADDRESS="$NODE_ADDRESS:$POSTGRESQL_SQL_PORT"
 
-# A certificate is used as soon as there is one: the Secret postgresql-tls is mounted if it exists.
+# A certificate is used where there is one: the Secret postgresql-server-tls is mounted if it exists.
 tls=$ETC-tls
-{
-  echo "include '$ETC/postgresql.conf'"
-  if [ -e "$tls/tls.crt" ]; then
-    echo "ssl = on"
-    echo "ssl_cert_file = '$tls/tls.crt'"
-    echo "ssl_key_file = '$tls/tls.key'"
-  fi
-} > "$DATA/server.conf"
+echo "include '$ETC/postgresql.conf'" > "$DATA/server.conf"
+if [ -e "$tls/tls.crt" ]; then
+  case $("$ARTIFACT_SERVER/bin/pg_config" --configure) in
+    *--with-ssl* | *--with-openssl*) ;;
+    *)
+      echo "there is a Secret postgresql-server-tls, but this image's PostgreSQL is built without TLS: remove the Secret," \
+        "or give the release an image whose server has it (docs/how-to/postgresql-switchover.md)" >&2
+      exit 1
+      ;;
+  esac
+  cat >> "$DATA/server.conf" << END
+ssl = on
+ssl_cert_file = '$tls/tls.crt'
+ssl_key_file = '$tls/tls.key'
+END
+fi
 
 # Kubernetes may have opened the volume's files to the pod's group, which PostgreSQL refuses.
 if [ -d "$DATA/db" ]; then
