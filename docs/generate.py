@@ -35,6 +35,7 @@ def files() -> dict[str, str]:
         "checks.md": _checks(),
         "commands.md": _commands(),
         "dags.md": _dags(),
+        "guard-rails.md": _guard_rails(),
     }
 
 
@@ -158,6 +159,52 @@ def _dags() -> str:
         title, _, body = (ast.get_docstring(module) or "").partition("\n")
         lines += [f"## `{'_'.join(relative.with_suffix('').parts)}`", ""]
         lines += [f"{title.lstrip('# ')}. Schedule: {_schedule(module)}.", "", *_paragraphs(body)]
+    return _text(lines)
+
+
+def _guard_rails() -> str:
+    from data_platform.stack.load import KUBERNETES, load_stack
+    from data_platform.targets.kubernetes import network, permissions, places
+    from data_platform.targets.kubernetes.guard_rails import guard_rails
+
+    stack = load_stack(ROOT, target=KUBERNETES)
+    lines = [
+        "# Guard rails on Kubernetes",
+        "",
+        _NOTE,
+        "What they are for, and how to open more: [guard-rails.md](../kubernetes/guard-rails.md).",
+        "",
+        "## Namespaces",
+        "",
+        "What all pods of a namespace may ask for together: what its components declare, room to replace each of them",
+        "while it runs, tasks, and a little for a hand to look around.",
+        "",
+    ]
+    keys = ("pods", "requests.cpu", "requests.memory", "limits.memory", "requests.storage")
+    rows = []
+    for size in places.SIZES:
+        for thing in guard_rails(stack, size, "192.0.2.1:6443"):
+            if thing["kind"] == "ResourceQuota":
+                hard, name = thing["spec"]["hard"], thing["metadata"]["namespace"]
+                here = [n for n in stack.components if places.namespace(stack, n) == name]
+                rows.append((f"`{name}`", size, ", ".join(here) or "none", *(hard[key] for key in keys)))
+    lines += _table(("namespace", "size", "components", *(f"`{key}`" for key in keys)), rows)
+    lines += ["## Who may call whom", "", "Everything else is refused, in both directions.", ""]
+    lines += _table(
+        ("from", "to", "ports", "because"),
+        [
+            (call.caller, call.callee, ", ".join(map(str, call.ports)) or "all", call.reason)
+            for call in network.calls(stack)
+        ],
+    )
+    server = [name for name in sorted(stack.components) if network.speaks_to_api_server(stack, name)]
+    lines += [f"To the API server of Kubernetes: {', '.join(server)}. To the DNS of the cluster: everybody.", ""]
+    lines += ["## What Airflow's account may do", "", "In the namespaces of the platform:", ""]
+    for table in (permissions.DEPLOYER, permissions.READER):
+        rows = [(group or "core", ", ".join(names), ", ".join(verbs)) for group, names, verbs in table]
+        lines += _table(("group", "resources", "verbs"), rows)
+        if table is permissions.DEPLOYER:
+            lines += ["In the whole cluster, besides changing the labels of the platform's own namespaces:", ""]
     return _text(lines)
 
 
