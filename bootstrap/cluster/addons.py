@@ -41,6 +41,8 @@ def apply(layout: Layout, own: Mapping[str, Own], kubectl: Kubectl) -> None:
     file = layout.etc / "addons.yaml"
     write_private(file, yaml.safe_dump_all(objects(layout.volumes, own), sort_keys=False))
     settings = ["--server-side", "--force-conflicts", f"--field-manager={_MANAGER}"]
+    # The API server makes its own namespaces just after it answers.
+    kubectl.run("wait", "--for=create", "namespace/kube-system", "--timeout=30s", seconds=40)
     kubectl.run("apply", *settings, f"--filename={file}", seconds=60)
 
 

@@ -6,13 +6,14 @@ import argparse
 import http.client
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from bootstrap import supervision
 from bootstrap.cluster import addons, images, machine, namespaces, network, report, requirements, servers
@@ -31,6 +32,12 @@ _READY_SECONDS = 120
 
 class _NotYetError(Exception):
     """Something does not answer yet."""
+
+
+def _poll(act: Callable[[], object], on: type[Exception]) -> None:
+    """Repeat an act until it has success; often, for `up` waits for nothing else."""
+    stop = stop_after_delay(Deadline(_READY_SECONDS).seconds)
+    Retrying(stop=stop, wait=wait_fixed(0.1), retry=retry_if_exception_type(on), reraise=True)(act)
 
 
 def cluster(arguments: argparse.Namespace) -> int:
@@ -119,7 +126,7 @@ def _clean(layout: Layout, record: machine.Record) -> None:
 
 def _load_images(layout: Layout, found: Programs, progress: Progress) -> None:
     with _timed(progress, "images"):
-        Deadline(_READY_SECONDS).retry(lambda: images.wait_for_runtime(layout), on=PlatformError)
+        _poll(lambda: images.wait_for_runtime(layout), on=PlatformError)
         images.load_own(layout, found, cache_folder())
 
 
@@ -140,7 +147,7 @@ def _kubectl(layout: Layout, found: Programs) -> Kubectl:
 
 def _wait_for_policies(layout: Layout) -> None:
     """A pod that starts now must find its policies enforced."""
-    Deadline(_READY_SECONDS).retry(lambda: namespaces.refused(layout), on=PlatformError)
+    _poll(lambda: namespaces.refused(layout), on=PlatformError)
 
 
 def _wait_for_api(layout: Layout, record: machine.Record) -> None:
@@ -159,7 +166,7 @@ def _wait_for_api(layout: Layout, record: machine.Record) -> None:
             connection.close()
 
     try:
-        Deadline(_READY_SECONDS).retry(look, on=_NotYetError)
+        _poll(look, on=_NotYetError)
     except _NotYetError as error:
         raise PlatformError(
             f"the API server does not answer on {record.node}:{API_PORT}: {error}",
