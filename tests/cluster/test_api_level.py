@@ -1,0 +1,365 @@
+"""What an API server alone decides: schemas, owners of fields, permissions, quotas, Pod Security."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from data_platform.checks.base import Deadline
+from data_platform.clients.kubernetes import Cluster, connect
+from data_platform.clients.kubernetes_errors import ClusterError
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.targets.kubernetes.guard_rails import guard_rails, inside
+from data_platform.targets.kubernetes.needs import quantity
+from data_platform.targets.kubernetes.preflight import api_server_address, judge, read_facts
+from tests.cluster import rails as its
+from tests.cluster.rails import Rails, restricted_pod
+
+if TYPE_CHECKING:
+    from tests.cluster.given import Given
+
+pytestmark = [pytest.mark.api_level, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def rails(given: Given, root: Path) -> Iterator[Rails]:
+    """The guard rails of a platform of its own."""
+    stack = its.called(load_stack(root, target=KUBERNETES), f"api-{uuid.uuid4().hex[:6]}")
+    found = its.make(given.client, stack)
+    yield found
+    its.remove(found)
+
+
+@pytest.fixture(scope="module")
+def airflow(given: Given, rails: Rails, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    """A client that is Airflow's account."""
+    return its.as_account(given, "airflow", f"{rails.stack.file.name}-core", tmp_path_factory.mktemp("airflow"))
+
+
+def versions(rails: Rails) -> dict[tuple[str, str, str], str]:
+    found = {}
+    for o in rails.objects:
+        meta = o["metadata"]
+        there = rails.cluster.get(o["apiVersion"], o["kind"], meta["name"], meta.get("namespace", ""))
+        assert there is not None
+        found[o["kind"], meta.get("namespace", ""), meta["name"]] = there["metadata"]["resourceVersion"]
+    return found
+
+
+# The guard rails as objects
+
+
+def test_the_guard_rails_are_accepted_and_a_second_time_change_nothing(rails: Rails) -> None:
+    before = versions(rails)
+    assert len(before) > 60
+    for wanted in rails.objects:
+        rails.cluster.server_side_apply(wanted)
+    assert versions(rails) == before
+
+
+def test_what_a_hand_changed_is_repaired_and_what_it_added_elsewhere_stays(rails: Rails) -> None:
+    space = rails.namespaces[0]
+    quota = copy.deepcopy(rails.find("ResourceQuota", space))
+    quota["spec"]["hard"]["pods"] = "1000"
+    quota["metadata"]["annotations"] = {"team": "payments"}
+    rails.cluster.server_side_apply(quota, field_manager="a-hand")
+    rails.cluster.delete("networking.k8s.io/v1", "NetworkPolicy", "default-deny", space)
+    for wanted in rails.objects:
+        rails.cluster.server_side_apply(wanted)
+    there = rails.cluster.get("v1", "ResourceQuota", "platform", space)
+    assert there is not None
+    assert there["spec"]["hard"] == rails.find("ResourceQuota", space)["spec"]["hard"]
+    assert there["metadata"]["annotations"]["team"] == "payments"
+    assert rails.cluster.get("networking.k8s.io/v1", "NetworkPolicy", "default-deny", space)
+
+
+def test_the_other_size_is_accepted_too(rails: Rails) -> None:
+    for wanted in guard_rails(rails.stack, "production", api_server_address(rails.cluster)):
+        rails.cluster.server_side_apply(wanted, dry_run=True)
+
+
+# What may run
+
+
+def test_a_restricted_pod_is_accepted_and_gets_requests_and_limits(rails: Rails) -> None:
+    for space in rails.namespaces:
+        made = rails.cluster.server_side_apply(restricted_pod("ordinary", space), dry_run=True)
+        resources = made["spec"]["containers"][0]["resources"]
+        assert resources == {
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+            "limits": {"cpu": "1", "memory": "512Mi"},
+        }
+
+
+PRIVILEGED: dict[str, Any] = {
+    "privileged": {"securityContext": {"privileged": True}},
+    "root": {"securityContext": {"runAsUser": 0, "allowPrivilegeEscalation": False}},
+    "capability": {"securityContext": {"capabilities": {"add": ["NET_ADMIN"]}, "allowPrivilegeEscalation": False}},
+}
+
+
+@pytest.mark.parametrize("what", PRIVILEGED)
+def test_a_privileged_pod_is_refused_everywhere(rails: Rails, what: str) -> None:
+    for space in rails.namespaces:
+        with pytest.raises(ClusterError, match="violates PodSecurity") as caught:
+            rails.cluster.server_side_apply(restricted_pod("bad", space, **PRIVILEGED[what]))
+        assert "security context" in caught.value.remedy
+
+
+def test_a_pod_with_a_folder_of_the_node_is_refused(rails: Rails) -> None:
+    pod = restricted_pod("bad", rails.namespaces[0])
+    pod["spec"]["volumes"] = [{"name": "host", "hostPath": {"path": "/"}}]
+    with pytest.raises(ClusterError, match="violates PodSecurity"):
+        rails.cluster.server_side_apply(pod)
+
+
+def test_a_pod_beyond_the_quota_is_refused_and_names_it(rails: Rails) -> None:
+    for space in rails.namespaces:
+        hard = quantity(rails.find("ResourceQuota", space)["spec"]["hard"]["requests.memory"]) / 2**20
+        (limit,) = rails.find("LimitRange", space)["spec"]["limits"]
+        most = int(quantity(limit["max"]["memory"]) / 2**20)
+        pod = restricted_pod("large", space)
+        one = pod["spec"]["containers"][0] | {
+            "resources": {"requests": {"memory": f"{most}Mi"}, "limits": {"memory": f"{most}Mi"}}
+        }
+        pod["spec"]["containers"] = [one | {"name": f"c{index}"} for index in range(int(hard / most) + 1)]
+        with pytest.raises(ClusterError, match=r"exceeded quota: platform.*requests\.memory") as caught:
+            rails.cluster.server_side_apply(pod)
+        assert "raise the quota" in caught.value.remedy
+
+
+def test_a_container_beyond_the_limits_is_refused(rails: Rails) -> None:
+    for space in rails.namespaces:
+        giant = restricted_pod("giant", space, resources={"limits": {"memory": "500Gi"}, "requests": {"memory": "1Mi"}})
+        with pytest.raises(ClusterError, match="maximum memory usage per Container is"):
+            rails.cluster.server_side_apply(giant)
+
+
+def test_more_pods_than_the_quota_are_refused_one_by_one(rails: Rails) -> None:
+    space = f"{rails.stack.file.name}-datalab"
+    tiny = {"resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"cpu": "10m", "memory": "10Mi"}}}
+    for index in range(4):
+        rails.cluster.server_side_apply(restricted_pod(f"p{index}", space, **tiny))
+    with pytest.raises(
+        ClusterError, match="exceeded quota: platform, requested: pods=1, used: pods=4, limited: pods=4"
+    ):
+        rails.cluster.server_side_apply(restricted_pod("p4", space, **tiny))
+
+
+@pytest.mark.parametrize(("kind", "key"), [("NodePort", "nodeports"), ("LoadBalancer", "loadbalancers")])
+def test_a_service_that_opens_ports_of_the_nodes_is_refused(rails: Rails, kind: str, key: str) -> None:
+    service: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "open", "namespace": rails.namespaces[0]},
+        "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]},
+    }
+    rails.cluster.server_side_apply(service, dry_run=True)
+    service["spec"]["type"] = kind
+    with pytest.raises(ClusterError, match=rf"exceeded quota: platform.*services\.{key}"):
+        rails.cluster.server_side_apply(service)
+
+
+# Who may do what
+
+
+def test_airflow_repairs_the_guard_rails_by_its_own_rights(rails: Rails, airflow: Cluster) -> None:
+    space = rails.namespaces[-1]
+    airflow.delete("networking.k8s.io/v1", "NetworkPolicy", "dns", space)
+    airflow.delete("v1", "LimitRange", "platform", space)
+    for wanted in inside(rails.objects):
+        airflow.server_side_apply(wanted)
+    assert airflow.get("networking.k8s.io/v1", "NetworkPolicy", "dns", space)
+    assert airflow.get("v1", "LimitRange", "platform", space)
+
+
+def test_airflow_reads_secrets_of_the_platform_and_of_nobody_else(rails: Rails, airflow: Cluster) -> None:
+    for space in rails.namespaces:
+        airflow.list_objects("v1", "Secret", space)
+    for space in ("kube-system", "default"):
+        with pytest.raises(ClusterError, match=f'cannot list resource "secrets".*in the namespace "{space}"') as caught:
+            airflow.list_objects("v1", "Secret", space)
+        assert caught.value.reason == "Forbidden"
+
+
+def test_airflow_may_not_make_namespaces_or_touch_those_of_others(rails: Rails, airflow: Cluster) -> None:
+    new = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{rails.stack.file.name}-more"}}
+    with pytest.raises(ClusterError, match="cannot patch resource"):
+        airflow.server_side_apply(new)
+    with pytest.raises(ClusterError, match="cannot delete resource"):
+        airflow.delete("v1", "Namespace", rails.namespaces[0])
+    new["metadata"]["name"] = "kube-system"
+    with pytest.raises(ClusterError, match="cannot patch resource"):
+        airflow.server_side_apply(new)
+
+
+def test_airflow_may_not_give_itself_more(rails: Rails, airflow: Cluster) -> None:
+    role = copy.deepcopy(rails.find("Role", rails.namespaces[0]))
+    role["rules"].append({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]})
+    with pytest.raises(ClusterError, match="attempting to grant RBAC permissions not currently held"):
+        airflow.server_side_apply(role)
+    binding = copy.deepcopy(rails.find("RoleBinding", rails.namespaces[0]))
+    binding["metadata"]["name"] = "more"
+    binding["roleRef"] |= {"kind": "ClusterRole", "name": "cluster-admin"}
+    with pytest.raises(ClusterError, match="attempting to grant RBAC permissions not currently held"):
+        airflow.server_side_apply(binding)
+
+
+def test_another_account_may_nothing(given: Given, rails: Rails, tmp_path: Path) -> None:
+    other = its.as_account(given, "other", rails.namespaces[0], tmp_path)
+    assert not other.can_i("get", "secrets", rails.namespaces[0])
+    assert not other.can_i("list", "pods/log", rails.namespaces[0])
+
+
+# Preflight
+
+
+def test_an_administrator_lacks_no_permission_and_airflow_does(given: Given, rails: Rails, airflow: Cluster) -> None:
+    assert read_facts(given.client, rails.stack).denied == []
+    denied = read_facts_of(airflow, rails)
+    assert "create namespaces" in denied
+    assert not [one for one in denied if "secrets" in one]
+
+
+def read_facts_of(cluster: Cluster, rails: Rails) -> list[str]:
+    """Permissions that a client lacks; it may not look at the pods of others, which preflight counts too."""
+    from data_platform.targets.kubernetes.preflight import _read_denied
+
+    return _read_denied(cluster, rails.namespaces)
+
+
+def test_namespaces_of_our_own_are_taken_and_one_of_another_is_refused(given: Given, rails: Rails) -> None:
+    facts = read_facts(given.client, rails.stack)
+    assert set(facts.labels) == set(rails.namespaces)
+    ours = [p.what for p in judge(rails.stack, "small", facts).problems if "was not made by this platform" in p.what]
+    assert ours == []
+    stack = its.called(rails.stack, f"alien-{uuid.uuid4().hex[:6]}")
+    alien = f"{stack.file.name}-core"
+    given.client.server_side_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": alien}})
+    try:
+        found = judge(stack, "small", read_facts(given.client, stack)).problems
+    finally:
+        given.client.delete("v1", "Namespace", alien)
+    assert [p.what for p in found if alien in p.what] == [
+        f"the namespace {alien} is there and was not made by this platform"
+    ]
+
+
+# The client
+
+
+def config_map(space: str, name: str = "notes", **data: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": space}, "data": data}
+
+
+def test_fields_of_another_owner_are_a_conflict_unless_taken_over(rails: Rails) -> None:
+    space = rails.namespaces[0]
+    rails.cluster.server_side_apply(config_map(space, colour="red"), field_manager="a-hand")
+    with pytest.raises(ClusterError, match=r'conflict with "a-hand".*\.data\.colour') as caught:
+        rails.cluster.server_side_apply(config_map(space, colour="blue"), force=False)
+    assert caught.value.reason == "Conflict"
+    assert rails.cluster.server_side_apply(config_map(space, colour="blue"))["data"] == {"colour": "blue"}
+
+
+def test_a_field_that_no_schema_knows_is_refused(rails: Rails) -> None:
+    wrong = config_map(rails.namespaces[0], "wrong") | {"dota": {}}
+    with pytest.raises(ClusterError, match=r"\.dota"):
+        rails.cluster.server_side_apply(wrong)
+    assert rails.cluster.get("v1", "ConfigMap", "wrong", rails.namespaces[0]) is None
+
+
+def test_a_dry_run_judges_and_keeps_nothing(rails: Rails) -> None:
+    made = rails.cluster.server_side_apply(config_map(rails.namespaces[0], "dry", a="b"), dry_run=True)
+    assert made["data"] == {"a": "b"}
+    assert rails.cluster.get("v1", "ConfigMap", "dry", rails.namespaces[0]) is None
+
+
+def test_a_change_is_seen_while_it_is_waited_for(rails: Rails) -> None:
+    space = rails.namespaces[0]
+    rails.cluster.server_side_apply(config_map(space, "slow", state="begun"))
+    later = threading.Timer(0.5, lambda: rails.cluster.server_side_apply(config_map(space, "slow", state="done")))
+    later.start()
+    found = rails.cluster.wait_until(
+        "v1", "ConfigMap", "slow", space, done=lambda o: o is not None and o["data"]["state"] == "done", seconds=20
+    )
+    later.join()
+    assert found is not None
+    gone = threading.Timer(0.3, lambda: rails.cluster.delete("v1", "ConfigMap", "slow", space))
+    gone.start()
+    assert rails.cluster.wait_until("v1", "ConfigMap", "slow", space, done=lambda o: o is None, seconds=20) is None
+    gone.join()
+
+
+def test_only_the_object_that_was_meant_is_deleted(rails: Rails) -> None:
+    space = rails.namespaces[0]
+    made = rails.cluster.server_side_apply(config_map(space, "mine"))
+    with pytest.raises(ClusterError, match="Precondition failed"):
+        rails.cluster.delete("v1", "ConfigMap", "mine", space, uid=str(uuid.uuid4()))
+    assert rails.cluster.delete("v1", "ConfigMap", "mine", space, uid=made["metadata"]["uid"])
+    assert not rails.cluster.delete("v1", "ConfigMap", "mine", space)
+
+
+def test_lists_are_chosen_by_label_and_come_in_pages(rails: Rails) -> None:
+    space = rails.namespaces[0]
+    for index in range(3):
+        wanted = config_map(space, f"listed-{index}")
+        wanted["metadata"]["labels"] = {"listed": "yes"}
+        rails.cluster.server_side_apply(wanted)
+    found = rails.cluster.list_objects("v1", "ConfigMap", space, labels="listed=yes")
+    assert [o["metadata"]["name"] for o in found] == ["listed-0", "listed-1", "listed-2"]
+    assert {o["kind"] for o in found} == {"ConfigMap"}
+
+
+def test_a_kind_without_its_definition_is_told_and_known_once_it_is_there(given: Given) -> None:
+    group = f"g{uuid.uuid4().hex[:6]}.example.test"
+    assert not given.client.knows(f"{group}/v1", "Thing")
+    with pytest.raises(ClusterError, match=f"no kind Thing of {group}/v1"):
+        given.client.list_objects(f"{group}/v1", "Thing")
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    given.client.server_side_apply(definition)
+    name = str(definition["metadata"]["name"])
+
+    def established(found: dict[str, Any] | None) -> bool:
+        conditions = (found or {}).get("status", {}).get("conditions", [])
+        return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+
+    try:
+        crd = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
+        given.client.wait_until(*crd, done=established, seconds=20)
+        # A moment later the API server says so of itself.
+        assert Deadline(20).retry(lambda: given.client.list_objects(f"{group}/v1", "Thing"), on=ClusterError) == []
+    finally:
+        given.client.delete("apiextensions.k8s.io/v1", "CustomResourceDefinition", name)
+
+
+def test_a_cluster_whose_certificate_is_not_known_is_not_trusted(given: Given, tmp_path: Path) -> None:
+    with its.changed_kubeconfig(given, tmp_path) as content:
+        for cluster in content["clusters"]:
+            del cluster["cluster"]["certificate-authority-data"]
+    with pytest.raises(ClusterError, match="shows a certificate that this context does not trust"):
+        connect(given.context, tmp_path / "kubeconfig").version()
+
+
+def test_credentials_that_are_none_are_told(given: Given, tmp_path: Path) -> None:
+    with its.changed_kubeconfig(given, tmp_path) as content:
+        content["users"] = [{"name": user["name"], "user": {"token": "nonsense"}} for user in content["users"]]
+    with pytest.raises(ClusterError, match="Unauthorized") as caught:
+        connect(given.context, tmp_path / "kubeconfig").list_objects("v1", "Secret", "default")
+    assert "renew the credentials" in caught.value.remedy

@@ -1,0 +1,333 @@
+"""The guard rails hold on a real cluster, seen from inside its pods: who reaches whom, what is refused."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from data_platform.checks.base import Deadline
+from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.network import calls
+from data_platform.targets.kubernetes.preflight import api_server_address
+from tests.cluster import rails as its
+from tests.cluster.rails import Rails, restricted_pod
+
+if TYPE_CHECKING:
+    from tests.cluster.given import Given
+
+pytestmark = pytest.mark.timeout(3600)
+
+#: Served by all pods, and declared by no component.
+HIDDEN = 60022
+#: Pods of no component, one in each namespace; they serve these.
+GUEST, OPEN, CLOSED = "guest", 8080, 9090
+_SMALL = {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
+_AT_A_TIME = 4
+
+
+@dataclass(frozen=True)
+class Town:
+    """One pod of each component, one of Airflow's tasks, and a guest in each namespace.
+
+    Attributes:
+        rails: the guard rails around them.
+        addresses: by name: a component, airflow/task, or guest/NAMESPACE.
+    """
+
+    rails: Rails
+    addresses: dict[str, str]
+
+    def reaches(self, caller: str, callee: str, port: int) -> bool:
+        """Whether a connection from one to the other can be opened."""
+        return self.dials(caller, f"{self.addresses[callee]}:{port}")
+
+    def dials(self, caller: str, address: str) -> bool:
+        """Whether a pod can open a connection to an address."""
+        done = self.rails.cluster.execute(pod_name(caller), self.space(caller), ["/probe", "dial", address], seconds=30)
+        return done.returncode == 0
+
+    def reached(self, wanted: Iterable[tuple[str, str, int]]) -> set[tuple[str, str, int]]:
+        """Those of some calls that get through."""
+        todo = list(wanted)
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            return {
+                call for call, passes in zip(todo, pool.map(lambda c: self.reaches(*c), todo), strict=True) if passes
+            }
+
+    def space(self, name: str) -> str:
+        """Namespace of a pod."""
+        return space_of(self.rails.stack, name)
+
+
+def space_of(stack: Stack, name: str) -> str:
+    first, _, second = name.partition("/")
+    return second if first == GUEST else places.namespace(stack, first)
+
+
+def pod_name(name: str) -> str:
+    return GUEST if name.startswith(GUEST) else f"{name.replace('/', '-')}-0"
+
+
+def ports_of(stack: Stack, name: str) -> list[int]:
+    component = name.partition("/")[0]
+    return sorted(spec.port for spec in stack.components[component].component.endpoints.values())
+
+
+def parties(stack: Stack) -> list[str]:
+    """Components, and the tasks of Airflow."""
+    return [*stack.components, "airflow/task"]
+
+
+@pytest.fixture(scope="module")
+def stack(root: Path) -> Stack:
+    """This checkout's stack under a name of its own."""
+    return its.called(load_stack(root, target=KUBERNETES), f"rails-{uuid.uuid4().hex[:6]}")
+
+
+@pytest.fixture(scope="module")
+def bare(given: Given, probe_image: str, stack: Stack) -> Iterator[Town]:
+    """The town before any policy: everybody reaches everybody. Its policies come with `town`."""
+    rails = its.make(given.client, stack, without=frozenset({"NetworkPolicy"}))
+    guests = [f"{GUEST}/{space}" for space in rails.namespaces]
+    for name in (*parties(stack), *guests):
+        given.client.server_side_apply(pod_of(stack, name, probe_image))
+    yield Town(rails, {name: address(rails, stack, name) for name in (*parties(stack), *guests)})
+    its.remove(rails)
+
+
+@pytest.fixture(scope="module")
+def before(bare: Town) -> set[tuple[str, str, int]]:
+    """Calls of guests that get through without policies."""
+    return bare.reached(guest_calls(bare.rails))
+
+
+@pytest.fixture(scope="module")
+def town(bare: Town, before: set[tuple[str, str, int]]) -> Town:
+    """The town with all its policies, once they hold."""
+    assert before
+    for wanted in bare.rails.objects:
+        if wanted["kind"] == "NetworkPolicy":
+            bare.rails.cluster.server_side_apply(wanted)
+    for wanted in open_to_guests(bare.rails):
+        bare.rails.cluster.server_side_apply(wanted)
+
+    def settled() -> None:
+        if bare.reaches(f"{GUEST}/{bare.rails.namespaces[0]}", "postgresql", HIDDEN):
+            raise NotYetError
+        if not bare.reaches("trino", "postgresql", 5432):
+            raise NotYetError
+
+    Deadline(30).retry(settled, on=NotYetError)
+    return bare
+
+
+class NotYetError(Exception):
+    """The network has not taken the policies yet."""
+
+
+def pod_of(stack: Stack, name: str, image: str) -> dict[str, Any]:
+    component, _, process = name.partition("/")
+    guest = component == GUEST
+    ports = (OPEN, CLOSED) if guest else (*ports_of(stack, name), HIDDEN)
+    words = ["/probe", "serve", *map(str, ports)]
+    pod = restricted_pod(pod_name(name), space_of(stack, name), image, command=words, resources=_SMALL)
+    pod["metadata"]["labels"] = {"role": GUEST} if guest else places.labels(stack, component, process or "server")
+    pod["spec"]["terminationGracePeriodSeconds"] = 1
+    if guest:
+        # Against what the default account says: a pod must ask for its token.
+        pod["spec"]["automountServiceAccountToken"] = True
+    return pod
+
+
+def address(rails: Rails, stack: Stack, name: str) -> str:
+    def runs(pod: dict[str, Any] | None) -> bool:
+        return pod is not None and all(c["ready"] for c in pod["status"].get("containerStatuses", [{"ready": False}]))
+
+    pod = rails.cluster.wait_until("v1", "Pod", pod_name(name), space_of(stack, name), done=runs, seconds=180)
+    assert pod is not None
+    return str(pod["status"]["podIP"])
+
+
+def open_to_guests(rails: Rails) -> list[dict[str, Any]]:
+    """What a site adds beside ours, as docs/kubernetes/guard-rails.md says: guests reach each other, on one port."""
+    peer = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": GUEST}}}]
+    ports = [{"protocol": "TCP", "port": OPEN}]
+    spec = {
+        "podSelector": {"matchLabels": {"role": GUEST}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [{"from": peer, "ports": ports}],
+        "egress": [{"to": peer, "ports": ports}],
+    }
+    return [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "guests", "namespace": space},
+            "spec": spec,
+        }
+        for space in rails.namespaces
+    ]
+
+
+def guest_calls(rails: Rails) -> list[tuple[str, str, int]]:
+    """For every pair of namespaces, on the port that is going to be open and on the one that is not."""
+    pairs = itertools.product(rails.namespaces, repeat=2)
+    return [(f"{GUEST}/{one}", f"{GUEST}/{other}", port) for one, other in pairs for port in (OPEN, CLOSED)]
+
+
+def test_without_policies_every_namespace_reaches_every_other(bare: Town, before: set[tuple[str, str, int]]) -> None:
+    assert len(bare.rails.namespaces) == 7
+    assert before == set(guest_calls(bare.rails))
+
+
+def test_for_every_pair_of_namespaces_an_allowed_call_works_and_a_forbidden_one_fails(town: Town) -> None:
+    wanted = guest_calls(town.rails)
+    assert town.reached(wanted) == {call for call in wanted if call[2] == OPEN}
+
+
+def test_components_reach_what_they_depend_on_and_nothing_else(town: Town) -> None:
+    stack = town.rails.stack
+    allowed = calls(stack)
+    wanted = [
+        (caller, callee, port)
+        for caller, callee in itertools.product(parties(stack), repeat=2)
+        for port in (*ports_of(stack, callee), HIDDEN)
+    ]
+    expected = {
+        (caller, callee, port)
+        for caller, callee, port in wanted
+        if any(
+            call.caller in (caller, caller.partition("/")[0])
+            and call.callee in (callee, callee.partition("/")[0])
+            and (not call.ports or port in call.ports)
+            for call in allowed
+        )
+    }
+    assert ("trino", "postgresql", 5432) in expected
+    assert ("datahub", "postgresql", 5432) not in expected
+    assert town.reached(wanted) == expected
+
+
+def test_a_pod_of_no_component_reaches_none_from_any_namespace(town: Town) -> None:
+    stack = town.rails.stack
+    wanted = [
+        (f"{GUEST}/{space}", name, port)
+        for space in town.rails.namespaces
+        for name in stack.components
+        for port in ports_of(stack, name)[:1]
+    ]
+    assert len(wanted) > 40
+    assert town.reached(wanted) == set()
+
+
+def test_only_components_that_say_so_reach_the_api_server(town: Town) -> None:
+    server = api_server_address(town.rails.cluster).split(",")[0]
+    said = {n for n, item in town.rails.stack.components.items() if item.kubernetes and item.kubernetes.api_server}
+    assert {name for name in town.rails.stack.components if town.dials(name, server)} == said
+
+
+def test_names_are_known_from_everywhere(town: Town) -> None:
+    for name in ("trino", *(f"{GUEST}/{space}" for space in town.rails.namespaces)):
+        words = ["/probe", "lookup", "kubernetes.default.svc.cluster.local"]
+        done = town.rails.cluster.execute(pod_name(name), town.space(name), words, seconds=30)
+        assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_pod_that_names_no_account_has_no_token(town: Town) -> None:
+    words = ["/probe", "read", "/var/run/secrets/kubernetes.io/serviceaccount/token"]
+    done = town.rails.cluster.execute("trino-0", town.space("trino"), words, seconds=30)
+    assert done.returncode != 0
+    assert b"no such file" in done.stderr
+    # A guest asked for one, so the file is where we looked.
+    guest = town.rails.cluster.execute(GUEST, town.rails.namespaces[0], words, seconds=30)
+    assert (guest.returncode, len(guest.stdout) > 100) == (0, True)
+
+
+def test_a_page_is_open_to_a_namespace_that_was_made_an_entry(given: Given, town: Town, probe_image: str) -> None:
+    entry = f"{town.rails.stack.file.name}-entry"
+    namespace: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": entry}}
+    given.client.server_side_apply(namespace)
+    try:
+        given.client.server_side_apply(restricted_pod(GUEST, entry, probe_image, command=["/probe", "serve", "8080"]))
+        address(town.rails, town.rails.stack, f"{GUEST}/{entry}")
+        trino, postgresql = town.addresses["trino"], town.addresses["postgresql"]
+        assert not town.dials(f"{GUEST}/{entry}", f"{trino}:8440")
+        namespace["metadata"]["labels"] = {"data-platform/entry": "allowed"}
+        given.client.server_side_apply(namespace)
+
+        def opened() -> None:
+            if not town.dials(f"{GUEST}/{entry}", f"{trino}:8440"):
+                raise NotYetError
+
+        Deadline(15).retry(opened, on=NotYetError)
+        assert not town.dials(f"{GUEST}/{entry}", f"{postgresql}:5432")
+    finally:
+        given.client.delete("v1", "Namespace", entry)
+
+
+def test_a_forwarded_port_is_a_way_in_for_who_may_forward(town: Town) -> None:
+    space = town.space("trino")
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "trino", "namespace": space},
+        "spec": {
+            "selector": {places.NAME: "trino"},
+            "ports": [{"name": "http", "port": 8440, "targetPort": 8440}],
+        },
+    }
+    town.rails.cluster.server_side_apply(service)
+
+    def page(url: str) -> str:
+        return httpx.get(url, timeout=5, trust_env=False).text
+
+    with town.rails.cluster.port_forward("trino", space, 8440) as forward:
+        url = f"http://{forward.host}:{forward.port}/"
+        # Its endpoint is known a moment later.
+        said = Deadline(20).retry(lambda: page(url), on=httpx.HTTPError)
+        assert said.startswith("trino-0 ")
+        with ThreadPoolExecutor(8) as pool:
+            assert all(text.startswith("trino-0 ") for text in pool.map(page, [url] * 40))
+
+
+def test_a_deployment_beyond_the_quota_is_explained(town: Town) -> None:
+    from data_platform.targets.kubernetes.faults import Facts, explain
+
+    space, cluster = town.space("trino"), town.rails.cluster
+    (limit,) = town.rails.find("LimitRange", space)["spec"]["limits"]
+    most = {"memory": limit["max"]["memory"], "cpu": "1m"}
+    pod = restricted_pod("large", space, resources={"requests": most, "limits": most | {"cpu": "10m"}})
+    labels = {places.NAME: "large"}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "large", "namespace": space},
+        "spec": {
+            "replicas": 20,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod["spec"]},
+        },
+    }
+    cluster.server_side_apply(deployment)
+
+    def refused(found: dict[str, Any] | None) -> bool:
+        conditions = (found or {}).get("status", {}).get("conditions", [])
+        return any(c["type"] == "ReplicaFailure" and c["status"] == "True" for c in conditions)
+
+    try:
+        found = cluster.wait_until("apps/v1", "Deployment", "large", space, done=refused, seconds=60)
+        assert found is not None
+        error = explain("large", space, Facts(workloads=[found]))
+        assert error is not None
+        assert "Deployment large gets no pod: the ResourceQuota platform refuses it" in error.problem
+    finally:
+        cluster.delete("apps/v1", "Deployment", "large", space)
