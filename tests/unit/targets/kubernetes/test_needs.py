@@ -1,0 +1,106 @@
+"""What components ask for in each size, out of their definitions and values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import Stack
+from data_platform.stack.model import Loaded
+from data_platform.targets.kubernetes.needs import Asked, Need, all_asked, asked, quantity, read_values, task
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("500m", 0.5), ("2", 2), (1, 1), (0.25, 0.25), ("1Gi", 2**30), ("512Mi", 2**29), ("1G", 1e9), ("1e3", 1000)],
+)
+def test_quantities_are_read_as_kubernetes_writes_them(text: object, number: float) -> None:
+    assert quantity(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "lots", "1GB", "1 Gi", "-"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    with pytest.raises(PlatformError, match="is no quantity"):
+        quantity(text)
+
+
+@pytest.fixture
+def item(stack: Stack) -> Loaded:
+    """A component with one process, one core and 400 MiB."""
+    found = stack.components["minio"]
+    assert (found.component.resources.cpu, found.component.resources.memory_mib) == (1, 400)
+    assert (list(found.definition.processes), found.definition.jobs) == (["server"], {})
+    return found
+
+
+def of(item: Loaded, **settings: Any) -> Asked:
+    return asked(item, {"workloads": {"server": settings}})
+
+
+def test_a_process_asks_for_what_its_component_declares(item: Loaded) -> None:
+    pod = Need(pods=1, cpu=1, memory=400, cpu_limit=2, memory_limit=400)
+    assert of(item) == Asked(steady=pod, extra=pod, largest=pod)
+
+
+def test_values_say_it_better_and_replicas_count(item: Loaded) -> None:
+    resources = {"requests": {"cpu": "250m"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
+    found = of(item, replicas=3, resources=resources)
+    assert found.steady == Need(pods=3, cpu=0.75, memory=1200, cpu_limit=1.5, memory_limit=3072)
+    assert found.largest.memory_limit == 1024
+
+
+def test_a_deployment_is_replaced_by_one_pod_more_and_a_stateful_set_is_not(item: Loaded) -> None:
+    assert of(item, kind="Deployment").extra.pods == 1
+    assert of(item, kind="StatefulSet").extra.pods == 0
+
+
+def test_each_pod_of_a_stateful_set_has_its_volumes(item: Loaded) -> None:
+    found = of(item, kind="StatefulSet", replicas=2, storage="2Gi", volumes={"wal": {"size": "1Gi"}})
+    assert (found.steady.storage, found.steady.claims) == (6 * 1024, 4)
+    assert of(item, kind="Deployment", storage="2Gi").steady.claims == 0
+
+
+def test_drives_and_shared_volumes_count(item: Loaded) -> None:
+    values = {
+        "drives": {"count": 4, "size": "2Gi"},
+        "sharedVolumes": {"logs": {"size": "1Gi"}},
+        "workloads": {"server": {"kind": "StatefulSet"}},
+    }
+    found = asked(item, values)
+    assert (found.steady.storage, found.steady.claims) == (9 * 1024, 5)
+
+
+def test_a_job_runs_beside_what_is_there(stack: Stack) -> None:
+    airflow = stack.components["airflow"]
+    assert airflow.definition.jobs
+    replicas = {name: {"kind": "StatefulSet"} for name in airflow.definition.processes}
+    found = asked(airflow, {"workloads": replicas, "job": {"resources": {"requests": {"memory": "300Mi"}}}})
+    assert (found.extra.pods, found.extra.memory) == (1, 300)
+
+
+def test_a_size_lies_over_the_values_of_the_chart(tmp_path: Path) -> None:
+    (tmp_path / "chart").mkdir()
+    chart = "workloads: {server: {kind: StatefulSet, storage: 1Gi}, worker: {replicas: 2}}\n"
+    (tmp_path / "chart" / "values.yaml").write_text(chart, encoding="utf-8")
+    (tmp_path / "values.small.yaml").write_text("workloads: {server: {storage: 2Gi}}\n", encoding="utf-8")
+    server = {"kind": "StatefulSet", "storage": "2Gi"}
+    assert read_values(tmp_path, "small") == {"workloads": {"server": server, "worker": {"replicas": 2}}}
+    assert read_values(tmp_path, "production")["workloads"]["server"]["storage"] == "1Gi"
+    (tmp_path / "values.small.yaml").write_text("a: [", encoding="utf-8")
+    with pytest.raises(PlatformError, match=r"values\.small\.yaml is not YAML"):
+        read_values(tmp_path, "small")
+
+
+def test_components_without_processes_ask_for_nothing_of_their_own(stack: Stack) -> None:
+    found = all_asked(stack, "small")
+    assert found["dbt"] == Asked()
+    assert found["trino"].steady.pods == 2
+
+
+def test_a_task_may_take_the_memory_of_the_largest_tool(stack: Stack) -> None:
+    largest = max(item.component.resources.memory_mib for item in stack.components.values() if item.definition.tools)
+    assert task(stack).memory_limit > largest
+    assert task(stack).pods == 1
