@@ -137,8 +137,6 @@ def members(cluster: Cluster) -> Iterator[Members]:
         pytest.skip("PostgreSQL does not run on this cluster: python3 -m bootstrap up --target kubernetes")
     members = Members(cluster, found[0]["metadata"]["namespace"])
     members.heal()
-    secret = cluster.get("v1", "Secret", "postgresql-server", members.namespace)
-    assert secret is not None
     password = members.run(members.primary(), 'printf %s "$POSTGRESQL_PASSWORD"')
     with (
         cluster.port_forward("postgresql", members.namespace, 5432) as forward,
