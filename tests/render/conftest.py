@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,7 @@ from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
+from data_platform.targets.local.cache import cache_folder
 
 Object = dict[str, Any]
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +36,14 @@ def helm() -> str:
     from bootstrap.on_cluster import helm_program
 
     return helm_program()
+
+
+@functools.cache
+def kubectl() -> str:
+    """The kubectl on the PATH, or the one that is built with the test cluster's programs."""
+    from bootstrap.cluster import tools
+
+    return shutil.which("kubectl") or str(tools(cache_folder())["kubectl"])
 
 
 @functools.cache

@@ -38,7 +38,7 @@ def containers(objects: list[Object]) -> list[tuple[str, Object]]:
     return [
         (name(thing), container)
         for thing, pod in pods(objects)
-        for container in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
+        for container in (*(pod["spec"].get("initContainers") or ()), *pod["spec"]["containers"])
     ]
 
 
@@ -70,7 +70,7 @@ def pods_are_restricted(objects: list[Object]) -> Problems:
         for key in ("hostNetwork", "hostPID", "hostIPC"):
             if spec.get(key):
                 yield f"{name(thing)}: {key}"
-        for volume in spec.get("volumes", ()):
+        for volume in spec.get("volumes") or ():
             if not _VOLUMES.issuperset(volume.keys() - {"name"}):
                 yield f"{name(thing)}: the volume {volume['name']} is of a kind that is not allowed"
 
