@@ -14,8 +14,8 @@ from data_platform.stack.bindings import credential_names
 from data_platform.stack.load import load_stack
 from data_platform.stack.model import Job, Process
 from data_platform.stack.plan import plan
-from data_platform.targets.render import render
 from data_platform.targets.local.target import LocalTarget
+from data_platform.targets.render import render
 
 if TYPE_CHECKING:
     from tests.unit.targets.local.conftest import PretendedSupervisor
