@@ -18,6 +18,7 @@ LEAST = {
     "ingest": ["fx_rates", "a.csv"],
     "run": ["stack_deploy"],
     "down": [],
+    "images": ["list"],
     "test": [],
 }
 

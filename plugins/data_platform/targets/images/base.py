@@ -123,7 +123,7 @@ def _places(found: dict[str, Entry]) -> Iterator[Entry]:
         ("etc/passwd", f"{_USER_NAME}:x:{places.USER}:{places.USER}::{places.DATA}:/usr/sbin/nologin\n"),
         ("etc/group", f"{_USER_NAME}:x:{places.USER}:\n"),
     ):
-        content = found[path].content
+        content = found[path].content if path in found else None
         if not isinstance(content, Path):
             raise PlatformError(f"the base has no file /{path}", "look at stack/images/base.yaml")
         yield Entry(path, "file", content.read_text(encoding="utf-8") + line)

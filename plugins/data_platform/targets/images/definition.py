@@ -71,7 +71,7 @@ def images(stack: Stack, cache: Path, release: str, tools: Placed) -> dict[str, 
         if item.kubernetes is not None and item.kubernetes.image is not None
     }
     base = _base(read_base(stack.root), release)
-    above = _platform(stack, cache, tools) if any(spec.platform for spec in wanted.values()) else ()
+    below, above = _platform(stack, cache, tools) if any(spec.platform for spec in wanted.values()) else ((), ())
     found = {}
     for name, spec in wanted.items():
         placed = place(stack, name, cache)
@@ -83,7 +83,9 @@ def images(stack: Stack, cache: Path, release: str, tools: Placed) -> dict[str, 
         chosen = {key: placed[key] for key in spec.artifacts}
         homes = {item.folder: str(places.ARTIFACTS / key) for key, item in chosen.items()}
         layers = tuple(_artifact(item, homes) for item in chosen.values())
-        found[name] = Image(name, (base, *layers, *(above if spec.platform else ())), spec.platform)
+        if spec.platform:
+            layers = (*below, *layers, *above)
+        found[name] = Image(name, (base, *layers), spec.platform)
     return found
 
 
@@ -118,21 +120,22 @@ def _environment(placed: Placed, to: str) -> Layer:
     return Layer(f"Python environment {placed.name}", key, make, artifact=placed)
 
 
-def _platform(stack: Stack, cache: Path, tools: Placed) -> tuple[Layer, ...]:
-    """Environment, programs and checkout; the checkout last, because it changes most often."""
+def _platform(stack: Stack, cache: Path, tools: Placed) -> tuple[tuple[Layer, ...], tuple[Layer, ...]]:
+    """Environment and programs, which come first because images share them; and the checkout, which changes often.
+
+    A node keeps a layer once for each sequence of layers below it.
+    """
     specs = {_PLATFORM: (Artifact.model_validate({"environment": _PLATFORM}), stack.root)}
     placed = place_all(specs, stack.root, stack.root / "locks", cache)[_PLATFORM]
-    return (
-        _environment(placed, content.in_image(places.PLATFORM)),
-        Layer(
-            " and ".join(PROGRAMS),
-            digest_of(_FORMAT, "programs", *PROGRAMS, tools.digest),
-            lambda _, __: content.program_entries({name: tools.folder / name for name in PROGRAMS}),
-            artifact=tools,
-        ),
-        Layer(
-            "the checkout",
-            digest_of(_FORMAT, "project", content.project_digest(stack.root)),
-            lambda scratch, _: content.project_entries(stack.root, scratch),
-        ),
+    programs = Layer(
+        " and ".join(PROGRAMS),
+        digest_of(_FORMAT, "programs", *PROGRAMS, tools.digest),
+        lambda _, __: content.program_entries({name: tools.folder / name for name in PROGRAMS}),
+        artifact=tools,
     )
+    checkout = Layer(
+        "the checkout",
+        digest_of(_FORMAT, "project", content.project_digest(stack.root)),
+        lambda scratch, _: content.project_entries(stack.root, scratch),
+    )
+    return (_environment(placed, content.in_image(places.PLATFORM)), programs), (checkout,)
