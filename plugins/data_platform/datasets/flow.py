@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 COMPONENT = "nifi"
 #: How often in a row a flow must be seen empty: a look at all queues is no look at one moment.
 _LOOKS = 3
+#: NiFi 2.3 says so of a node that is on its way, and of one that does not answer; it may be there when asked next.
+_PASSING = ("is currently connecting", "WebClientServiceException")
 #: Groups stand side by side on NiFi's canvas.
 _APART = 420.0
 
@@ -76,18 +78,29 @@ def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, dead
         target.stack.root, dataset, _given(target, dataset), {"s3.secret.key": target.credentials("s3")["secret_key"]},
         fetch=fetch,
     )  # fmt: skip
-    try:
+    decided: list[Decision] = []
+
+    def bring() -> None:
         with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
-            seen = deadline.retry(lambda: _observe(nifi, flow), on=(httpx.TransportError, _NotYetError))
-            decision = flow_definition.decide(flow, seen)
-            if not decision.nothing:
-                _Deployment(target, nifi, flow, deadline).act(seen, decision)
+            try:
+                seen = _observe(nifi, flow)
+                decided.append(flow_definition.decide(flow, seen))
+                if not decided[-1].nothing:
+                    _Deployment(target, nifi, flow, deadline).act(seen, decided[-1])
+            except NiFiError as error:
+                if _is_joining(nifi, error):
+                    raise _NotYetError(str(error)) from error
+                raise
+
+    try:
+        deadline.retry(bring, on=(httpx.TransportError, _NotYetError))
     except (NiFiError, httpx.HTTPError, _NotYetError) as error:
         raise PlatformError(
             f"the flow of {dataset} could not be deployed: {error}",
             "see NiFi's page and log, then deploy again: a deployment may be repeated safely",
         ) from error
-    return f"flow {dataset}: {_told(decision)}"
+    # What a second try had to do was begun by the first one.
+    return f"flow {dataset}: {_told(decided[0])}"
 
 
 def export_flow(target: Target, dataset: str, deadline: Deadline) -> Path:
@@ -195,6 +208,17 @@ def _all_nodes(nifi: NiFi) -> int:
     if away := [f"{node} is {state}" for node, state in sorted(nodes.items()) if state != "CONNECTED"]:
         raise _NotYetError(f"not all nodes of NiFi are there: {', '.join(away)}")
     return len(nodes) or 1
+
+
+def _is_joining(nifi: NiFi, refusal: NiFiError) -> bool:
+    """Whether NiFi refused because a node is on its way: nothing can be changed then, and soon it can."""
+    if any(words in str(refusal) for words in _PASSING):
+        return True
+    try:
+        _all_nodes(nifi)
+    except (_NotYetError, NiFiError, httpx.HTTPError):
+        return True
+    return False
 
 
 def _whole_status(nifi: NiFi, group: str) -> Status:

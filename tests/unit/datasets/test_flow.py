@@ -481,6 +481,29 @@ def test_nothing_is_deployed_while_a_node_is_away(target: FakeTarget) -> None:
 
 
 @pytest.mark.parametrize(
+    ("refusal", "seen_then"),
+    [("Node nifi-1:8480 is currently connecting", CONNECTED), ("no reason that we know", AWAY)],
+)
+def test_a_deployment_that_a_joining_node_stops_is_ended_when_it_has_joined(
+    target: FakeTarget, monkeypatch: pytest.MonkeyPatch, refusal: str, seen_then: dict[str, str]
+) -> None:
+    target.nifi.answering = 2
+    target.nifi.nodes_seen = [CONNECTED]
+    set_parameters, refusals = target.nifi.set_parameters, [NiFiError(refusal)]
+
+    def refuse_once(*words: Any) -> None:
+        if refusals:
+            target.nifi.nodes_seen = [seen_then, CONNECTED]
+            raise refusals.pop()
+        set_parameters(*words)
+
+    monkeypatch.setattr(target.nifi, "set_parameters", refuse_once)
+    assert deploy(target) == "flow tiny: created and started"
+    assert refusals == []
+    assert deploy(target) == "flow tiny: unchanged"
+
+
+@pytest.mark.parametrize(
     ("nodes", "answering", "message"),
     [(AWAY, 1, "nifi-1 is DISCONNECTED"), (CONNECTED, 1, "1 of the 2 nodes of NiFi did not answer")],
 )
