@@ -40,10 +40,7 @@ def write(file: Path, component: Component, reference: str, manifest: Blob, part
         )
         for part in {part["purl"]: part for part in parts}.values()
     ]
-    # Usually a random number: here two builds of one image give one file.
-    bom = Bom(components=items, serial_number=uuid.uuid5(uuid.NAMESPACE_URL, manifest.digest))
-    bom.metadata.timestamp = datetime.fromtimestamp(EPOCH, UTC)
-    bom.metadata.component = Item(
+    image = Item(
         name=reference.rpartition(":")[0],
         version=component.version,
         description=component.summary,
@@ -51,5 +48,10 @@ def write(file: Path, component: Component, reference: str, manifest: Blob, part
         bom_ref=reference,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=manifest.digest.partition(":")[2])],
     )
+    # Usually a random number: here two builds of one image give one file.
+    bom = Bom(components=items, serial_number=uuid.uuid5(uuid.NAMESPACE_URL, manifest.digest))
+    bom.metadata.timestamp = datetime.fromtimestamp(EPOCH, UTC)
+    bom.metadata.component = image
+    bom.register_dependency(image, items)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(JsonV1Dot6(bom).output_as_string(indent=1) + "\n", encoding="utf-8")
