@@ -320,7 +320,7 @@ def test_a_deployment_beyond_the_quota_is_explained(town: Town) -> None:
     cluster.server_side_apply(deployment)
 
     def refused(found: dict[str, Any] | None) -> bool:
-        conditions = (found or {}).get("status", {}).get("conditions", [])
+        conditions = (found or {}).get("status", {}).get("conditions") or []
         return any(c["type"] == "ReplicaFailure" and c["status"] == "True" for c in conditions)
 
     try:
