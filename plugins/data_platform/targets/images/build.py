@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from data_platform.targets.local.state import read_json, write_private
 #: Where images are named that no registry serves. The kubelet takes `localhost/` as it is.
 LOCAL_REGISTRY = "localhost"
 _TAG_DIGITS = 12
+_PARTIAL = ".partial-"
 _PATH = "/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin"
 _Say = Callable[[str], None]
 
@@ -111,6 +113,9 @@ class Builder:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / "build.lock"):
+            # Left by a build that was killed; others wait for this lock.
+            for partial in self.folder.glob(f"{_PARTIAL}*"):
+                shutil.rmtree(partial)
             layers = {layer.key: layer for image in self.images.values() for layer in image.layers}
             seconds: dict[str, float] = {}
             base = next(layer for layer in layers.values() if layer.base)
@@ -144,7 +149,7 @@ class Builder:
 
     def _make(self, layer: Layer, python: str) -> float:
         started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=self.folder) as partial:
+        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=self.folder) as partial:
             scratch = Path(partial) / "scratch"
             scratch.mkdir()
             entries = list(layer.make(scratch, python))

@@ -66,12 +66,15 @@ def _inputs(made: Builder) -> tuple[object, ...]:
 
 def test_an_image_whose_blob_is_gone_is_not_known_and_built_again(builder: Make) -> None:
     built = builder().build()
+    # What a killed build leaves is no layer, and goes.
+    (builder().folder / ".partial-killed" / "scratch").mkdir(parents=True)
     layout = builder().layout
     lost = layout.blobs_of(built["reader"].manifest)[-1]
     layout.path(lost.digest).unlink()
     assert "reader" not in builder().known()
     assert builder().build()["reader"].reference == built["reader"].reference
     assert layout.has(lost.digest)
+    assert not list(builder().folder.glob(".partial-*"))
 
 
 def test_images_run_as_an_ordinary_user_and_share_their_first_layers(builder: Make) -> None:
