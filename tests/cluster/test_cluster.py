@@ -67,7 +67,8 @@ def test_a_pod_is_reached_by_the_name_of_its_service(room: Room) -> None:
 def test_a_pod_reaches_itself_through_its_service(room: Room) -> None:
     room.pod("server")
     _service(room, "server")
-    assert _eventually_calls(room, "server", "get", "http://server/").startswith("server ")
+    # Its short name is the pod's own host name.
+    assert _eventually_calls(room, "server", "get", f"http://server.{room.name}/").startswith("server ")
 
 
 def test_names_of_single_pods_are_known(room: Room) -> None:
