@@ -328,6 +328,6 @@ def test_a_deployment_beyond_the_quota_is_explained(town: Town) -> None:
         assert found is not None
         error = explain("large", space, Facts(workloads=[found]))
         assert error is not None
-        assert "Deployment large gets no pod: the ResourceQuota platform refuses it" in error.problem
+        assert "Deployment large gets no pod: the ResourceQuota platform refuses pods" in error.problem
     finally:
         cluster.delete("apps/v1", "Deployment", "large", space)

@@ -11,7 +11,7 @@ _LESS = "lower requests or replicas in the values of this size; if the stack gre
 
 
 class Refusal(NamedTuple):
-    """A text, and what to say of it: `{…}` are the groups of the pattern."""
+    """A text, and what to say of it: `{…}` are groups of the pattern."""
 
     pattern: re.Pattern[str]
     problem: str
@@ -22,26 +22,29 @@ def _refusal(pattern: str, problem: str, remedy: str) -> Refusal:
     return Refusal(re.compile(pattern, re.IGNORECASE), problem, remedy)
 
 
+#: Most refusals begin with their object.
+_WHAT = r"(?:(?P<what>\S+ \"[^\"]+\") is forbidden: )?"
 #: Why pods are not made.
 PODS = (
     _refusal(
-        r"exceeded quota: (?P<name>[^,]+), requested: (?P<asked>.+?), used: (?P<used>.+?), limited: (?P<limit>[^\n]+)",
-        "the ResourceQuota {name} refuses it: asked for {asked}; used are {used}, allowed {limit}",
+        _WHAT
+        + r"exceeded quota: (?P<name>[^,]+), requested: (?P<asked>.+?), used: (?P<used>.+?), limited: (?P<limit>.+)",
+        "the ResourceQuota {name} refuses {what}: asked for {asked}; used are {used}, allowed {limit}",
         _LESS,
     ),
     _refusal(
-        r"failed quota: (?P<name>[^:]+): must specify (?P<asked>[^\n]+)",
-        "the ResourceQuota {name} refuses containers that do not say {asked}",
+        _WHAT + r"failed quota: (?P<name>[^:]+): must specify (?P<asked>[^\n]+)",
+        "the ResourceQuota {name} refuses {what}, which does not say {asked}",
         "give its containers requests and limits",
     ),
     _refusal(
-        r"(?P<asked>(?:maximum|minimum) \S+ usage per \S+ is [^,]+, but \S+ is [^,\n]+)",
-        "the LimitRange refuses it: {asked}",
+        _WHAT + r"(?P<asked>(?:maximum|minimum) \S+ usage per \S+ is [^,]+, but \S+ is [^,\n]+)",
+        "the LimitRange refuses {what}: {asked}",
         "ask for less in the values of this size, or declare the larger need there: limits follow the largest pod",
     ),
     _refusal(
-        r"violates PodSecurity (?P<asked>[^\n]+)",
-        "the Pod Security level of the namespace refuses it: {asked}",
+        _WHAT + r"violates PodSecurity (?P<asked>[^\n]+)",
+        "the Pod Security level of the namespace refuses {what}: {asked}",
         "mend the security context in the component's chart; no component needs more than `restricted`",
     ),
     _refusal(
@@ -74,6 +77,16 @@ HELM = (
     ),
     *PODS,
     _refusal(
+        r"resource Job/(?P<space>[^/]+)/(?P<name>\S+) not ready\. status: Failed",
+        "its job {name} failed",
+        "kubectl logs --namespace {space} job/{name}: a failed one stays until the next try",
+    ),
+    _refusal(
+        r"resource Job/(?P<space>[^/]+)/(?P<name>\S+) not ready",
+        "its job {name} did not end in time",
+        "kubectl describe --namespace {space} job/{name}, and its log: it stays until the next try",
+    ),
+    _refusal(
         r"cluster unreachable|connection refused|connection reset|i/o timeout|no route to host|TLS handshake timeout"
         r"|unexpected EOF|server is currently unable to handle|etcdserver: (?:leader changed|request timed out)",
         "the API server went away",
@@ -86,6 +99,6 @@ def recognise(text: str, refusals: Sequence[Refusal]) -> tuple[str, str] | None:
     """Problem and remedy of the first refusal that a text holds; None when it holds none."""
     for refusal in refusals:
         if match := refusal.pattern.search(text):
-            groups = {key: value.strip() for key, value in match.groupdict().items()}
-            return refusal.problem.format(**groups), refusal.remedy
+            groups = {key: (value or "it").strip() for key, value in match.groupdict().items()}
+            return refusal.problem.format(**groups), refusal.remedy.format(**groups)
     return None

@@ -312,11 +312,13 @@ def test_only_the_last_lines_of_a_log_are_shown() -> None:
     assert "line 84" not in fault.problem
 
 
+#: As Helm 4 says it, cut to its last lines.
 HELM = {
     "CRD missing": (
         (
-            'unable to build kubernetes objects: resource mapping not found: no matches for kind "ServiceMonitor" in '
-            'version "monitoring.coreos.com/v1"\nensure CRDs are installed first'
+            "Error: unable to build kubernetes objects from release manifest: resource mapping not found for name: "
+            '"x" namespace: "" from "": no matches for kind "ServiceMonitor" in version "monitoring.coreos.com/v1"\n'
+            "ensure CRDs are installed first"
         ),
         "the cluster has no kind ServiceMonitor of monitoring.coreos.com/v1: its CustomResourceDefinition is missing",
         "install the operator",
@@ -327,24 +329,53 @@ HELM = {
         "forgets the half-done revision",
     ),
     "API away": (
-        'Error: kubernetes cluster unreachable: Get "https://10.0.0.1:6443/version": dial tcp: connection refused',
+        (
+            'Error: kubernetes cluster unreachable: Get "https://127.0.0.1:16444/version": dial tcp 127.0.0.1:16444: '
+            "connect: connection refused"
+        ),
         "the API server went away",
         "it goes on where it stopped",
     ),
     "someone else's": (
         (
-            'Error: ServiceAccount "trino" in namespace "data-platform-processing" exists and cannot be imported into '
-            "the current release: invalid ownership metadata"
+            'Error: unable to continue with install: ConfigMap "x" in namespace "ht" exists and cannot be imported '
+            'into the current release: invalid ownership metadata; label validation error: missing key "app"'
         ),
-        'ServiceAccount "trino" in namespace "data-platform-processing" is there and belongs to someone else',
+        'ConfigMap "x" in namespace "ht" is there and belongs to someone else',
         "label and annotations",
     ),
     "no right": (
-        'Error: deployments.apps is forbidden: User "system:serviceaccount:x:y" cannot create resource "deployments"',
-        'system:serviceaccount:x:y cannot create resource "deployments"',
+        (
+            'Error: query: failed to query with labels: secrets is forbidden: User "system:serviceaccount:ht:weak" '
+            'cannot list resource "secrets" in API group "" in the namespace "ht"'
+        ),
+        'system:serviceaccount:ht:weak cannot list resource "secrets" in API group "" in the namespace "ht"',
         "cluster administrator",
     ),
-    "quota": (f"Error: {QUOTA}", "the ResourceQuota platform refuses it", "lower requests"),
+    "quota": (
+        (
+            'Error: server-side apply failed for object ht/x /v1, Kind=Service: services "x" is forbidden: exceeded '
+            "quota: q, requested: services.nodeports=1, used: services.nodeports=0, limited: services.nodeports=0"
+        ),
+        'the ResourceQuota q refuses services "x": asked for services.nodeports=1; used are services.nodeports=0',
+        "lower requests",
+    ),
+    "job failed": (
+        (
+            "Error: failed pre-install: resource Job/data-platform-core/airflow-migrate not ready. status: Failed, "
+            "message: Job Failed. failed: 1/1"
+        ),
+        "its job airflow-migrate failed",
+        "kubectl logs --namespace data-platform-core job/airflow-migrate",
+    ),
+    "job too slow": (
+        (
+            "Error: failed pre-install: resource Job/data-platform-core/airflow-migrate not ready. status: InProgress, "
+            "message: Job in progress\ncontext deadline exceeded"
+        ),
+        "its job airflow-migrate did not end in time",
+        "kubectl describe --namespace data-platform-core job/airflow-migrate",
+    ),
     "unknown": ("Error: something new\nand more", "helm failed:\nError: something new\nand more", "docs/runbooks/"),
 }
 
