@@ -17,6 +17,10 @@ spec:
   clusterIP: None
   # Members find each other before they are ready: that is how they become it.
   publishNotReadyAddresses: true
+  {{- else }}
+  {{- with .root.Values.service.sessionAffinity }}
+  sessionAffinity: {{ . }}
+  {{- end }}
   {{- end }}
   selector: {{- include "platform.selector" . | nindent 4 }}
     {{- with .selector }}{{ toYaml . | nindent 4 }}{{ end }}
