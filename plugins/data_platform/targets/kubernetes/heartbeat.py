@@ -1,0 +1,46 @@
+"""`python -m data_platform.targets.kubernetes.heartbeat JOB_TYPE`: whether this pod's Airflow process sends heartbeats.
+
+What `airflow jobs check --local` asks, for probes: that command loads all of Airflow, five CPU seconds each time.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+
+import psycopg
+
+#: Airflow's own limits: the scheduler sends one every 5 s and counts as dead after 30, on a busy machine later.
+_FRESH_SECONDS = 60
+_QUERY = (
+    "select max(latest_heartbeat) > now() - make_interval(secs => %s) from job"
+    " where job_type = %s and hostname = %s and state = 'running'"
+)
+_USAGE = 2
+
+
+def main(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> int:
+    """0 when the newest heartbeat is fresh; otherwise 1, and why."""
+    if len(words) != 1:
+        print(f"usage: {__spec__.name if __spec__ else 'heartbeat'} JOB_TYPE", file=sys.stderr)
+        return _USAGE
+    connection = psycopg.connect(
+        host=environment["POSTGRESQL_SQL_HOST"],
+        port=environment["POSTGRESQL_SQL_PORT"],
+        user=environment["AIRFLOW_DATABASE_USER"],
+        password=environment["AIRFLOW_DATABASE_PASSWORD"],
+        dbname="airflow",
+        connect_timeout=5,
+    )
+    with connection:
+        row = connection.execute(_QUERY, (_FRESH_SECONDS, words[0], socket.getfqdn())).fetchone()
+    if row and row[0]:
+        return 0
+    print(f"no heartbeat of {words[0]} on {socket.getfqdn()} in the last {_FRESH_SECONDS} s", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
