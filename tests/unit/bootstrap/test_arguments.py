@@ -19,6 +19,7 @@ LEAST = {
     "run": ["stack_deploy"],
     "down": [],
     "images": ["list"],
+    "cluster": ["status"],
     "test": [],
 }
 
