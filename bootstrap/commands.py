@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import argparse
 import errno
+import importlib
 import sys
 from collections.abc import Callable
+from typing import NamedTuple
 
-from bootstrap import doctor, images, ingest, report, runs, testing, up
-from bootstrap.cluster import lifecycle
 from data_platform.stack.errors import PlatformError
 
+
+class Verb(NamedTuple):
+    """Where a verb's function is. It is imported when it is called: some modules take seconds."""
+
+    module: str
+    name: str
+
+    def load(self) -> Callable[[argparse.Namespace], int]:
+        """The function."""
+        found: Callable[[argparse.Namespace], int] = getattr(importlib.import_module(self.module), self.name)
+        return found
+
+    def __call__(self, arguments: argparse.Namespace) -> int:
+        """Do what the arguments say; the exit code."""
+        return self.load()(arguments)
+
+
 _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
-    "up": up.up,
-    "status": report.status,
-    "check": report.check,
-    "logs": report.logs,
-    "doctor": doctor.doctor,
-    "ingest": ingest.ingest,
-    "run": runs.run,
-    "down": up.down,
-    "cluster": lifecycle.cluster,
-    "images": images.images,
-    "test": testing.test,
+    "up": Verb("bootstrap.up", "up"),
+    "status": Verb("bootstrap.report", "status"),
+    "check": Verb("bootstrap.report", "check"),
+    "logs": Verb("bootstrap.report", "logs"),
+    "doctor": Verb("bootstrap.doctor", "doctor"),
+    "ingest": Verb("bootstrap.ingest", "ingest"),
+    "run": Verb("bootstrap.runs", "run"),
+    "down": Verb("bootstrap.up", "down"),
+    "cluster": Verb("bootstrap.cluster.lifecycle", "cluster"),
+    "images": Verb("bootstrap.images", "images"),
+    "test": Verb("bootstrap.testing", "test"),
 }
 
 #: Errors of the system that a person can mend, and how.

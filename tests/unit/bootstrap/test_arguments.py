@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bootstrap.arguments import ROOT, TEST_ROOMS, parse_arguments
-from bootstrap.commands import _VERBS
+from bootstrap.commands import _VERBS, Verb
 
 LEAST = {
     "up": [],
@@ -29,7 +29,9 @@ def test_every_verb_has_a_state_folder_and_a_function(verb: str) -> None:
     found = parse_arguments([verb, *LEAST[verb]])
     assert found.verb == verb
     assert found.state == ROOT / ".platform"
-    assert callable(_VERBS[verb])
+    function = _VERBS[verb]
+    assert isinstance(function, Verb)
+    assert callable(function.load())
 
 
 def test_every_verb_of_the_code_is_on_the_command_line() -> None:
