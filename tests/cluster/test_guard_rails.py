@@ -28,19 +28,19 @@ pytestmark = pytest.mark.timeout(3600)
 
 #: Served by all pods, and declared by no component.
 HIDDEN = 60022
-#: Pods of no component, one in each namespace; they serve these.
-GUEST, OPEN, CLOSED = "guest", 8080, 9090
+#: Pods of no component, one of each in each namespace: the first calls, the second serves these ports.
+GUEST, HOST, OPEN, CLOSED = "guest", "host", 8080, 9090
 _SMALL = {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}}
 _AT_A_TIME = 4
 
 
 @dataclass(frozen=True)
 class Town:
-    """One pod of each component, one of Airflow's tasks, and a guest in each namespace.
+    """One pod of each component, one of Airflow's tasks, and a guest and a host in each namespace.
 
     Attributes:
         rails: the guard rails around them.
-        addresses: by name: a component, airflow/task, or guest/NAMESPACE.
+        addresses: by name: a component, airflow/task, guest/NAMESPACE or host/NAMESPACE.
     """
 
     rails: Rails
@@ -70,11 +70,12 @@ class Town:
 
 def space_of(stack: Stack, name: str) -> str:
     first, _, second = name.partition("/")
-    return second if first == GUEST else places.namespace(stack, first)
+    return second if first in (GUEST, HOST) else places.namespace(stack, first)
 
 
 def pod_name(name: str) -> str:
-    return GUEST if name.startswith(GUEST) else f"{name.replace('/', '-')}-0"
+    first = name.partition("/")[0]
+    return first if first in (GUEST, HOST) else f"{name.replace('/', '-')}-0"
 
 
 def ports_of(stack: Stack, name: str) -> list[int]:
@@ -97,10 +98,10 @@ def stack(root: Path) -> Stack:
 def bare(given: Given, probe_image: str, stack: Stack) -> Iterator[Town]:
     """The town before any policy: everybody reaches everybody. Its policies come with `town`."""
     rails = its.make(given.client, stack, without=frozenset({"NetworkPolicy"}))
-    guests = [f"{GUEST}/{space}" for space in rails.namespaces]
-    for name in (*parties(stack), *guests):
+    names = [*parties(stack), *(f"{who}/{space}" for space in rails.namespaces for who in (GUEST, HOST))]
+    for name in names:
         given.client.server_side_apply(pod_of(stack, name, probe_image))
-    yield Town(rails, {name: address(rails, stack, name) for name in (*parties(stack), *guests)})
+    yield Town(rails, {name: address(rails, stack, name) for name in names})
     its.remove(rails)
 
 
@@ -136,13 +137,15 @@ class NotYetError(Exception):
 
 def pod_of(stack: Stack, name: str, image: str) -> dict[str, Any]:
     component, _, process = name.partition("/")
-    guest = component == GUEST
-    ports = (OPEN, CLOSED) if guest else (*ports_of(stack, name), HIDDEN)
+    stranger = component in (GUEST, HOST)
+    ports = (OPEN, CLOSED) if stranger else (*ports_of(stack, name), HIDDEN)
     words = ["/probe", "serve", *map(str, ports)]
     pod = restricted_pod(pod_name(name), space_of(stack, name), image, command=words, resources=_SMALL)
-    pod["metadata"]["labels"] = {"role": GUEST} if guest else places.labels(stack, component, process or "server")
+    pod["metadata"]["labels"] = (
+        {"role": component} if stranger else places.labels(stack, component, process or "server")
+    )
     pod["spec"]["terminationGracePeriodSeconds"] = 1
-    if guest:
+    if stranger:
         # Against what the default account says: a pod must ask for its token.
         pod["spec"]["automountServiceAccountToken"] = True
     return pod
@@ -158,30 +161,31 @@ def address(rails: Rails, stack: Stack, name: str) -> str:
 
 
 def open_to_guests(rails: Rails) -> list[dict[str, Any]]:
-    """What a site adds beside ours, as docs/kubernetes/guard-rails.md says: guests reach each other, on one port."""
-    peer = [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": GUEST}}}]
-    ports = [{"protocol": "TCP", "port": OPEN}]
-    spec = {
-        "podSelector": {"matchLabels": {"role": GUEST}},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": peer, "ports": ports}],
-        "egress": [{"to": peer, "ports": ports}],
-    }
-    return [
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": "guests", "namespace": space},
-            "spec": spec,
+    """What a site adds beside ours, as docs/kubernetes/guard-rails.md says: guests reach hosts, on one port."""
+    found = []
+    for who, whom, way, peers in ((GUEST, HOST, "egress", "to"), (HOST, GUEST, "ingress", "from")):
+        peer = {"namespaceSelector": {}, "podSelector": {"matchLabels": {"role": whom}}}
+        spec = {
+            "podSelector": {"matchLabels": {"role": who}},
+            "policyTypes": [way.capitalize()],
+            way: [{peers: [peer], "ports": [{"protocol": "TCP", "port": OPEN}]}],
         }
-        for space in rails.namespaces
-    ]
+        found += [
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": {"name": f"{who}-{way}", "namespace": space},
+                "spec": spec,
+            }
+            for space in rails.namespaces
+        ]
+    return found
 
 
 def guest_calls(rails: Rails) -> list[tuple[str, str, int]]:
     """For every pair of namespaces, on the port that is going to be open and on the one that is not."""
     pairs = itertools.product(rails.namespaces, repeat=2)
-    return [(f"{GUEST}/{one}", f"{GUEST}/{other}", port) for one, other in pairs for port in (OPEN, CLOSED)]
+    return [(f"{GUEST}/{one}", f"{HOST}/{other}", port) for one, other in pairs for port in (OPEN, CLOSED)]
 
 
 def test_without_policies_every_namespace_reaches_every_other(bare: Town, before: set[tuple[str, str, int]]) -> None:
