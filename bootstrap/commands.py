@@ -7,12 +7,13 @@ import errno
 import importlib
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from data_platform.stack.errors import PlatformError
 
 
-class Verb(NamedTuple):
+@dataclass(frozen=True)
+class Verb:
     """Where a verb's function is. It is imported when it is called: some modules take seconds."""
 
     module: str
