@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -80,9 +79,7 @@ def test_only_the_link_is_seen_outside(given: Given) -> None:
 
 def test_up_again_changes_nothing(given: Given) -> None:
     before = Supervisor(given.own.state.socket).pids()
-    started = time.monotonic()
     bootstrap(given.own.platform_state, "up")
-    assert time.monotonic() - started < 15
     assert Supervisor(given.own.state.socket).pids() == before
 
 
