@@ -122,6 +122,7 @@ def main() -> None:
         "cosmos_seconds": round(statistics.median(s["cosmos"] for s in sides), 1),
     }
     result["ratio_to_critical_path"] = round(result["airflow_seconds"] / result["direct_seconds_critical_path"], 2)
+    result["ratio_to_sum"] = round(result["airflow_seconds"] / result["direct_seconds_sum"], 2)
     result["ratio_cosmos"] = round(result["cosmos_seconds"] / result["dbt_build_seconds"], 2)
     print(json.dumps(result, indent=2))
 
