@@ -148,7 +148,8 @@ class KubernetesTarget:
         values = chart_values(item, self.settings, self.bindings(item.name), self._secrets(item))
         sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
         root, chart = self.stack.root, item.folder / "chart"
-        sources = sorted(p for f in (chart, root / "stack" / "charts") for p in f.rglob("*") if p.is_file())
+        library = root / "stack" / "charts" / "platform"
+        sources = sorted(p for folder in (chart, library) for p in folder.rglob("*") if p.is_file())
         texts = [[str(p.relative_to(root)), p.read_text(encoding="utf-8")] for p in (*sources, *sizes)]
         return releases.Release(
             item.name, self._namespace(item.name), chart, values, sizes, releases.short(digest([texts, values]))
