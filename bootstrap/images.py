@@ -137,14 +137,14 @@ def load(state: State, stack: Stack, cluster: Cluster, progress: Progress) -> di
     Raises:
         PlatformError: something is not to be had, or the cluster does not run.
     """
-    from bootstrap.cluster.images import load_images
+    from bootstrap.cluster.images import content, load_images
 
     built = {name: image.reference for name, image in build(stack, progress).items()}
     missing = _missing(built, cluster)
     if missing:
         with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
             archive = Path(scratch) / "images.tar"
-            _layout().write_archive(archive, missing)
+            _layout().write_archive(archive, missing, content(state.folder))
             load_images(state.folder, archive)
         progress.say("images", f"{len(missing)} loaded into the cluster")
     return built

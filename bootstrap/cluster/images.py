@@ -94,6 +94,11 @@ def load_images(state: Path, archive: Path) -> list[str]:
     return [archives.whole_name(name) for name in found]
 
 
+def content(state: Path) -> set[str]:
+    """Digests of all that a running cluster's node has of images."""
+    return set(_ctr(Layout(state), "content", "list", "--quiet", doing="listing the node's content").split())
+
+
 def _import(layout: Layout, archive: Path) -> None:
     _ctr(layout, "images", "import", str(archive.absolute()), doing=f"loading {archive.name}")
 

@@ -10,7 +10,7 @@ import io
 import json
 import platform
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +136,13 @@ class Layout:
         found = [Blob(item["digest"], item["size"]) for item in (content["config"], *content["layers"])]
         return [manifest, *found]
 
-    def write_archive(self, file: Path, names: Iterable[str]) -> None:
+    def write_archive(self, file: Path, names: Iterable[str], without: Container[str] = ()) -> None:
         """Write some images as one tar, which `ctr images import` and `skopeo copy oci-archive:` read.
 
         Args:
             file: where to; it gets its name when it is whole.
             names: full names of the images.
+            without: digests of layers that the reader has already.
 
         Raises:
             PlatformError: one of them is not there.
@@ -152,7 +153,8 @@ class Layout:
                 f"{self.folder} has no image {', '.join(missing)}", "run: python3 -m bootstrap images build"
             )
         chosen = {name: known[name] for name in names}
-        blobs = {blob.digest: blob for manifest in chosen.values() for blob in self.blobs_of(manifest)}
+        every = {blob.digest: blob for manifest in chosen.values() for blob in self.blobs_of(manifest)}
+        blobs = {digest: blob for digest, blob in every.items() if digest not in without}
         draft = file.with_name(f".{file.name}.partial")
         file.parent.mkdir(parents=True, exist_ok=True)
         with tarfile.open(draft, "w") as tar:
