@@ -97,15 +97,17 @@ def project_files(root: Path) -> list[Path]:
         )
         found = [root / name for name in listed.split("\0") if name]
     else:
-        found = [Path(here, name) for top in _PROJECT for here, _, names in os.walk(root / top) for name in names]
+        walk = [(here, (*folders, *names)) for top in _PROJECT for here, folders, names in os.walk(root / top)]
+        found = [Path(here, name) for here, names in walk for name in names]
         found += [root / top for top in _PROJECT if (root / top).is_file()]
     # A deleted file is known to git until that is committed.
-    return sorted(path for path in found if path.is_file() and "__pycache__" not in path.parts)
+    there = (path for path in found if path.is_symlink() or path.is_file())
+    return sorted(path for path in there if "__pycache__" not in path.parts)
 
 
 def project_digest(root: Path) -> str:
     """Digest of the content of the checkout's files."""
-    return digest_of(*(f"{path.relative_to(root)} {_mode(path):o} {sha256_of(path)}" for path in project_files(root)))
+    return digest_of(*(f"{path.relative_to(root)} {_digest(path)}" for path in project_files(root)))
 
 
 def project_entries(root: Path, scratch: Path) -> Iterator[Entry]:
@@ -118,6 +120,10 @@ def project_entries(root: Path, scratch: Path) -> Iterator[Entry]:
     to, tree = in_image(places.ROOT), scratch / "tree"
     for path in project_files(root):
         name = str(path.relative_to(root))
+        if path.is_symlink():
+            # A component's chart reaches the library chart by one.
+            yield Entry(f"{to}/{name}", "link", str(path.readlink()))
+            continue
         if path.suffix == ".py":
             copy = tree / name
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +132,10 @@ def project_entries(root: Path, scratch: Path) -> Iterator[Entry]:
     modules = scratch / "compiled"
     modules.mkdir()
     yield from compiled(tree, to, sys.executable, modules)
+
+
+def _digest(path: Path) -> str:
+    return f"-> {path.readlink()}" if path.is_symlink() else f"{_mode(path):o} {sha256_of(path)}"
 
 
 def _mode(path: Path) -> int:

@@ -94,3 +94,17 @@ def test_the_checkouts_layer_is_the_same_each_time_and_what_is_no_python_is_not_
         assert len(compiled) == 2
         assert not [path for path in compiled if "template" in path]
     assert blobs[0] == blobs[1]
+
+
+def test_a_link_of_the_checkout_stays_a_link_and_its_aim_counts(checkout: Path, tmp_path: Path) -> None:
+    link = checkout / "stack" / "charts"
+    link.parent.mkdir()
+    link.symlink_to("../plugins")
+    (tmp_path / "scratch").mkdir()
+    before = project_digest(checkout)
+    entries = {entry.path: entry for entry in project_entries(checkout, tmp_path / "scratch")}
+    (found,) = (entry for path, entry in entries.items() if path.endswith("/stack/charts"))
+    assert (found.kind, found.content) == ("link", "../plugins")
+    link.unlink()
+    link.symlink_to("../dags")
+    assert project_digest(checkout) != before
