@@ -20,6 +20,8 @@ _NO_IMAGE = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
 )
 _NO_START = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+#: Rank of what may pass by itself.
+_MAY_PASS = 6
 _NOT_STARTED = frozenset({"StartError", "ContainerCannotRun"})
 _DISK = "free disk on that node (images, logs, volumes); it takes pods again by itself after some minutes"
 _WRITTEN = "deploy the component again: it writes its Secrets; if a program is missing, build its image again"
@@ -63,9 +65,17 @@ class Fault(NamedTuple):
     remedy: str
 
 
-def explain(component: str, namespace: str, facts: Facts) -> PlatformError | None:
-    """The error that says why a component does not come up; None when nothing was seen that is known to be wrong."""
-    if not (found := faults(component, namespace, facts)):
+def explain(component: str, namespace: str, facts: Facts, *, certain: bool = False) -> PlatformError | None:
+    """The error that says why a component does not come up; None when nothing was seen that is known to be wrong.
+
+    Args:
+        component: which.
+        namespace: where.
+        facts: what was seen.
+        certain: leave out what may pass by itself: a server that starts is not ready either.
+    """
+    found = [fault for fault in faults(component, namespace, facts) if not certain or fault.rank < _MAY_PASS]
+    if not found:
         return None
     problems = "\n".join(f"- {fault.problem}" for fault in found)
     remedies = "\n  → ".join(dict.fromkeys(fault.remedy for fault in found))
@@ -212,7 +222,7 @@ def _of_container(pod: str, container: Mapping[str, Any], spec: Mapping[str, Any
         remedy = f"mend what its log says; all of it: kubectl logs {pod} -c {name} --previous"
         yield Fault(5, _with(what, log or "    (none)"), remedy)
     elif "running" in state and not container.get("ready") and (said := _last(facts.events, "Pod", pod, "Unhealthy")):
-        yield Fault(6, _with(f"{who} runs and is not ready: {said}", log), f"kubectl logs {pod} -c {name}")
+        yield Fault(_MAY_PASS, _with(f"{who} runs and is not ready: {said}", log), f"kubectl logs {pod} -c {name}")
 
 
 def _image_remedy(policy: str) -> str:

@@ -107,7 +107,7 @@ def wait(cluster: Cluster, component: str, namespace: str, seconds: float) -> No
         missing = unready(cluster, component, namespace)
         if not missing and workloads(cluster, component, namespace):
             return
-        fault = why(cluster, component, namespace)
+        fault = why(cluster, component, namespace, certain=True)
         if fault is None or fault.problem != known:
             known, since = fault.problem if fault else "", time.monotonic()
         elif time.monotonic() - since > _FAULT_SECONDS:
@@ -124,8 +124,15 @@ def wait(cluster: Cluster, component: str, namespace: str, seconds: float) -> No
         ) from None
 
 
-def why(cluster: Cluster, component: str, namespace: str) -> PlatformError | None:
-    """What is known to be wrong with a component's pods; None when nothing is."""
+def why(cluster: Cluster, component: str, namespace: str, *, certain: bool = False) -> PlatformError | None:
+    """What is known to be wrong with a component's pods; None when nothing is.
+
+    Args:
+        cluster: where.
+        component: which.
+        namespace: of the component.
+        certain: leave out what may pass by itself.
+    """
     chosen = f"{places.NAME}={component}"
     pods = pods_of(cluster, component, namespace)
     failing = [
@@ -147,7 +154,7 @@ def why(cluster: Cluster, component: str, namespace: str) -> PlatformError | Non
         nodes=cluster.list_objects("v1", "Node"),
         logs=said,
     )
-    return explain(component, namespace, found)
+    return explain(component, namespace, found, certain=certain)
 
 
 def ready_pod(cluster: Cluster, component: str, namespace: str) -> str:

@@ -305,6 +305,12 @@ def test_the_most_basic_fault_is_told_first_and_each_once() -> None:
     assert error.remedy.count("free disk") == 1
 
 
+def test_a_server_that_is_still_starting_is_no_certain_fault_and_a_crashing_one_is() -> None:
+    starting, _, _ = CASES["runs and is not ready"]
+    assert explain("trino", SPACE, starting, certain=True) is None
+    assert explain("trino", SPACE, CASES["crash"][0], certain=True) is not None
+
+
 def test_only_the_last_lines_of_a_log_are_shown() -> None:
     logs = {("trino-server-0", "server"): "\n".join(f"line {number}" for number in range(100))}
     (fault,) = faults("trino", SPACE, Facts(pods=[waiting("CrashLoopBackOff")], logs=logs))
