@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
-import json
+import socket
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from data_platform.clients.commands import run
@@ -47,15 +49,26 @@ def choose(cluster: str, taken: Iterable[ipaddress.IPv4Network]) -> Link:
     raise PlatformError(f"no four addresses of {_NETWORK} are free on this machine", "free some: ip route")
 
 
-def routes() -> list[ipaddress.IPv4Network]:
-    """Networks that this machine has routes to, the default route left out."""
-    found = json.loads(_ip("-json", "-4", "route", "show", "table", "all") or "[]")
-    return [ipaddress.IPv4Network(route["dst"], strict=False) for route in found if route["dst"] != "default"]
+def routes(table: str | None = None) -> list[ipaddress.IPv4Network]:
+    """Networks that this machine has routes to, the default route left out.
+
+    Args:
+        table: the kernel's table; read when None.
+    """
+    text = table if table is not None else Path("/proc/self/net/route").read_text(encoding="ascii")
+    rows = [line.split() for line in text.splitlines()[1:]]
+    found = [ipaddress.IPv4Network((_address(row[1]), str(_address(row[7])))) for row in rows]
+    return [network for network in found if network.prefixlen]
+
+
+def _address(text: str) -> ipaddress.IPv4Address:
+    """An address as the kernel prints it: hexadecimal, in the order of bytes of this machine."""
+    return ipaddress.IPv4Address(int(text, 16).to_bytes(4, sys.byteorder))
 
 
 def is_there(link: str) -> bool:
     """Whether this machine has a link of that name."""
-    return any(found["ifname"] == link for found in json.loads(_ip("-json", "link", "show") or "[]"))
+    return link in [name for _, name in socket.if_nameindex()]
 
 
 def join(link: str, address: str) -> None:
@@ -70,5 +83,5 @@ def remove(link: str) -> None:
         _ip("link", "delete", link)
 
 
-def _ip(*words: str) -> str:
-    return run(["ip", *words], doing=f"ip {' '.join(words)}", remedy=_REMEDY, seconds=_SECONDS)
+def _ip(*words: str) -> None:
+    run(["ip", *words], doing=f"ip {' '.join(words)}", remedy=_REMEDY, seconds=_SECONDS)

@@ -32,3 +32,21 @@ def test_a_route_to_a_whole_company_does_not_count() -> None:
 def test_nothing_free_is_an_error() -> None:
     with pytest.raises(PlatformError, match="no four addresses"):
         network.choose("0", [IPv4Network("10.90.0.0/16")])
+
+
+#: As in /proc/net/route on a little-endian machine: a default route, and one to 192.0.2.0/24.
+TABLE = """\
+Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
+eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
+"""
+
+
+def test_routes_are_read_from_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.byteorder", "little")
+    assert network.routes(TABLE) == [IPv4Network("192.0.2.0/24")]
+
+
+def test_a_link_is_there_or_not() -> None:
+    assert network.is_there("lo")
+    assert not network.is_there("dp0123456789ab")
