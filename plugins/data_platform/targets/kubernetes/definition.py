@@ -6,11 +6,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import yaml
+
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Job, Loaded, Process, Ready
+from data_platform.stack.model import ChartReference, Job, Loaded, Process, Ready
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render, rendered_files
@@ -123,6 +126,26 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
             "digest": etc.digest,
             "items": [{"key": key, "path": key.replace(_FOLDER, "/")} for key in sorted(etc.data)],
         }
+    return found
+
+
+def chart_source(root: Path, chart: ChartReference) -> tuple[str, tuple[str, ...]]:
+    """How helm finds a chart of the field's own: the chart, and the arguments that go with it."""
+    version = ("--version", chart.version)
+    if chart.repository.startswith("oci://"):
+        return f"{chart.repository.rstrip('/')}/{chart.name}", version
+    if "://" in chart.repository:
+        return chart.name, ("--repo", chart.repository, *version)
+    return str(root / chart.repository / chart.name), ()
+
+
+def field_values(
+    item: Loaded, chart: ChartReference, values: Mapping[str, str], secrets: Mapping[str, Content]
+) -> Object:
+    """What a chart of the field's own is told: its file, filled with the bindings and SECRETS_DIGEST; no secrets."""
+    known = {**values, "SECRETS_DIGEST": digest({name: content.digest for name, content in secrets.items()})}
+    path = item.folder / chart.values
+    found: Object = yaml.safe_load(render(path.read_text(encoding="utf-8"), known, str(path))) or {}
     return found
 
 

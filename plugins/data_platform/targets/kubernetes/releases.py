@@ -51,23 +51,25 @@ class Release(NamedTuple):
     Attributes:
         name: of the release.
         namespace: where.
-        chart: a folder.
+        chart: a folder, or what helm calls a chart of the field's own.
         values: the component's definition; no secrets.
         sizes: files with values of the size, on top.
         digest: of all that; kept with it.
+        source: arguments that say where such a chart is, and which version.
     """
 
     name: str
     namespace: str
-    chart: Path
+    chart: Path | str
     values: Mapping[str, Any]
     sizes: tuple[Path, ...]
     digest: str
+    source: tuple[str, ...] = ()
 
     @property
     def place(self) -> list[str]:
         """Arguments that say which release, of which chart, where."""
-        return [self.name, str(self.chart), "--namespace", self.namespace]
+        return [self.name, str(self.chart), *self.source, "--namespace", self.namespace]
 
     @contextmanager
     def files(self) -> Iterator[list[str]]:

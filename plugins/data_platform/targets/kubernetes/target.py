@@ -22,12 +22,14 @@ from data_platform.targets import provision
 from data_platform.targets.kubernetes import credentials, guard_rails, places, pods, releases, rollout, tools
 from data_platform.targets.kubernetes.definition import (
     Content,
+    chart_source,
     chart_values,
     content_of,
     digest,
     environment_secret,
     etc_files,
     etc_secret,
+    field_values,
     secret_object,
 )
 from data_platform.targets.kubernetes.landing import Landing
@@ -145,6 +147,13 @@ class KubernetesTarget:
         return {content.name: content for content in made if content.data}
 
     def _release(self, item: Loaded) -> releases.Release:
+        if item.kubernetes and (field := item.kubernetes.chart):
+            found = field_values(item, field, self.bindings(item.name), self._secrets(item))
+            which, source = chart_source(self.stack.root, field)
+            # A folder has no version that would change with it.
+            files = [] if source else [p.read_text(encoding="utf-8") for p in sorted(Path(which).rglob("*.*"))]
+            made_from = releases.short(digest([which, source, files, found]))
+            return releases.Release(item.name, self._namespace(item.name), which, found, (), made_from, source)
         values = chart_values(item, self.settings, self.bindings(item.name), self._secrets(item))
         sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
         root, chart = self.stack.root, item.folder / "chart"
@@ -372,4 +381,4 @@ class KubernetesTarget:
 
 
 def _has_release(item: Loaded) -> bool:
-    return (item.folder / "chart").is_dir()
+    return (item.folder / "chart").is_dir() or bool(item.kubernetes and item.kubernetes.chart)
