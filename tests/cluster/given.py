@@ -16,7 +16,7 @@ from data_platform.clients.kubernetes import Cluster
 ROOT = Path(__file__).resolve().parents[2]
 #: A first `up` compiles Kubernetes.
 UP_SECONDS = 45 * 60
-VERB_SECONDS = 300
+VERB_SECONDS = 900
 
 
 @dataclass(frozen=True)
