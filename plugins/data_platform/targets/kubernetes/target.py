@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from data_platform.checks.base import Address, ToolCommand, ToolResult
+from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run_to_end
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.bindings import bindings
@@ -36,6 +36,8 @@ from data_platform.targets.kubernetes.landing import Landing
 from data_platform.targets.kubernetes.settings import Settings
 
 _IMAGE = "image"
+#: Kubelet reports its node's images every ten seconds.
+_IMAGE_SECONDS = 60.0
 
 
 class KubernetesTarget:
@@ -248,12 +250,19 @@ class KubernetesTarget:
         """See `Target`. Images come from outside: they are loaded, or pushed to the registry that they name."""
         for step in steps:
             if step.kind == "artifact":
-                reference = self.settings.image(self._item(component).name)
+                self._await_image(self.settings.image(self._item(component).name), component)
+
+    def _await_image(self, reference: str, component: str) -> None:
+        def look() -> None:
+            if not self._has_image(reference):
                 raise PlatformError(
                     f"no node has the image {reference} of {component}",
                     "build and load the images (python3 -m bootstrap up --target kubernetes does), or push them to a "
                     "registry: python3 -m bootstrap images push REGISTRY",
                 )
+
+        # Nodes tell of an image that was just loaded a little later.
+        Deadline(_IMAGE_SECONDS).retry(look, on=PlatformError)
 
     def apply(self, component: str, steps: Sequence[Step]) -> None:
         """See `Target`."""

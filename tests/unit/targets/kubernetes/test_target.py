@@ -174,11 +174,14 @@ def test_a_release_that_a_killed_helm_left_is_healed_before_it_is_upgraded(
     assert [release.name for release in helm.upgraded] == ["nessie"]
 
 
-def test_an_image_that_no_node_has_is_an_error_with_its_remedy(target: KubernetesTarget, cluster: FakeCluster) -> None:
+def test_an_image_that_no_node_has_is_an_error_with_its_remedy(
+    target: KubernetesTarget, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (step,) = plan(
         [r for r in target.wanted("minio") if r.kind == "artifact"],
         [s for s in target.observe("minio") if s.kind == "artifact"],
     )
+    monkeypatch.setenv("DATA_PLATFORM_PATIENCE", "0.001")
     with pytest.raises(PlatformError, match="localhost/data-platform/minio:1") as caught:
         target.fetch("minio", [step])
     assert "images push" in caught.value.remedy
