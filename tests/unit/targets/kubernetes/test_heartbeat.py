@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -24,7 +24,7 @@ class Database:
         self.answer = answer
         self.asked: tuple[Any, ...] = ()
 
-    def __enter__(self) -> Database:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
