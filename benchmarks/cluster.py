@@ -14,11 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
-
-from bootstrap.cluster import cgroups, machine, report  # noqa: E402 - the path is set first
-from bootstrap.cluster.layout import Layout  # noqa: E402
+from bootstrap.arguments import ROOT
+from bootstrap.cluster import cgroups, machine, report
+from bootstrap.cluster.layout import Layout
 
 _PHASE = re.compile(r"^\s*[\d.]+ s  (\w[\w ]*?)  (?:ready after )?([\d.]+) s", re.MULTILINE)
 _TICKS = 100
