@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ _DPKG_STATUS = "var/lib/dpkg/status"
 #: https://pkg.go.dev/debug/buildinfo: a header of 32 bytes, then the version and the modules, each after its length.
 _GO_MAGIC, _GO_HEADER, _GO_SENTINEL = b"\xff Go buildinf:", 32, 16
 _ELF = b"\x7fELF"
+#: NiFi's archives are jars with jars in them.
+_JARS = (".jar", ".nar")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def _inside(entry: Entry) -> Iterator[Part]:
         yield from _debian(entry.content.read_text(encoding="utf-8"))
     elif entry.path.endswith(".dist-info/METADATA"):
         yield _python(entry.content.read_text(encoding="utf-8", errors="replace"))
-    elif entry.path.endswith(".jar"):
+    elif entry.path.endswith(_JARS):
         yield from _jar(entry.content)
     elif entry.mode & 0o111:
         yield from _go(entry.content)
@@ -86,6 +89,9 @@ def _locked(spec: Artifact, source: Path) -> Iterator[Part]:
     for coordinate, sha256 in coordinates.items():
         group, name, version, *rest = coordinate.split(":")
         more = dict(zip(("type", "classifier"), rest, strict=False))
+        if more == {"type": "jar"}:
+            # What a package URL of this kind means anyway, and what jars themselves do not say.
+            more = {}
         yield Part(_purl("maven", group, name, version, **more), name, version, sha256)
 
 
@@ -104,17 +110,18 @@ def _python(metadata: str) -> Part:
     return Part(_purl("pypi", None, name, version), name, version)
 
 
-def _jar(path: Path) -> Iterator[Part]:
-    """A jar names itself, and the jars that it was merged from."""
-    with zipfile.ZipFile(path) as jar:
+def _jar(file: Path | io.BytesIO) -> Iterator[Part]:
+    """A jar names itself, and the jars that it was merged from or that lie in it."""
+    with zipfile.ZipFile(file) as jar:
         for name in jar.namelist():
-            if not (name.startswith("META-INF/maven/") and name.endswith("/pom.properties")):
-                continue
-            lines = jar.read(name).decode(errors="replace").splitlines()
-            values = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
-            if {"groupId", "artifactId", "version"} <= values.keys():
-                purl = _purl("maven", values["groupId"], values["artifactId"], values["version"], type="jar")
-                yield Part(purl, values["artifactId"], values["version"])
+            if name.endswith(".jar"):
+                yield from _jar(io.BytesIO(jar.read(name)))
+            elif name.startswith("META-INF/maven/") and name.endswith("/pom.properties"):
+                lines = jar.read(name).decode(errors="replace").splitlines()
+                values = {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
+                if {"groupId", "artifactId", "version"} <= values.keys():
+                    purl = _purl("maven", values["groupId"], values["artifactId"], values["version"])
+                    yield Part(purl, values["artifactId"], values["version"])
 
 
 def _go(path: Path) -> Iterator[Part]:

@@ -46,10 +46,13 @@ def test_jars_name_themselves_and_what_was_merged_into_them(tmp_path: Path) -> N
             text = f"#made\ngroupId=org.example\nartifactId={name}\nversion=3\n"
             bundle.writestr(f"META-INF/maven/org.example/{name}/pom.properties", text)
         bundle.writestr("META-INF/maven/org.example/none/pom.properties", "groupId=org.example\n")
-    assert purls([Entry("lib/a.jar", "file", jar)]) == [
-        "pkg:maven/org.example/one@3?type=jar",
-        "pkg:maven/org.example/two@3?type=jar",
-    ]
+    both = ["pkg:maven/org.example/one@3", "pkg:maven/org.example/two@3"]
+    assert purls([Entry("lib/a.jar", "file", jar)]) == both
+    nar = tmp_path / "a.nar"
+    with zipfile.ZipFile(nar, "w") as bundle:
+        bundle.write(jar, "META-INF/bundled-dependencies/a.jar")
+    assert purls([Entry("nars/a.nar", "file", nar)]) == both
+    assert purls([Entry("nars/a.txt", "file", nar)]) == []
 
 
 def go_program(modules: str) -> bytes:
@@ -80,7 +83,7 @@ def test_go_programs_list_the_modules_that_they_were_linked_from(tmp_path: Path)
 
 
 def test_what_a_lock_names_has_the_digest_of_the_lock(tmp_path: Path) -> None:
-    (tmp_path / "lib.lock").write_text(f"org.example:server:1.0 {'a' * 64}\n", encoding="utf-8")
+    (tmp_path / "lib.lock").write_text(f"org.example:server:1.0:jar {'a' * 64}\n", encoding="utf-8")
     spec = Artifact.model_validate({"maven_lock": "lib.lock"})
     (part,) = parts_of([], Placed("lib", spec, tmp_path, "0", tmp_path, ()))
     assert part == {"purl": "pkg:maven/org.example/server@1.0", "name": "server", "version": "1.0", "sha256": "a" * 64}
