@@ -247,7 +247,10 @@ def dataset(nodes: Nodes, tmp_path: Path) -> Iterator[Dataset]:
     shutil.copy(ROOT / "nifi_flows/fx_rates/flow.json", place)
     settings: dict[str, Any] = yaml.safe_load((ROOT / "nifi_flows/fx_rates/parameters.yaml").read_text("utf-8"))
     (place / "parameters.yaml").write_text(json.dumps(settings), encoding="utf-8")
-    stack = replace(load_stack(ROOT, target=KUBERNETES), root=tmp_path)
+    stack = load_stack(ROOT, target=KUBERNETES)
+    # The platform whose nodes were found, whatever it is called.
+    file = stack.file.model_copy(update={"name": nodes.namespace.removesuffix("-integration")})
+    stack = replace(stack, root=tmp_path, file=file)
     target = KubernetesTarget(stack, Settings(), nodes.cluster, Helm("helm"), inside=False)
     made = Dataset(target)
     try:
