@@ -8,7 +8,8 @@ import (
 
 // Base chains. A refused connection gets an answer at once (connect: "No route to host"), where a dropped one would
 // let its caller wait; nobody listening says "Connection refused", so the two can be told apart. What was refused in
-// the last ten minutes can be read: nft list set inet netpol refused.
+// the last ten minutes can be read: nft list set inet netpol refused. What belongs to no connection (a last packet of one
+// that is over) is not translated to a pod's address any more, so no policy can judge it: it is dropped.
 const base = ` set refused {
   type ipv4_addr . ipv4_addr . inet_proto . inet_service
   size 4096
@@ -16,6 +17,7 @@ const base = ` set refused {
   timeout 10m
  }
  chain refuse {
+  ct state invalid drop
   update @refused { ip saddr . ip daddr . meta l4proto . th dport }
   reject with icmpx admin-prohibited
  }
