@@ -125,7 +125,7 @@ def _stay(state: State) -> None:
 def down(arguments: argparse.Namespace) -> int:
     """Stop the platform; with --purge remove its state folder too.
 
-    Reads neither the definitions nor the settings: what runs can be stopped when they are broken too.
+    On this machine what runs can be stopped when definitions and settings are broken, too.
     """
     state = State(arguments.state)
     if not state.folder.exists():
@@ -134,7 +134,7 @@ def down(arguments: argparse.Namespace) -> int:
     if not state.settings_file.exists():
         raise PlatformError(f"there is no platform in {state.folder}", "give its state folder with --state")
     with _alone(state):
-        if state.settings().get("target") == KUBERNETES:
+        if _is_on_cluster(state):
             return _down_on_cluster(state, arguments.purge)
         supervision.stop(state)
         print(f"Stopped the platform in {state.folder}.")
@@ -142,6 +142,13 @@ def down(arguments: argparse.Namespace) -> int:
             supervision.remove(state.folder)
             print(f"Removed {state.folder} with all data and secrets.")
     return 0
+
+
+def _is_on_cluster(state: State) -> bool:
+    try:
+        return bool(state.settings().get("target") == KUBERNETES)
+    except PlatformError:
+        return False  # damaged; what runs on this machine is known without it
 
 
 def _down_on_cluster(state: State, purge: bool) -> int:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from data_platform.checks.run import arguments, kind
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import KUBERNETES, TARGETS, Stack, load_stack
 from data_platform.stack.model import CheckSpec, Loaded
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -25,8 +25,8 @@ LINES = 60
 
 @pytest.fixture(scope="module")
 def components() -> dict[str, Loaded]:
-    """Every component, in whichever profile it takes part."""
-    found: dict[str, Loaded] = {}
+    """Every component, in whichever profile and on whichever target it takes part."""
+    found = dict(load_stack(ROOT, target=KUBERNETES).components)
     for profile in PROFILES:
         found |= load_stack(ROOT, profile).components
     return found
@@ -89,6 +89,11 @@ def test_every_component_explains_itself(folder: Path) -> None:
     assert len(readme.read_text(encoding="utf-8").split()) >= 30, f"{readme} says nothing"
 
 
+def target_files(folder: Path) -> list[Path]:
+    """What says how the component runs, on each of its targets."""
+    return [path for target in TARGETS if (path := folder / f"{target}.yaml").exists()]
+
+
 def floating(text: str) -> list[str]:
     """Lines of a YAML file that name no fixed version; comments aside."""
     return [line for line in text.splitlines() if FLOATING.search(line.partition(" #")[0]) and line.strip()[0] != "#"]
@@ -99,7 +104,9 @@ def test_every_version_is_fixed(folder: Path, components: dict[str, Loaded]) -> 
     version = components[folder.name].component.version
     assert re.search(r"\d", version), version
     assert floating(f"version: {version}") == []
-    assert floating((folder / "local.yaml").read_text(encoding="utf-8")) == []
+    files = target_files(folder)
+    assert files
+    assert [line for file in files for line in floating(file.read_text(encoding="utf-8"))] == []
 
 
 @pytest.mark.parametrize("line", ["version: latest", "maven: g:a:latest", 'go: "x/y@latest"', "version: Stable"])
@@ -129,14 +136,15 @@ def test_every_download_names_its_version(components: dict[str, Loaded]) -> None
 
 @EVERY_FOLDER
 def test_every_file_says_which_schema_it_follows(folder: Path) -> None:
-    for name in ("component", "local"):
+    for name in ("component", *(path.stem for path in target_files(folder))):
         first = (folder / f"{name}.yaml").read_text(encoding="utf-8").partition("\n")[0]
         schema = first.removeprefix("# yaml-language-server: $schema=")
         assert schema != first, f"{folder / name}.yaml begins without a schema"
         assert (folder / schema).resolve() == ROOT / "docs" / "reference" / f"{name}.schema.json"
 
 
-@EVERY_FOLDER
+# In a cluster NetworkPolicies say who reaches a server (tests/unit/targets/kubernetes).
+@pytest.mark.parametrize("folder", [f for f in FOLDERS if (f / "local.yaml").exists()], ids=lambda folder: folder.name)
 def test_only_a_server_on_loopback_may_go_without_a_login(folder: Path, components: dict[str, Loaded]) -> None:
     item = components[folder.name].component
     if item.endpoints and not item.secrets:

@@ -61,7 +61,7 @@ def leaks(secrets: dict[str, str], text: str) -> list[str]:
 def arguments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, str]]:
     """Every command line that the component's definition can lead to, with its place."""
     item, values = place.stack.components[component], place._bindings(component)
-    specs: list[tuple[str, Process | Job]] = [*item.definition.jobs.items(), *item.local.processes.items()]
+    specs: list[tuple[str, Process | Job]] = [*item.definition.jobs.items(), *item.definition.processes.items()]
     for name, spec in specs:
         yield f"launch {component}.{name}", " ".join(place._launch(item, name, spec, values)["command"])
     for name, process in item.definition.processes.items():
