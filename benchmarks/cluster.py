@@ -26,7 +26,7 @@ def bootstrap(state: Path, *words: str) -> tuple[float, str]:
     """Seconds and output of a command."""
     started = time.monotonic()
     command = [sys.executable, "-m", "bootstrap", "cluster", "--state", str(state), *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=3600)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=3600)
     return time.monotonic() - started, done.stdout
 
 
@@ -60,7 +60,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
         for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 3):
             for level in ("api", "full"):
-                measure(Path(folder) / "state", level)
+                try:
+                    measure(Path(folder) / "state", level)
+                finally:
+                    bootstrap(Path(folder) / "state", "down")
 
 
 if __name__ == "__main__":
