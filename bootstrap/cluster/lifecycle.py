@@ -27,16 +27,21 @@ from data_platform.clients.supervisor import Supervisor
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.local.cache import cache_folder
 
-_READY_SECONDS = 120
+_READY_SECONDS = 180
 
 
 class _NotYetError(Exception):
     """Something does not answer yet."""
 
 
+def _patience() -> int:
+    """Seconds that one thing may take, on a slow machine more."""
+    return int(Deadline(_READY_SECONDS).seconds)
+
+
 def _poll(act: Callable[[], object], on: type[Exception]) -> None:
     """Repeat an act until it has success; often, for `up` waits for nothing else."""
-    stop = stop_after_delay(Deadline(_READY_SECONDS).seconds)
+    stop = stop_after_delay(_patience())
     Retrying(stop=stop, wait=wait_fixed(0.1), retry=retry_if_exception_type(on), reraise=True)(act)
 
 
@@ -108,7 +113,7 @@ def _bring_up(layout: Layout, found: Programs, level: str, progress: Progress) -
         _make_node(layout, record, found, progress)
         loading.result()
     with _timed(progress, "DNS and storage"):
-        addons.wait(layout, images_of, _kubectl(layout, found), _READY_SECONDS)
+        addons.wait(layout, images_of, _kubectl(layout, found), _patience())
     return record
 
 
@@ -135,9 +140,9 @@ def _make_node(layout: Layout, record: machine.Record, found: Programs, progress
         servers.start(layout, servers.full_level(layout, record, found))
         kubectl = _kubectl(layout, found)
         addons.apply(layout, images.own(found), kubectl)
-        words = [f"node/{NODE}", f"--timeout={_READY_SECONDS}s"]
-        kubectl.run("wait", "--for=create", *words, seconds=_READY_SECONDS + 10)
-        kubectl.run("wait", "--for=condition=Ready", *words, seconds=_READY_SECONDS + 10)
+        words = [f"node/{NODE}", f"--timeout={_patience()}s"]
+        kubectl.run("wait", "--for=create", *words, seconds=_patience() + 10)
+        kubectl.run("wait", "--for=condition=Ready", *words, seconds=_patience() + 10)
         _wait_for_policies(layout)
 
 
