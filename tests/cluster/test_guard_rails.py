@@ -35,6 +35,8 @@ _SMALL = {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"cpu": "1", "me
 _AT_A_TIME = 4
 #: Of one command in a pod.
 _SECONDS = 60.0
+#: Of the pods of the town, which all start at a time.
+_START_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,12 @@ def bare(given: Given, probe_image: str, stack: Stack) -> Iterator[Town]:
     """The town before any policy: everybody reaches everybody. Its policies come with `town`."""
     rails = its.make(given.client, stack, without=frozenset({"NetworkPolicy"}))
     names = [*parties(stack), *(f"{who}/{space}" for space in rails.namespaces for who in (GUEST, HOST))]
-    for name in names:
-        given.client.server_side_apply(pod_of(stack, name, probe_image))
-    yield Town(rails, {name: address(rails, stack, name) for name in names})
-    its.remove(rails)
+    try:
+        for name in names:
+            given.client.server_side_apply(pod_of(stack, name, probe_image))
+        yield Town(rails, {name: address(rails, stack, name) for name in names})
+    finally:
+        its.remove(rails)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +166,8 @@ def address(rails: Rails, stack: Stack, name: str) -> str:
     def runs(pod: dict[str, Any] | None) -> bool:
         return pod is not None and all(c["ready"] for c in pod["status"].get("containerStatuses", [{"ready": False}]))
 
-    pod = rails.cluster.wait_until("v1", "Pod", pod_name(name), space_of(stack, name), done=runs, seconds=180)
+    seconds = Deadline(_START_SECONDS).seconds
+    pod = rails.cluster.wait_until("v1", "Pod", pod_name(name), space_of(stack, name), done=runs, seconds=seconds)
     assert pod is not None
     return str(pod["status"]["podIP"])
 
