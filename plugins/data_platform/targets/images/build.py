@@ -92,7 +92,8 @@ class Builder:
         return None if reference is None else str(reference)
 
     def _image_record(self, image: Image) -> Path:
-        key = digest_of(image.component, *(layer.key for layer in image.layers))
+        layers = [str(self._record(layer).get("digest")) for layer in image.layers]
+        key = digest_of(json.dumps(_config(self.stack, image), sort_keys=True), *layers)
         return self.folder / "records" / f"{image.component}-{key[:16]}.json"
 
     def _record(self, layer: Layer) -> dict[str, Any]:
@@ -166,25 +167,39 @@ class Builder:
         return seconds
 
     def _assemble(self, seconds: Mapping[str, float]) -> dict[str, Built]:
-        built = {}
-        index = self.layout.images()
+        built, index = {}, self.layout.images()
+        known = self.known()
         for name, image in self.images.items():
             records = [self._record(layer) for layer in image.layers]
-            layers = [(record["name"], Blob(record["digest"], record["size"])) for record in records]
-            manifest, configuration = self.layout.add_image(_config(self.stack, image), layers)
-            repository = f"{LOCAL_REGISTRY}/{self.stack.file.name}/{name}"
-            # Of the configuration, which names the layers' content: it is the same in a registry that compresses.
-            reference = f"{repository}:{configuration.digest[7:][:_TAG_DIGITS]}"
-            index = {known: blob for known, blob in index.items() if known.rpartition(":")[0] != repository}
-            index[reference] = manifest
-            write_private(self._image_record(image), json.dumps({"reference": reference}))
-            parts = [part for record in records for part in record["parts"]]
-            component = self.stack.components[name].component
-            sbom.write(self.folder / "sbom" / f"{name}.cdx.json", component, reference, manifest, parts)
+            reference = known.get(name, "")
+            if not reference or not self._bill(name, reference).exists():
+                reference, index = self._add(name, image, records, index)
             own = sum(seconds.get(layer.key, 0.0) for layer in image.layers)
-            built[name] = Built(reference, manifest, sum(blob.size for _, blob in layers), own)
+            built[name] = Built(reference, index[reference], sum(int(record["size"]) for record in records), own)
         self.layout.write_index(index)
         return built
+
+    def _add(
+        self, name: str, image: Image, records: Sequence[Mapping[str, Any]], index: Mapping[str, Blob]
+    ) -> tuple[str, dict[str, Blob]]:
+        """Write an image of layers that are there; returns its reference, and the index in which it is the newest."""
+        layers = [(str(record["name"]), Blob(record["digest"], record["size"])) for record in records]
+        manifest, configuration = self.layout.add_image(_config(self.stack, image), layers)
+        repository = f"{LOCAL_REGISTRY}/{self.stack.file.name}/{name}"
+        # Of the configuration, which names the layers' content: it is the same in a registry that compresses.
+        reference = f"{repository}:{configuration.digest[7:][:_TAG_DIGITS]}"
+        write_private(self._image_record(image), json.dumps({"reference": reference}))
+        for old in self.folder.glob(f"sbom/{name}-{'?' * _TAG_DIGITS}.cdx.json"):
+            old.unlink()
+        parts = [part for record in records for part in record["parts"]]
+        component = self.stack.components[name].component
+        sbom.write(self._bill(name, reference), component, reference, manifest, parts)
+        others = {known: blob for known, blob in index.items() if known.rpartition(":")[0] != repository}
+        return reference, {**others, reference: manifest}
+
+    def _bill(self, name: str, reference: str) -> Path:
+        """The image's bill of materials."""
+        return self.folder / "sbom" / f"{name}-{reference.rpartition(':')[2]}.cdx.json"
 
 
 def _config(stack: Stack, image: Image) -> dict[str, Any]:

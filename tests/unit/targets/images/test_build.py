@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from data_platform.clients import debian
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
 from data_platform.targets.images.build import Builder, build_images, known_images
 from data_platform.targets.local.state import read_json
+from tests.unit.targets.images.conftest import SYSTEM, write_system
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
@@ -47,6 +49,24 @@ def test_a_second_build_makes_nothing(builder: Make, made: list[str]) -> None:
     assert made == ["bookworm python3"]
     builder().build(new_base=True)
     assert made == ["bookworm python3"] * 2
+
+
+def test_a_new_base_with_other_packages_gives_other_images(builder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = builder().build()
+    same = builder().build(new_base=True)
+    assert {i.reference for i in same.values()} == {i.reference for i in before.values()}
+    newer = [(name, mode, "a newer program\n" if name.endswith("/su") else content) for name, mode, content in SYSTEM]
+    monkeypatch.setattr(debian, "make_system", lambda *arguments: write_system(arguments[3], newer))
+    after = builder().build(new_base=True)
+    assert {i.reference for i in after.values()}.isdisjoint(i.reference for i in before.values())
+    assert builder().known() == {name: image.reference for name, image in after.items()}
+
+
+def test_what_a_component_says_of_itself_is_part_of_its_image(builder: Make, stacked: Tiny) -> None:
+    before = builder().build()
+    stacked.edit(stacked.component("reader"), lambda content: content.update(version="2"))
+    assert "reader" not in builder().known()
+    assert builder().build()["reader"].reference != before["reader"].reference
 
 
 def test_references_are_known_without_a_build_as_long_as_nothing_changed(builder: Make, stacked: Tiny) -> None:
@@ -94,6 +114,18 @@ def test_an_index_names_only_the_newest_image_of_a_component(builder: Make, stac
     (stacked.root / "plugins" / "code.py").write_text("three = 3\n", encoding="utf-8")
     built = builder().build()
     assert set(builder().layout.images()) == {image.reference for image in built.values()}
+    bills = {path.name for path in (builder().folder / "sbom").iterdir()}
+    assert bills == {f"{image.reference.rpartition('/')[2].replace(':', '-')}.cdx.json" for image in built.values()}
+
+
+def test_a_bill_of_materials_that_is_gone_is_written_again(builder: Make) -> None:
+    builder().build()
+    bills = list((builder().folder / "sbom").iterdir())
+    before = {path: path.read_text(encoding="utf-8") for path in bills}
+    assert len(before) == 2
+    bills[0].unlink()
+    builder().build()
+    assert {path: path.read_text(encoding="utf-8") for path in bills} == before
 
 
 def test_an_artifact_that_the_component_does_not_have_is_refused(builder: Make, stacked: Tiny) -> None:
