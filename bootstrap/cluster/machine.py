@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from bootstrap.cluster import cgroups, network
 from bootstrap.cluster.layout import CGROUP_PREFIX, Layout
+from data_platform.clients.commands import run
 from data_platform.targets.local.state import read_json, write_private
 
 #: Paths that containerd, CNI and the kubelet do not let one choose. They exist on the machine only as a place to mount
@@ -32,6 +32,7 @@ MOUNT_POINTS = (
 )
 #: In a folder that we made. Nobody in the cluster sees it: another folder is mounted over.
 MARK = ".made-by-data-platform"
+_REMOVE_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,16 @@ def restore(record: Record) -> None:
 
 def forget(layout: Layout) -> None:
     """Remove everything of the cluster in the state folder; the record last, so that it can be repeated."""
-    for path in layout.folder.iterdir() if layout.folder.exists() else ():
-        if path == layout.record:
-            continue
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    shutil.rmtree(layout.folder, ignore_errors=True)
+    others = [path for path in layout.folder.glob("*") if path != layout.record]
+    _remove(*others)
+    _remove(layout.folder)
+
+
+def _remove(*paths: Path) -> None:
+    # Layers of images are some hundred thousand files; and whatever is mounted there is not ours to remove.
+    run(
+        ["rm", "--recursive", "--force", "--one-file-system", "--", *map(str, paths)],
+        doing=f"removing {', '.join(map(str, paths))}",
+        remedy="look who uses it, then run it again",
+        seconds=_REMOVE_SECONDS,
+    )

@@ -129,7 +129,7 @@ def test_everything_in_the_state_is_removed_the_record_last(layout: Layout, monk
     (layout.folder / "kubeconfig").write_text("x")
     (layout.platform_state / "credentials.json").write_text("the platform's own")
     with monkeypatch.context() as patch:
-        patch.setattr(machine.shutil, "rmtree", _refuse)
+        patch.setattr(machine, "_remove", _refuse)
         with pytest.raises(OSError, match="refused"):
             machine.forget(layout)
     assert machine.read(layout) is not None
@@ -138,7 +138,8 @@ def test_everything_in_the_state_is_removed_the_record_last(layout: Layout, monk
     assert (layout.platform_state / "credentials.json").exists()
 
 
-def _refuse(*_: object, **__: object) -> None:
+def _refuse(*paths: Path) -> None:
+    assert all(path.name != "machine.json" for path in paths)
     raise OSError("refused")
 
 
