@@ -8,12 +8,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster
+from data_platform.clients.trino import Trino
 from data_platform.datasets.files import received
 from tests.cluster.conftest import Given
 from tests.e2e.test_pipeline import (
@@ -39,6 +43,9 @@ __all__ = [
     "trino",
 ]
 PROCESSING = "data-platform-processing"
+#: Rows of this table by the specification of TPC-H. Two workers generate and count them for the better part of a minute.
+COUNT_LINES, LINES = "select count(*), count(distinct linenumber) from tpch.sf10.lineitem", 59_986_052
+DRILL_SECONDS = 600.0
 #: Building all images, and everything that `up` does.
 UP_SECONDS = 60 * 60
 
@@ -165,6 +172,84 @@ def test_only_what_changed_is_rolled(platform: Running, cluster: Cluster) -> Non
     platform.bootstrap("run", "stack_deploy")
     after = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in servers(cluster)}
     assert {name for name in before if before[name] != after.get(name)} <= {n for n in before if n.startswith("nessie")}
+
+
+def scale(cluster: Cluster, workers: int) -> None:
+    """Ask for so many workers, as an autoscaler does."""
+    identity = {"name": "trino-worker", "namespace": PROCESSING}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": identity}
+    cluster.server_side_apply({**deployment, "spec": {"replicas": workers}}, field_manager="by-hand")
+
+
+def going(cluster: Cluster) -> set[str]:
+    """Workers that were told to go and are not gone."""
+    found = cluster.list_objects("v1", "Pod", PROCESSING, labels="app.kubernetes.io/component=worker")
+    return {pod["metadata"]["name"] for pod in found if "deletionTimestamp" in pod["metadata"]}
+
+
+@dataclass(frozen=True)
+class Analyst:
+    """Somebody who asks Trino, each question in a session of its own."""
+
+    url: str
+
+    def ask(self, statement: str) -> list[list[Any]]:
+        with Trino(self.url, DRILL_SECONDS) as trino:
+            return trino.rows(statement)
+
+    def await_nodes(self, statement: str, wanted: int) -> None:
+        """Wait until a statement that names nodes names so many."""
+
+        def look() -> None:
+            assert len(self.ask(statement)) == wanted, statement
+
+        Deadline(DRILL_SECONDS).retry(look, on=AssertionError)
+
+
+def test_workers_come_and_go_under_running_queries(platform: Running, cluster: Cluster) -> None:
+    workers = "select node_id from system.runtime.nodes where state = 'active' and not coordinator"
+    busy = (
+        "select distinct t.node_id from system.runtime.tasks t join system.runtime.queries q using (query_id) "
+        "where q.source = 'data-platform' and q.query like '%{}' and t.state = 'RUNNING' and t.node_id in ({})"
+    )
+    with closing(platform.target) as target, ThreadPoolExecutor(2) as pool:
+        analyst = Analyst(target.address("trino", "http").url)
+        try:
+            one = pool.submit(analyst.ask, f"{COUNT_LINES} -- one")
+            analyst.await_nodes(busy.format("-- one", workers), 1)
+            scale(cluster, 2)
+            analyst.await_nodes(workers, 2)
+            two = pool.submit(analyst.ask, f"{COUNT_LINES} -- two")
+            analyst.await_nodes(busy.format("-- two", workers), 2)
+            scale(cluster, 1)
+            analyst.await_nodes(workers, 1)
+            assert going(cluster), "the worker was gone before it was looked at: nothing is proven"
+            assert not two.done()
+            assert [*one.result(), *two.result()] == [[LINES, 7], [LINES, 7]]
+        finally:
+            scale(cluster, 1)
+
+
+def test_a_deploy_ends_when_airflow_is_killed_in_the_middle(platform: Running, cluster: Cluster) -> None:
+    cluster.delete("v1", "Service", "nessie", PROCESSING)
+    killed = []
+    with platform.start("run", "stack_deploy") as deploy:
+        for line in deploy.lines():
+            if "nessie.apply" in line and not killed:
+                killed = [pod["metadata"]["name"] for pod in servers(cluster) if is_airflow(pod)]
+                for name in killed:
+                    cluster.delete("v1", "Pod", name, "data-platform-core")
+    assert len(killed) == 4
+    # Whatever the command saw of it, the run itself comes to an end, or the next one does its work.
+    platform.bootstrap("run", "stack_deploy")
+    assert cluster.get("v1", "Service", "nessie", PROCESSING) is not None
+    with platform.airflow() as airflow:
+        assert {run["state"] for run in airflow.runs("stack_deploy")} <= {"success", "failed"}
+    platform.bootstrap("run", "stack_drift")
+
+
+def is_airflow(pod: dict[str, Any]) -> bool:
+    return str(pod["metadata"]["labels"]["app.kubernetes.io/name"]) == "airflow"
 
 
 def test_the_credentials_file_is_private(platform: Running) -> None:

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from bootstrap import ahead
+from bootstrap.testing import commands
+
+
+class _Target:
+    """Of which nothing is there yet."""
+
+    def __init__(self, fetched: list[str]) -> None:
+        self._fetched = fetched
+
+    @property
+    def stack(self) -> "_Target":
+        return self
+
+    components = ("minio", "trino")
+
+    def fetch(self, component: str, steps: list[object]) -> None:
+        self._fetched += [f"{component} {step}" for step in steps]
+
+    def close(self) -> None:
+        self._fetched.append("closed")
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+
+    class Programs:
+        def fetch(self, _: Path) -> None:
+            found.append("programs of the cluster")
+
+    class Step:
+        def __init__(self, kind: str) -> None:
+            self.kind = kind
+
+        def __str__(self) -> str:
+            return self.kind
+
+    class Observation:
+        steps = (Step("artifact"), Step("process"))
+
+    monkeypatch.setattr(ahead, "programs", lambda _: Programs())
+    monkeypatch.setattr(ahead, "make_target", lambda *_: _Target(found))
+    monkeypatch.setattr(ahead, "observe", lambda *_: Observation())
+    monkeypatch.setattr(ahead.preflight, "problems", lambda *_, **__: [])
+    return found
+
+
+def test_rooms_that_need_nothing_have_nothing_built(fetched: list[str]) -> None:
+    ahead.prepare({"lint", "unit", "docs"})
+    assert fetched == []
+
+
+def test_charts_and_clusters_want_the_programs_of_the_cluster(fetched: list[str]) -> None:
+    ahead.prepare({"render"})
+    ahead.prepare({"cluster"})
+    assert fetched == ["programs of the cluster"] * 2
+
+
+def test_a_platform_wants_the_artifacts_of_its_components_and_starts_nothing(fetched: list[str]) -> None:
+    ahead.prepare({"e2e"})
+    assert fetched == ["minio artifact", "trino artifact", "closed"]
+
+
+def test_without_names_all_rooms_run_and_the_cluster_at_the_level_of_the_api() -> None:
+    rooms = dict(commands([]))
+    assert list(rooms)[-1] == "e2e and drills"
+    assert rooms["cluster"] == [["pytest", "tests/cluster", "-m", "api_level"]]
+    assert dict(commands(["cluster"]))["cluster"] == [["pytest", "tests/cluster"]]
