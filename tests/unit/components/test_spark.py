@@ -161,7 +161,14 @@ def test_the_operators_driver_has_its_settings_over_ours_and_the_token_from_the_
 ) -> None:
     told = tmp_path / "conf" / "spark.properties"
     told.write_text("#Java properties\nspark.master=k8s\\://https\\://10.0.0.1\nspark.driver.host=x-driver-svc.y.svc\n")
-    words = ["--properties-file", str(told), "--class", "org.apache.spark.deploy.PythonRunner", "local:///x.py", "an arg"]
+    words = [
+        "--properties-file",
+        str(told),
+        "--class",
+        "org.apache.spark.deploy.PythonRunner",
+        "local:///x.py",
+        "an arg",
+    ]
     found = start(place | {"SPARK_DRIVER_BIND_ADDRESS": "10.0.0.8"}, "driver", *words)
     assert found[-4:] == [*words[2:]]
     assert found.count("--properties-file") == 1

@@ -133,18 +133,18 @@ def made(stack: Stack, settings: Settings, item: Loaded, values: Mapping[str, st
     """
     found = {}
     for name, spec in item.kubernetes.pods.items() if item.kubernetes else ():
-        command = [render(word, values, f"{item.folder}: {name}") for word in spec.command]
-        found[name] = _made_pod(stack, settings, item.name, name, spec, command)
+        command = tuple(render(word, values, f"{item.folder}: {name}") for word in spec.command)
+        found[name] = _made_pod(stack, settings, item.name, name, spec.model_copy(update={"command": command}))
     return found
 
 
-def _made_pod(stack: Stack, settings: Settings, component: str, name: str, spec: Pod, command: list[str]) -> Object:
+def _made_pod(stack: Stack, settings: Settings, component: str, name: str, spec: Pod) -> Object:
     """Who makes it adds memory, cores and arguments."""
     container = {
         "name": spec.container,
         "image": settings.image(component),
         "imagePullPolicy": "IfNotPresent",
-        "command": command,
+        "command": list(spec.command),
         "envFrom": [{"secretRef": {"name": f"{component}-{name}"}}],
         "env": [_NODE_ADDRESS],
         "resources": {"limits": {"cpu": CPU_LIMIT}},

@@ -1,5 +1,5 @@
-"""`python -m data_platform.targets.kubernetes.spark_application [--conf KEY=VALUE]… JOB [ARGUMENTS…]`: run a job of Spark
-by the Spark Operator, as a SparkApplication that is followed to its end and removed.
+"""`python -m data_platform.targets.kubernetes.spark_application [--conf KEY=VALUE]… JOB [ARGUMENTS…]`: run a job by the
+Spark Operator, as a SparkApplication that is followed to its end and removed.
 
 Secrets are in none of it: pods have them from the Secrets that their templates name.
 """
@@ -133,7 +133,7 @@ def run(cluster: Cluster, wanted: Object) -> int:
     if not cluster.knows(API_VERSION, KIND):
         raise PlatformError(
             f"the cluster has no Spark Operator: the CustomResourceDefinition {CRD} (v1beta2) is missing",
-            "install the operator, or set execution.runner to scheduler in the values of the component spark and deploy it",
+            "install the operator, or set execution.runner to scheduler in the values of the component spark and deploy",
         )
     name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
     cluster.server_side_apply(wanted)

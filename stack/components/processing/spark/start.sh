@@ -44,8 +44,9 @@ driver)
     start_java org.apache.spark.deploy.SparkSubmit --properties-file "$DATA/spark.properties" --deploy-mode client \
         --conf "spark.driver.bindAddress=$SPARK_DRIVER_BIND_ADDRESS" "$@"
     ;;
-# Spark gives options of this JVM as SPARK_JAVA_OPT_0, SPARK_JAVA_OPT_1, …
+# Spark gives options of this JVM as SPARK_JAVA_OPT_0, SPARK_JAVA_OPT_1, …; files of a job it puts where it stands.
 executor)
+    cd "$DATA"
     set --
     while eval "option=\${SPARK_JAVA_OPT_$#-}" && [ -n "$option" ]; do
         set -- "$@" "$option"
