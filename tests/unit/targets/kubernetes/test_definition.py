@@ -17,6 +17,6 @@ def test_a_value_of_the_chart_and_a_fact_of_the_component_are_bindings(stack: St
 
 @pytest.mark.parametrize("path", ["workload.replica", "workload", "workload.replicas.more"])
 def test_a_path_to_no_single_value_is_refused_with_its_place(stack: Stack, path: str) -> None:
-    with pytest.raises(PlatformError, match=rf"kubernetes\.yaml: bindings\.REPLICAS: .* {path}$") as caught:
+    with pytest.raises(PlatformError, match=rf"kubernetes\.yaml: bindings\.REPLICAS: .* {path}\n") as caught:
         value_bindings(stack.components["spark"], {"REPLICAS": path}, {"workload": {"replicas": 3}})
     assert "chart/values.yaml" in caught.value.remedy
