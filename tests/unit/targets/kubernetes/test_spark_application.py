@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import jsonschema
 import pytest
 import yaml
 
@@ -84,6 +85,30 @@ def test_the_job_its_arguments_and_its_size_are_said(wanted: Object) -> None:
     assert spec["executor"]["instances"] == 4
     for part in (spec["driver"], spec["executor"]):
         assert (part["memory"], part["memoryOverhead"], part["coreRequest"]) == ("816m", "384m", "1000m")
+
+
+@pytest.fixture(scope="module")
+def schema(root: Path) -> Object:
+    """What the operator's CRD says of `spec`; as by server-side apply, unknown fields are refused."""
+    text = (root / "tests" / "cluster" / "spark_application_crd.yaml").read_text(encoding="utf-8")
+    (version,) = yaml.safe_load(text)["spec"]["versions"]
+    return cast("Object", closed(version["schema"]["openAPIV3Schema"]["properties"]["spec"]))
+
+
+def closed(part: Any) -> Any:
+    if not isinstance(part, dict):
+        return part
+    found = {key: closed(value) for key, value in part.items()}
+    return found | ({"additionalProperties": False} if "properties" in part else {})
+
+
+def test_it_fits_the_schema_of_the_operator_and_what_does_not_is_seen(wanted: Object, schema: Object) -> None:
+    jsonschema.validate(wanted["spec"], schema)
+    for part, key, value in (("executor", "instance", 2), ("executor", "cores", "1"), ("driver", "memory", 816)):
+        wrong = copy.deepcopy(wanted["spec"])
+        wrong[part][key] = value
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
 
 
 def test_a_label_of_the_application_does_not_say_which_pod_it_is(wanted: Object) -> None:
