@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_errors import ClusterError
 from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.targets.kubernetes import spark_application
 from data_platform.targets.kubernetes.guard_rails import guard_rails, inside
 from data_platform.targets.kubernetes.needs import quantity
 from data_platform.targets.kubernetes.preflight import api_server_address, judge, read_facts
+from data_platform.targets.kubernetes.releases import Helm
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.target import KubernetesTarget
 from tests.cluster import rails as its
 from tests.cluster.rails import Rails, restricted_pod
 
@@ -363,3 +368,58 @@ def test_credentials_that_are_none_are_told(given: Given, tmp_path: Path) -> Non
     with pytest.raises(ClusterError, match="Unauthorized") as caught:
         connect(given.context, tmp_path / "kubeconfig").list_objects("v1", "Secret", "default")
     assert "renew the credentials" in caught.value.remedy
+
+
+# The Spark Operator's kind
+
+
+@pytest.fixture
+def spark_applications(given: Given) -> Iterator[None]:
+    """The CRD of the Spark Operator: the cluster's own, or the trimmed one beside this file."""
+    wanted = yaml.safe_load((Path(__file__).parent / "spark_application_crd.yaml").read_text(encoding="utf-8"))
+    api, kind = wanted["apiVersion"], wanted["kind"]
+    if given.client.get(api, kind, wanted["metadata"]["name"]) is not None:
+        yield
+        return
+    given.client.server_side_apply(wanted)
+
+    def served() -> None:
+        assert given.client.knows(spark_application.API_VERSION, spark_application.KIND)
+
+    Deadline(30).retry(served, on=AssertionError)
+    yield
+    given.client.delete(api, kind, wanted["metadata"]["name"])
+
+
+@pytest.mark.usefixtures("spark_applications")
+def test_airflow_may_run_a_job_by_the_spark_operator_and_an_unknown_field_is_refused(
+    rails: Rails, airflow: Cluster
+) -> None:
+    settings = Settings(images={name: f"registry.example/{name}:1" for name in rails.stack.components})
+    target = KubernetesTarget(rails.stack, settings, rails.cluster, Helm("helm"), inside=True)
+    submitted = spark_application.Submitted("spark_jobs/fx_rates/load.py", ("--files", "x"), {"spark.a": "b"})
+    wanted = spark_application.application("load-1", "3.5.9", submitted, target.etc("spark"))
+    assert wanted["metadata"]["namespace"] in rails.namespaces
+    assert airflow.server_side_apply(wanted, dry_run=True)["spec"]["mode"] == "cluster"
+    wanted["spec"]["executor"]["instance"] = 2
+    with pytest.raises(ClusterError, match="instance"):
+        airflow.server_side_apply(wanted, dry_run=True)
+
+
+@pytest.mark.parametrize("name", ["executor", "driver"])
+def test_pods_of_a_job_of_spark_are_taken_by_their_restricted_namespace(rails: Rails, name: str) -> None:
+    settings = Settings(images={name: f"registry.example/{name}:1" for name in rails.stack.components})
+    target = KubernetesTarget(rails.stack, settings, rails.cluster, Helm("helm"), inside=True)
+    pod = yaml.safe_load(target.etc("spark")[f"pods/{name}.yaml"])
+    space, meta = pod["metadata"]["namespace"], pod["metadata"]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "spark", "namespace": space}}
+    rails.cluster.server_side_apply(account)
+    # As Spark completes it.
+    (container,) = pod["spec"]["containers"]
+    container["resources"]["requests"] = {"cpu": "100m", "memory": "1200Mi"}
+    container["resources"]["limits"]["memory"] = "1200Mi"
+    pod["metadata"] = meta | {"name": f"of-a-job-{name}"}
+    rails.cluster.server_side_apply(pod, dry_run=True)
+    container["securityContext"] = {"privileged": True}
+    with pytest.raises(ClusterError, match="violates PodSecurity"):
+        rails.cluster.server_side_apply(pod, dry_run=True)

@@ -69,6 +69,8 @@ def test_a_value_that_does_not_differ_is_found() -> None:
         (NIFI, {"workloads.nifi.resources": {"limits": {"cpu": "two"}}}, ["/workloads/nifi/resources/limits/cpu"]),
         (NIFI, {"expose": {"kind": "Route", "host": "h", "endpoint": "http"}}, ["/expose"]),
         (SPARK, {"processes": {"server": {}}}, ["/processes", "additional properties 'server' not allowed"]),
+        (SPARK, {"execution.runner": "yarn"}, ["/execution/runner", "'pod', 'scheduler', 'operator'"]),
+        (SPARK, {"execution.executors": 0}, ["/execution/executors"]),
         (TRINO, {"workloads.worker.storage": "1Gi"}, ["workloads.worker: storage needs kind StatefulSet"]),
         (TRINO, {"service.process": "sever"}, ["service.process: there is no process sever; there is: server, worker"]),
         (TRINO, {"component": "presto"}, ["the release is called trino, the component presto"]),

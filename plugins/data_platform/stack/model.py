@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloa
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
 CheckName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{5,79}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -242,6 +243,15 @@ class ChartReference(Strict):
     values: str = Field(description="File beside kubernetes.yaml that turns our definition into the chart's values.")
 
 
+class Pod(Strict):
+    """A pod that a tool has made by somebody else (executors of Spark), who is given its template."""
+
+    tool: Name = Field(description="Tool whose environment it has.")
+    container: Name = Field(description="Name of its container, as who makes it wants it.")
+    command: tuple[str, ...] = Field(min_length=1, description="Who makes it adds arguments.")
+    api_server: bool = Field(False, description="It holds the token of the component's account.")
+
+
 class Kubernetes(Strict):
     """`kubernetes.yaml`: what differs on the `kubernetes` target from `local.yaml`.
 
@@ -258,6 +268,14 @@ class Kubernetes(Strict):
     api_server: bool = Field(False, description="Its pods speak to the API server of Kubernetes.")
     runs_tasks: bool = Field(
         False, description="Its processes start task pods: they get the settings, and `pods/<component>.yaml` in ETC."
+    )
+    bindings: dict[Variable, str] = Field(
+        default_factory=dict,
+        description="Values of its chart that templates may name besides, by binding: paths such as workload.replicas.",
+    )
+    pods: dict[Name, Pod] = Field(
+        default_factory=dict,
+        description="Pods that its tools have made: each is `pods/<name>.yaml` in ETC, its environment a Secret.",
     )
     toolchains: tuple[Key, ...] = ()
     artifacts: dict[Key, Artifact] = Field(default_factory=dict)

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
-from data_platform.stack.model import ChartReference, Job, Loaded, Process, Ready
+from data_platform.stack.model import ChartReference, Job, Loaded, Process, Ready, Tool
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render, rendered_files
@@ -50,8 +51,8 @@ def etc_secret(component: str, files: Mapping[str, bytes]) -> Content:
     return Content(f"{component}-etc", {path.replace("/", _FOLDER): content for path, content in files.items()})
 
 
-def environment_secret(item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str]) -> Content:
-    """The Secret that holds the whole environment of a process or job."""
+def environment_secret(item: Loaded, name: str, spec: Process | Job | Tool, values: Mapping[str, str]) -> Content:
+    """The Secret that holds the whole environment of a process, of a job, or of a pod that a tool has made."""
     where = f"{item.folder}: {name}"
     own = {key: render(text, values, f"{where}: {key}") for key, text in spec.environment.items()}
     # The chart sets NODE_ADDRESS from the pod's own address.
@@ -81,6 +82,47 @@ def content_of(secret: Mapping[str, Any]) -> Content:
     return Content(str(secret["metadata"]["name"]), data)
 
 
+def facts(item: Loaded) -> Object:
+    """What the component's chart is told of it on any cluster."""
+    component = item.component
+    return {
+        "component": item.name,
+        "part": component.namespace,
+        "version": component.version,
+        "endpoints": {name: {"port": spec.port} for name, spec in component.endpoints.items()},
+        "resources": {
+            "cpu": component.resources.cpu,
+            "memoryMi": component.resources.memory_mib,
+            "storageMi": component.resources.storage_mib,
+        },
+    }
+
+
+def value_bindings(item: Loaded, paths: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    """Bindings that are values of the component's chart.
+
+    Args:
+        item: the component.
+        paths: of the values, by binding.
+        values: of its chart in the platform's size.
+
+    Raises:
+        PlatformError: there is no such value.
+    """
+    found = {}
+    for name, path in paths.items():
+        value: Any = {**facts(item), **values}
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is None or isinstance(value, Mapping | list):
+            raise PlatformError(
+                f"{item.folder / 'kubernetes.yaml'}: bindings.{name}: the chart has no single value {path}",
+                "correct the path, or give the value in chart/values.yaml or values.<size>.yaml",
+            )
+        found[name] = str(value)
+    return found
+
+
 def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], secrets: Mapping[str, Content]) -> Object:
     """What the component's chart is told, apart from the size. Holds no secret.
 
@@ -90,13 +132,9 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
         values: the component's bindings.
         secrets: its Secrets by name; their digests roll what uses them.
     """
-    component = item.component
     etc = secrets.get(f"{item.name}-etc")
     found: Object = {
-        "component": item.name,
-        "part": component.namespace,
-        "version": component.version,
-        "endpoints": {name: {"port": spec.port} for name, spec in component.endpoints.items()},
+        **facts(item),
         "etc": None,
         "processes": {
             name: {
@@ -110,11 +148,6 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
         "jobs": {
             name: {**_runs(item, name, job, values, secrets), "within": int(job.within)}
             for name, job in item.definition.jobs.items()
-        },
-        "resources": {
-            "cpu": component.resources.cpu,
-            "memoryMi": component.resources.memory_mib,
-            "storageMi": component.resources.storage_mib,
         },
         "storageClass": settings.storage_class,
     }

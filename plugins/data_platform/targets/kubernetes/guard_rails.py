@@ -131,7 +131,8 @@ def quota_of(stack: Stack, part: str, size: str, asked: Mapping[str, Asked]) -> 
         if name == DEPLOYER:
             pod, count = needs.task(stack), needs.TASKS[size]
         elif name == SPARK:
-            pod, count = needs.executor(item), needs.EXECUTORS[size]
+            pod, count = needs.job(stack, size)
+            count *= needs.JOBS
         found, largest = found.plus(pod.times(count)), largest.most(pod)
     return found, largest
 

@@ -14,17 +14,16 @@ from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.pods import templates
+from data_platform.targets.kubernetes.network import SPARK
+from data_platform.targets.kubernetes.pods import CPU_LIMIT, templates
 from data_platform.targets.kubernetes.settings import Settings
 
 #: Cores that a container may take where its values do not say; the chart's own default.
 _CPU_LIMIT = 2.0
 #: Pods of tasks and of tools at a time: a little more than Airflow's parallelism.
 TASKS = {"small": 10, "production": 64}
-#: Executors of Spark at a time.
-EXECUTORS = {"small": 2, "production": 8}
-#: A Java process outside of its heap.
-_OVERHEAD = 1.4
+#: Jobs of Spark at a time: of two datasets, or of one beside a check.
+JOBS = 2
 _SUFFIXES = {
     "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
@@ -170,10 +169,25 @@ def all_asked(stack: Stack, size: str) -> dict[str, Asked]:
     return {name: asked(item, read_values(item.folder, size)) for name, item in stack.components.items()}
 
 
-def executor(item: Loaded) -> Need:
-    """One executor of Spark: as large as the component says that a job is."""
-    own = item.component.resources
-    return Need(1, own.cpu, own.memory_mib * _OVERHEAD, max(own.cpu, _CPU_LIMIT), own.memory_mib * _OVERHEAD)
+def job(stack: Stack, size: str) -> tuple[Need, int]:
+    """A pod of a job of Spark, as large as the component says that a job is, and how many a job has beside its task.
+
+    Raises:
+        PlatformError: the values name no way to run a job.
+    """
+    if (item := stack.components.get(SPARK)) is None:
+        return Need(), 0
+    said, memory = read_values(item.folder, size)["execution"], item.component.resources.memory_mib
+    pod = Need(1, quantity(said["cpu"]), memory, quantity(CPU_LIMIT), memory)
+    match said["runner"]:
+        case "pod":
+            return pod, 0
+        case "scheduler":
+            return pod, int(said["executors"])
+        case "operator":
+            # The driver is a pod of its own too.
+            return pod, int(said["executors"]) + 1
+    raise PlatformError(f"Spark has no runner {said['runner']!r}", "execution.runner is pod, scheduler or operator")
 
 
 def task(stack: Stack) -> Need:

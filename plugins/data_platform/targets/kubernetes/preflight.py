@@ -116,12 +116,13 @@ def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "") -> Ver
         storage_class: the one that the platform is to use; the cluster's default when empty.
     """
     asked = needs.all_asked(stack, size)
+    pod, count = needs.job(stack, size)
     problems = [
         *_version(facts),
         *_permissions(facts),
         *_storage(facts, storage_class),
         *_namespaces(stack, facts),
-        *_capacity(size, facts, asked, needs.task(stack)),
+        *_capacity(size, facts, asked, needs.task(stack).plus(pod.times(count))),
     ]
     return Verdict(tuple(problems), tuple(_warnings(facts)))
 
@@ -169,7 +170,7 @@ def _namespaces(stack: Stack, facts: Facts) -> Iterator[Finding]:
 
 
 def _capacity(size: str, facts: Facts, asked: Mapping[str, Asked], task: Need) -> Iterator[Finding]:
-    """The sum of all requests, with one task and the largest replacement, and each pod for itself."""
+    """The sum of all requests, with one task and what it makes, and each pod for itself."""
     unfit = "".join(f"; {name}: {why}" for name, why in sorted(facts.unfit.items()))
     if not facts.nodes:
         yield Finding(f"no node takes pods{unfit}", "add a node, or make one ready: kubectl describe nodes")

@@ -16,10 +16,10 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.bindings import bindings
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Job, Loaded, Process
+from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import provision
-from data_platform.targets.kubernetes import credentials, guard_rails, places, pods, releases, rollout, tools
+from data_platform.targets.kubernetes import credentials, guard_rails, needs, places, pods, releases, rollout, tools
 from data_platform.targets.kubernetes.definition import (
     Content,
     chart_source,
@@ -31,6 +31,7 @@ from data_platform.targets.kubernetes.definition import (
     etc_secret,
     field_values,
     secret_object,
+    value_bindings,
 )
 from data_platform.targets.kubernetes.landing import Landing
 from data_platform.targets.kubernetes.settings import Settings
@@ -121,7 +122,10 @@ class KubernetesTarget:
         }
         if item.kubernetes and item.kubernetes.runs_tasks:
             found["SETTINGS"] = self.settings.model_dump_json()
+        if item.kubernetes and (item.kubernetes.runs_tasks or item.kubernetes.pods):
             found["IMAGE"] = self.settings.image(item.name)
+        if item.kubernetes and item.kubernetes.bindings:
+            found |= value_bindings(item, item.kubernetes.bindings, needs.read_values(item.folder, self.settings.size))
         return found
 
     def _artifact_homes(self, item: Loaded) -> dict[str, str]:
@@ -132,17 +136,20 @@ class KubernetesTarget:
     def etc(self, component: str) -> dict[str, bytes]:
         """Configuration files of a component, by path below its `ETC`."""
         item = self._item(component)
-        found = etc_files(item, self.bindings(item.name))
+        values = self.bindings(item.name)
+        templates = pods.made(self.stack, self.settings, item, values)
         if item.kubernetes and item.kubernetes.runs_tasks:
-            for name, pod in pods.templates(self.stack, self.settings).items():
-                found[f"pods/{name}.yaml"] = yaml.safe_dump(pod, sort_keys=True).encode()
-        return found
+            templates |= pods.templates(self.stack, self.settings)
+        said = {f"pods/{name}.yaml": yaml.safe_dump(pod, sort_keys=True).encode() for name, pod in templates.items()}
+        return etc_files(item, values) | said
 
     # --- wanted ---------------------------------------------------------------------------------------------------
 
     def _secrets(self, item: Loaded) -> dict[str, Content]:
         values = self.bindings(item.name)
-        specs: dict[str, Process | Job] = {**item.definition.jobs, **item.definition.processes}
+        specs: dict[str, Process | Job | Tool] = {**item.definition.jobs, **item.definition.processes}
+        if item.kubernetes:
+            specs |= {name: tools.refuse_unknown(item, pod.tool) for name, pod in item.kubernetes.pods.items()}
         made = [environment_secret(item, name, spec, values) for name, spec in specs.items()]
         if specs:
             made.append(etc_secret(item.name, self.etc(item.name)))

@@ -10,7 +10,8 @@ import pytest
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
-from data_platform.targets.kubernetes.needs import Asked, Need, all_asked, asked, quantity, read_values, task
+from data_platform.targets.kubernetes import needs
+from data_platform.targets.kubernetes.needs import Asked, Need, all_asked, asked, job, quantity, read_values, task
 
 
 @pytest.mark.parametrize(
@@ -104,3 +105,19 @@ def test_a_task_may_take_the_memory_of_the_largest_tool(stack: Stack) -> None:
     largest = max(item.component.resources.memory_mib for item in stack.components.values() if item.definition.tools)
     assert task(stack).memory_limit > largest
     assert task(stack).pods == 1
+
+
+@pytest.mark.parametrize(("runner", "count"), [("pod", 0), ("scheduler", 3), ("operator", 4)])
+def test_a_job_of_spark_has_pods_as_its_values_say(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, runner: str, count: int
+) -> None:
+    said = {"execution": {"runner": runner, "executors": 3, "cpu": "250m"}}
+    monkeypatch.setattr(needs, "read_values", lambda *_: said)
+    assert job(stack, "small") == (Need(pods=1, cpu=0.25, memory=1200, cpu_limit=2, memory_limit=1200), count)
+
+
+def test_a_runner_that_there_is_not_is_refused(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"execution": {"runner": "yarn", "executors": 1, "cpu": 1}}
+    monkeypatch.setattr(needs, "read_values", lambda *_: said)
+    with pytest.raises(PlatformError, match="no runner 'yarn'"):
+        job(stack, "small")

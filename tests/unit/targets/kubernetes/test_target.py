@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from data_platform.stack.bindings import credential_names
 from data_platform.stack.errors import PlatformError
@@ -233,3 +234,34 @@ def test_a_resource_of_the_same_digest_that_is_not_healthy_is_repaired_and_a_new
     (same,) = plan(wanted, [Seen(kind="release", name="x", digest="1", healthy=False, note="1 of 2 pods are ready")])
     (new,) = plan(wanted, [Seen(kind="release", name="x", digest="0")])
     assert (same.verb, new.verb) == ("repair", "upgrade")
+
+
+def test_executors_are_restricted_pods_with_the_labels_that_policies_select(target: KubernetesTarget) -> None:
+    files = target.etc("spark")
+    executor, driver = (yaml.safe_load(files[f"pods/{name}.yaml"]) for name in ("executor", "driver"))
+    for name, pod in (("executor", executor), ("driver", driver)):
+        assert pod["metadata"] == {"namespace": PROCESSING, "labels": places.labels(target.stack, "spark", name)}
+        (container,) = pod["spec"]["containers"]
+        # Spark and its operator look for these names.
+        assert container["name"] == f"spark-kubernetes-{name}"
+        assert container["command"] == ["/bin/sh", f"{places.ROOT}/stack/components/processing/spark/start.sh"]
+        assert container["envFrom"] == [{"secretRef": {"name": f"spark-{name}"}}]
+        assert pod["spec"]["serviceAccountName"] == "spark"
+    assert not executor["spec"]["automountServiceAccountToken"]
+    assert driver["spec"]["automountServiceAccountToken"]
+
+
+def test_what_pods_of_a_tool_know_is_a_secret_of_their_namespace(target: KubernetesTarget) -> None:
+    written = {step.name for step in steps(target, "spark") if (step.verb, step.kind) == ("write", "secret")}
+    assert written == {"spark-etc", "spark-executor", "spark-driver"}
+    inside = target._secrets(target._item("spark"))["spark-executor"].data
+    assert inside["AWS_SECRET_ACCESS_KEY"].decode() == target.credentials("minio")["secret_key"]
+    assert inside["PYTHONPATH"].decode() == str(places.ROOT)
+
+
+def test_the_size_says_how_jobs_run(target: KubernetesTarget) -> None:
+    assert target.bindings("spark")["RUNNER"] == "scheduler"
+    assert b"spark.executor.instances                    1\n" in target.etc("spark")["spark-pods.conf"]
+    target.settings = target.settings.model_copy(update={"size": "production"})
+    assert target.bindings("spark")["RUNNER"] == "operator"
+    assert b"spark.executor.instances                    4\n" in target.etc("spark")["spark-pods.conf"]
