@@ -50,7 +50,12 @@ def _building_ahead(rooms: list[str]) -> Iterator[None]:
     command = ["nice", "-n", "10", sys.executable, "-m", "bootstrap.ahead", *(rooms or TEST_ROOMS)]
     # A group of its own, so that compilers end with it, and not a session: priorities count within a session alone.
     builder = subprocess.Popen(  # noqa: TID251 - it works beside what this one runs
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
+        command,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        process_group=0,
     )
     try:
         yield

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.plugins_manager import AirflowPlugin
 
 from data_platform.hooks import lineage
 from data_platform.operators.links import ComponentLink
-from data_platform.pages.app import PREFIX, make_app
+from data_platform.pages import PREFIX
+
+
+class _Pages:
+    """Made when they are asked for: all of Airflow's processes load plugins, and the API server alone asks."""
+
+    def __get__(self, plugin: object, owner: type) -> list[dict[str, Any]]:
+        from data_platform.pages.app import make_app
+
+        return [{"app": make_app(), "url_prefix": PREFIX, "name": "Data Platform"}]
 
 
 class DataPlatformPlugin(AirflowPlugin):
@@ -14,7 +25,7 @@ class DataPlatformPlugin(AirflowPlugin):
 
     # Airflow reads these lists from the class.
     name = "data_platform"
-    fastapi_apps = [{"app": make_app(), "url_prefix": PREFIX, "name": "Data Platform"}]  # noqa: RUF012
+    fastapi_apps = _Pages()
     external_views = [  # noqa: RUF012
         {
             "name": "Platform",

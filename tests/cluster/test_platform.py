@@ -43,7 +43,7 @@ __all__ = [
     "trino",
 ]
 PROCESSING = "data-platform-processing"
-#: Rows of this table by the specification of TPC-H. Two workers generate and count them for the better part of a minute.
+#: Rows of this table by the specification of TPC-H. Two workers generate and count them for most of a minute.
 COUNT_LINES, LINES = "select count(*), count(distinct linenumber) from tpch.sf10.lineitem", 59_986_052
 DRILL_SECONDS = 600.0
 #: Building all images, and everything that `up` does.

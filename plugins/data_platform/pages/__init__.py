@@ -1,1 +1,4 @@
 """The pages that the platform adds to Airflow."""
+
+#: Where Airflow serves them.
+PREFIX = "/data-platform"

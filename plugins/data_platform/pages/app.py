@@ -13,8 +13,6 @@ from data_platform.pages.day import day_of
 from data_platform.pages.render import render
 from data_platform.pages.reports import report
 
-PREFIX = "/data-platform"
-
 
 def make_app() -> FastAPI:
     """The application; each page needs the login of somebody who may see Airflow's cluster activity."""

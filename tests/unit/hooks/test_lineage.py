@@ -79,6 +79,19 @@ def test_other_dags_and_tasks_without_data_say_nothing(listener: Any) -> None:
     assert listener.said == []
 
 
+def test_a_task_in_a_process_of_its_own_imports_the_listener_when_it_has_something_to_say(
+    monkeypatch: pytest.MonkeyPatch, listener: Any
+) -> None:
+    imported = []
+    monkeypatch.setattr(lineage, "_listener", lambda: imported.append(1) or listener)
+    monkeypatch.setenv(lineage.SWITCH, "late")
+    (late,) = lineage.listeners()
+    late.on_task_instance_success(None, instance("pipelines_x", ()))
+    assert imported == []
+    late.on_task_instance_success(None, instance("pipelines_x"))
+    assert listener.said == [("dag", "pipelines_x"), ("task", "pipelines_x")]
+
+
 def test_a_catalog_that_fails_does_not_fail_the_task(listener: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(run: Any) -> None:
         listener.said.append(("tried", run.dag_id))
