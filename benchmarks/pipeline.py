@@ -3,8 +3,8 @@
     PYTHONPATH=.:plugins <environment>/bin/python benchmarks/pipeline.py --state .platform
 
 Needs a running platform (`python3 -m bootstrap up`) and nothing else on the machine. Both sides load all files again
-(`from` = the first day), in turns; files are landed before, so NiFi's wait for quiet files is on neither side. As in the
-DAG, the page is drawn beside the documentation and the lineage. Seconds of a shared machine differ from minute to
+(`from` = the first day), in turns; files are landed before, so NiFi's wait for quiet files is on neither side. As in
+the DAG, the page is drawn beside the documentation and the lineage. Seconds of a shared machine differ from minute to
 minute; what all its processors were busy for (the platform's own idle load too) differs less.
 """
 
