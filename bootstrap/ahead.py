@@ -10,7 +10,6 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from bootstrap import preflight
 from bootstrap.cluster.binaries import programs
 from bootstrap.place import make_target
 from data_platform.lifecycle import observe
@@ -33,7 +32,6 @@ def prepare(rooms: set[str]) -> None:
         programs(cache).fetch(cache)
     if rooms & _PLATFORM:
         with tempfile.TemporaryDirectory() as scratch:
-            preflight.mend(preflight.problems(Path(scratch), cache, cached=True))
             with closing(make_target(Path(scratch), None)) as target:
                 for name in target.stack.components:
                     steps = [step for step in observe(target, name).steps if step.kind == "artifact"]

@@ -46,7 +46,6 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(ahead, "programs", lambda _: Programs())
     monkeypatch.setattr(ahead, "make_target", lambda *_: _Target(found))
     monkeypatch.setattr(ahead, "observe", lambda *_: Observation())
-    monkeypatch.setattr(ahead.preflight, "problems", lambda *_, **__: [])
     return found
 
 
