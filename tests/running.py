@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,9 +95,11 @@ class Running:
         found: dict[str, Any] = json.loads(self.bootstrap("status", "--json", check=False).stdout)
         return found
 
-    def airflow(self) -> Airflow:
-        """A client of its Airflow; to be closed."""
-        return connect(self.target)
+    @contextmanager
+    def airflow(self) -> Iterator[Airflow]:
+        """A client of its Airflow. On a cluster it goes through a port of the target, which is open as long."""
+        with closing(self.target) as target, connect(target) as client:
+            yield client
 
     def programs(self) -> dict[str, int]:
         """Process id of every supervised program."""

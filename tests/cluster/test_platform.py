@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,7 +54,13 @@ UP_SECONDS = 60 * 60
 
 @pytest.fixture(scope="session")
 def platform(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The platform of this room, up and proven, in the cluster of this session; removed with all that it made."""
+    """The platform of this room, up and proven, in the cluster of this session; removed with all that it made.
+
+    DATA_PLATFORM_TEST_STATE names the state folder of one that is there, and stays: for writing tests.
+    """
+    if kept := os.environ.get("DATA_PLATFORM_TEST_STATE"):
+        yield Running(Path(kept))
+        return
     layout = given.layout
     folder = layout.folder.parent if layout is not None else tmp_path_factory.mktemp("platform") / "a state"
     running = Running(folder)

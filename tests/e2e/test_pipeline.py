@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +30,8 @@ class NotYetError(Exception):
 
 @pytest.fixture(scope="module")
 def trino(platform: Running) -> Iterator[Trino]:
-    with Trino(platform.target.address("trino", "http").url, 120, "lakehouse") as client:
+    # On a cluster the address is a forwarded port, which lasts as long as the target is open.
+    with closing(platform.target) as target, Trino(target.address("trino", "http").url, 120, "lakehouse") as client:
         yield client
 
 
