@@ -107,7 +107,8 @@ def install(target: Target, component: str, progress: Progress) -> None:
         target.wait(component)
         progress.say(component, "verify")
         # The database of results exists once Airflow is installed.
-        keep = "airflow" in target.stack.components[component].component.databases or component == "airflow"
+        databases = {spec.name for spec in target.stack.components[component].component.databases}
+        keep = "airflow" in databases or component == "airflow"
         lifecycle.require_passed(lifecycle.verify(target, component, "deploy", keep=keep))
     progress.done(component)
 

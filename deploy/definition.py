@@ -41,6 +41,8 @@ _PASSWORD = "alter role {0} login password '{1}';"  # noqa: S105 - a place for o
 _DATABASE = (
     "select 'create database {0} owner {1}' where not exists (select from pg_database where datname = '{0}') \\gexec"
 )
+_SCHEMA = "create schema if not exists {0} authorization {1};"
+_EXTENSION = 'create extension if not exists "{0}";'
 #: In PostgreSQL's pod, as the administrator.
 _PSQL = (
     'PGPASSWORD="$POSTGRESQL_PASSWORD" "$ARTIFACT_SERVER/bin/psql"'
@@ -82,12 +84,16 @@ def _text(*things: Object) -> str:
 
 
 def statements(target: KubernetesTarget, component: str) -> Iterator[str]:
-    """SQL that makes a component's role and databases; harmless where they are there."""
+    """SQL that makes a component's role, databases and what they are to hold; harmless where it is there."""
     own = target.credentials(component)
     for database in target.stack.components[component].component.databases:
         yield _ROLE.format(own[DATABASE_USER])
         yield _PASSWORD.format(own[DATABASE_USER], own[DATABASE_PASSWORD])
-        yield _DATABASE.format(database, own[DATABASE_USER])
+        yield _DATABASE.format(database.name, own[DATABASE_USER])
+        if database.schemas or database.extensions:
+            yield f"\\connect {database.name}"
+        yield from (_SCHEMA.format(schema, own[DATABASE_USER]) for schema in database.schemas)
+        yield from (_EXTENSION.format(extension) for extension in database.extensions)
 
 
 def commands(target: KubernetesTarget, component: str, folder: Path) -> Iterator[str]:

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, render
-from tests.render.policies import containers, pods, workloads
+from data_platform.targets.kubernetes.checkout import git_sync
+from data_platform.targets.kubernetes.needs import read_values
+from data_platform.targets.kubernetes.pods import task_pod
+from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, render, target
+from tests.render.policies import POLICIES, containers, pods, workloads
 
 #: What the smallest platform may ask of a node of two cores, so that tasks and the cluster itself have room.
 CORES, MIB = 1.5, 9 * 1024
@@ -245,6 +248,54 @@ def test_jobs_run_before_the_release_with_nothing_of_it() -> None:
     spec = job["spec"]["template"]["spec"]
     assert "serviceAccountName" not in spec
     assert not [volume for volume in spec["volumes"] if "persistentVolumeClaim" in volume]
+
+
+GIT_SYNC = {
+    "image": "registry.example.org/git-sync:v4.7.1",
+    "repository": "https://git.example.org/data/platform.git",
+    "ref": "main",
+    "periodSeconds": 60,
+    "credentialsSecret": "git",
+}
+CHECKOUT = "/opt/data-platform/checkout"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_servers_have_their_checkout_by_git_sync_where_the_values_say_so(size: str) -> None:
+    objects = render(chart("airflow"), size, changes={"gitSync": GIT_SYNC})
+    assert [problem for policy in POLICIES for problem in policy(objects)] == []
+    servers = [thing["spec"]["template"]["spec"] for thing in workloads(objects)]
+    assert len(servers) == 4
+    for spec in servers:
+        first, beside = spec["initContainers"]
+        assert "--one-time" in first["args"]
+        assert (beside["restartPolicy"], "--period=60s" in beside["args"]) == ("Always", True)
+        (server,) = spec["containers"]
+        (mount,) = [mount for mount in server["volumeMounts"] if mount["mountPath"] == CHECKOUT]
+        assert mount["readOnly"]
+        assert mount["name"] in {volume["name"] for volume in spec["volumes"]}
+    # It runs before the release, from the image.
+    assert "initContainers" not in pod(objects, "Job", "airflow-migrate")
+
+
+def test_servers_have_the_checkout_of_the_image_otherwise() -> None:
+    objects = render(chart("airflow"), "small")
+    assert not [thing for thing, template in pods(objects) if "initContainers" in template["spec"]]
+    assert CHECKOUT not in yaml.safe_dump_all(objects)
+    assert "git-sync" not in yaml.safe_dump_all(objects)
+
+
+@pytest.mark.parametrize("credentials", ["git", ""])
+def test_tasks_have_the_checkout_of_the_servers(credentials: str) -> None:
+    changes = {"gitSync": {**GIT_SYNC, "credentialsSecret": credentials}}
+    spec = pod(render(chart("airflow"), "small", changes=changes), "Deployment", "airflow-scheduler")
+    values = {**read_values(chart("airflow").parent, "small"), **changes}
+    task = task_pod(target().stack, target().settings, "dbt", git_sync(values))["spec"]
+    assert task["initContainers"] == spec["initContainers"][:1]
+    assert ("git-sync-credentials" in {volume["name"] for volume in task["volumes"]}) == bool(credentials)
+    for name in ("checkout", "git-sync-credentials"):
+        here, there = ([v for v in each["volumes"] if v["name"] == name] for each in (task, spec))
+        assert len(here) == len(there)
 
 
 def test_monitors_are_made_where_prometheus_operator_is() -> None:

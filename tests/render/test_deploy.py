@@ -8,13 +8,15 @@ import shutil
 import stat
 import subprocess
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
+from data_platform.stack.bindings import DATABASE_PASSWORD, DATABASE_USER
 from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.model import Database
 from data_platform.targets.kubernetes.settings import Settings
 from tests.render.conftest import CHARTS, ROOT, kubectl, render
 
@@ -88,6 +90,23 @@ def test_passwords_are_the_owners_alone_and_stay(definition: Any, written: tuple
     assert not [words for words in commands if password in words]
     definition.write(*platform(), folder)
     assert {file: file.read_text() for file in private} == before
+
+
+def test_a_database_is_made_with_what_it_is_to_hold(definition: Any) -> None:
+    plain = Database(name="plain")
+    rich = Database(name="rich", schemas=("sales",), extensions=("uuid-ossp",))
+    item = SimpleNamespace(component=SimpleNamespace(databases=(plain, rich)))
+    target = SimpleNamespace(
+        stack=SimpleNamespace(components={"shop": item}),
+        credentials=lambda _: {DATABASE_USER: "shop", DATABASE_PASSWORD: "word"},
+    )
+    statements = list(definition.statements(target, "shop"))
+    assert len([words for words in statements if words.startswith("\\connect")]) == 1
+    assert statements[-3:] == [
+        "\\connect rich",
+        "create schema if not exists sales authorization shop;",
+        'create extension if not exists "uuid-ossp";',
+    ]
 
 
 @pytest.fixture

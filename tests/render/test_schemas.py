@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.render.conftest import CHARTS, ROOT, SIZES, RefusedError, render
+from tests.render.test_components import GIT_SYNC
 
 _spec = importlib.util.spec_from_file_location("schemas", ROOT / "stack" / "charts" / "schemas.py")
 assert _spec
@@ -20,6 +21,7 @@ _spec.loader.exec_module(schemas)
 (NIFI,) = [chart for chart in CHARTS if chart.parent.name == "nifi"]
 (TRINO,) = [chart for chart in CHARTS if chart.parent.name == "trino"]
 (SPARK,) = [chart for chart in CHARTS if chart.parent.name == "spark"]
+(AIRFLOW,) = [chart for chart in CHARTS if chart.parent.name == "airflow"]
 
 
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.parent.name)
@@ -71,6 +73,10 @@ def test_a_value_that_does_not_differ_is_found() -> None:
         (SPARK, {"processes": {"server": {}}}, ["/processes", "additional properties 'server' not allowed"]),
         (SPARK, {"execution.runner": "yarn"}, ["/execution/runner", "'pod', 'scheduler', 'operator'"]),
         (SPARK, {"execution.executors": 0}, ["/execution/executors"]),
+        (AIRFLOW, {"gitSync": {**GIT_SYNC, "image": "git-sync:latest"}}, ["/gitSync"]),
+        (AIRFLOW, {"gitSync": {**GIT_SYNC, "repository": "https://me:word@git.example.org/a"}}, ["/gitSync"]),
+        (AIRFLOW, {"gitSync": {**GIT_SYNC, "ref": "--exechook-command=sh"}}, ["/gitSync"]),
+        (NIFI, {"gitSync": GIT_SYNC}, ["additional properties 'gitSync' not allowed"]),
         (TRINO, {"workloads.worker.storage": "1Gi"}, ["workloads.worker: storage needs kind StatefulSet"]),
         (TRINO, {"service.process": "sever"}, ["service.process: there is no process sever; there is: server, worker"]),
         (TRINO, {"component": "presto"}, ["the release is called trino, the component presto"]),

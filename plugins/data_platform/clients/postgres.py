@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -15,6 +15,13 @@ _POOLER = "pgbouncer"
 
 #: What libpq says when a server that is up does not let somebody in; one that starts or stops says something else.
 _REFUSALS = ("no password supplied", "password authentication failed", "no pg_hba.conf entry", "does not exist")
+
+
+class Contents(NamedTuple):
+    """Names of what a database holds."""
+
+    schemas: frozenset[str]
+    extensions: frozenset[str]
 
 
 def connect(host: str, port: int, user: str, password: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -47,13 +54,15 @@ def answers(host: str, port: int) -> bool:
     return True
 
 
-def can_login(host: str, port: int, user: str, password: str, database: str) -> bool:
-    """Whether the role may log in to that database with that password."""
+def look_into(host: str, port: int, user: str, password: str, database: str) -> Contents | None:
+    """What the database holds; None where the role may not log in to it with that password."""
     try:
-        connect(host, port, user, password, database).close()
+        with connect(host, port, user, password, database) as connection:
+            schemas = connection.execute("select nspname from pg_namespace").fetchall()
+            extensions = connection.execute("select extname from pg_extension").fetchall()
     except psycopg.OperationalError:
-        return False
-    return True
+        return None
+    return Contents(frozenset(str(name) for (name,) in schemas), frozenset(str(name) for (name,) in extensions))
 
 
 def ensure_database(
@@ -76,6 +85,21 @@ def ensure_database(
         names = sql.Identifier(database), sql.Identifier(_POOLER)
         admin.execute(sql.SQL("grant connect on database {} to {}").format(*names))
     admin.execute(sql.SQL("comment on database {} is {}").format(sql.Identifier(database), sql.Literal(comment)))
+
+
+def ensure_schema(admin: psycopg.Connection[tuple[object, ...]], schema: str, role: str) -> None:
+    """Make a schema of that role in the connection's database. One that is there is left alone."""
+    names = sql.Identifier(schema), sql.Identifier(role)
+    admin.execute(sql.SQL("create schema if not exists {} authorization {}").format(*names))
+
+
+def ensure_extension(admin: psycopg.Connection[tuple[object, ...]], extension: str) -> None:
+    """Make an extension in the connection's database. One that is there is left alone, whatever its version.
+
+    Raises:
+        psycopg.Error: the server does not have it, or it needs something that is not there.
+    """
+    admin.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(extension)))
 
 
 def _exists(admin: psycopg.Connection[tuple[object, ...]], question: LiteralString, name: str) -> bool:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloa
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+#: A PostgreSQL extension; its name may have a hyphen (uuid-ossp).
+Extension = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
 CheckName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{5,79}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -93,6 +95,25 @@ class Backup(Strict):
         return self
 
 
+class Database(Strict):
+    """A PostgreSQL database. What it names is made where it is missing, and never dropped."""
+
+    name: Key
+    schemas: tuple[Key, ...] = Field((), description="Schemas besides `public`, owned by the component's role.")
+    extensions: tuple[Extension, ...] = Field(
+        (), description="Extensions that the server has, made by its administrator, in this order."
+    )
+
+
+def _database(value: object) -> object:
+    """Turn a name into a database without extras; other values are left to the model's own validation."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+#: In YAML a mapping, or the name alone where the database needs nothing more.
+DatabaseEntry = Annotated[Database, BeforeValidator(_database, json_schema_input_type=Key | Database)]
+
+
 class Component(Strict):
     """`component.yaml`: what a component is, on any target."""
 
@@ -109,16 +130,19 @@ class Component(Strict):
         default_factory=dict, description="Fixed names, such as a user name; not secret."
     )
     secrets: tuple[Key, ...] = Field((), description="Generated at first start.")
-    databases: tuple[Key, ...] = Field((), description="PostgreSQL databases owned by a role of the component's name.")
+    databases: tuple[DatabaseEntry, ...] = Field(
+        (), description="PostgreSQL databases owned by a role of the component's name."
+    )
     resources: Resources
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
     backup: Backup
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        names = [check.name for check in self.checks]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two checks are named {', '.join(twice)}")
+        for kind, things in (("checks", self.checks), ("databases", self.databases)):
+            names = [thing.name for thing in things]
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"two {kind} are named {', '.join(twice)}")
         if self.connection and self.connection.endpoint not in self.endpoints:
             raise ValueError(f"connection.endpoint {self.connection.endpoint!r} is not one of the endpoints")
         if self.databases and "postgresql" not in self.depends_on:

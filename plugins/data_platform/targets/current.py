@@ -13,7 +13,8 @@ from data_platform.targets.kubernetes import settings
 
 #: Set for Airflow's processes by stack/components/core/airflow/local.yaml; kubernetes.yaml sets places' own.
 STATE_VARIABLE = "DATA_PLATFORM_STATE"
-ROOT = Path(__file__).resolve().parents[3]
+#: Links are kept: git-sync's leads to another commit when there is one, and what it led to is removed.
+ROOT = Path(__file__).absolute().parents[3]
 
 
 def current_stack() -> Stack:

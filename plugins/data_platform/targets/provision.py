@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,6 +14,9 @@ from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from data_platform.stack.model import Database
     from data_platform.targets.base import Target
 
 #: Endpoint, user and password names that a provider of databases must have.
@@ -23,12 +27,16 @@ def _digest(value: object) -> str:
     return json.dumps(value, sort_keys=True)
 
 
+def _database_digest(owner: str, schemas: Sequence[str], extensions: Sequence[str]) -> str:
+    return _digest({"owner": owner, "schemas": schemas, "extensions": extensions})
+
+
 def wanted(target: Target, component: str) -> list[Resource]:
     """Databases that the component owns, and the buckets if it stands for the object store."""
     stack = target.stack
     found = [
-        Resource(kind="database", name=name, digest=_digest({"owner": component}))
-        for name in stack.components[component].component.databases
+        Resource(kind="database", name=spec.name, digest=_database_digest(component, spec.schemas, spec.extensions))
+        for spec in stack.components[component].component.databases
     ]
     if stack.capabilities.get("s3") == component:
         found += [
@@ -39,7 +47,7 @@ def wanted(target: Target, component: str) -> list[Resource]:
 
 
 def observe(target: Target, component: str) -> list[Seen]:
-    """Databases that the component's role can log in to, and buckets with their settings.
+    """Databases that the component's role can log in to, with what they hold of what is declared, and buckets.
 
     What a server that does not answer holds is shown as not healthy, with that reason: the steps that follow make what
     is missing and leave the rest alone.
@@ -48,17 +56,28 @@ def observe(target: Target, component: str) -> list[Seen]:
 
 
 def _observe_databases(target: Target, component: str) -> list[Seen]:
-    names = target.stack.components[component].component.databases
-    if not names:
+    specs = target.stack.components[component].component.databases
+    if not specs:
         return []
     server, own = target.address("postgresql", _SQL), target.credentials(component)
     if not postgres.answers(server.host, server.port):
-        return [Seen(kind="database", name=name, healthy=False, note="PostgreSQL does not answer") for name in names]
-    return [
-        Seen(kind="database", name=name, digest=_digest({"owner": component}))
-        for name in names
-        if postgres.can_login(server.host, server.port, own[DATABASE_USER], own[DATABASE_PASSWORD], name)
-    ]
+        return [Seen(kind="database", name=s.name, healthy=False, note="PostgreSQL does not answer") for s in specs]
+    login = server.host, server.port, own[DATABASE_USER], own[DATABASE_PASSWORD]
+    found = ((spec, postgres.look_into(*login, spec.name)) for spec in specs)
+    return [_seen_database(component, spec, contents) for spec, contents in found if contents is not None]
+
+
+def _seen_database(component: str, spec: Database, there: postgres.Contents) -> Seen:
+    schemas = [name for name in spec.schemas if name in there.schemas]
+    extensions = [name for name in spec.extensions if name in there.extensions]
+    missing = [f"schema {name}" for name in spec.schemas if name not in schemas]
+    missing += [f"extension {name}" for name in spec.extensions if name not in extensions]
+    return Seen(
+        kind="database",
+        name=spec.name,
+        digest=_database_digest(component, schemas, extensions),
+        note=f"it lacks {', '.join(missing)}" if missing else "",
+    )
 
 
 def _observe_buckets(target: Target, component: str) -> list[Seen]:
@@ -80,27 +99,45 @@ def _observe_buckets(target: Target, component: str) -> list[Seen]:
 
 
 def create_database(target: Target, component: str, database: str) -> None:
-    """Make the component's role and one of its databases, and set the role's password.
+    """Make the component's role and one of its databases with what it is to hold, and set the role's password.
 
     Raises:
-        PlatformError: PostgreSQL does not let its administrator in.
+        PlatformError: PostgreSQL does not let its administrator in, or cannot make an extension.
     """
-    server, admin, own = (
-        target.address("postgresql", _SQL),
-        target.credentials("postgresql"),
-        target.credentials(component),
-    )
-    try:
-        connection = postgres.connect(server.host, server.port, admin[_USER], admin[_PASSWORD], "postgres")
-    except psycopg.OperationalError as error:
-        raise PlatformError(
-            f"database {database} of {component} cannot be made: {error}",
-            "read: python3 -m bootstrap logs postgresql; if it is the password, restore credentials.json from a backup",
-        ) from None
-    with connection:
+    own = target.credentials(component)
+    (spec,) = (spec for spec in target.stack.components[component].component.databases if spec.name == database)
+    with _administrator(target, f"database {database} of {component}", "postgres") as connection:
         postgres.ensure_database(
             connection, database, own[DATABASE_USER], own[DATABASE_PASSWORD], f"owned by component {component}"
         )
+    if not spec.schemas and not spec.extensions:
+        return
+    with _administrator(target, f"database {database} of {component}", database) as connection:
+        for schema in spec.schemas:
+            postgres.ensure_schema(connection, schema, own[DATABASE_USER])
+        for extension in spec.extensions:
+            try:
+                postgres.ensure_extension(connection, extension)
+            except psycopg.Error as error:
+                raise PlatformError(
+                    f"extension {extension} in database {database} of {component} cannot be made: {error}",
+                    f"take it out of `databases` in {component}'s component.yaml, or give the server an artifact that"
+                    " has it (stack/components/storage/postgresql); pg_available_extensions lists what it has",
+                ) from None
+
+
+@contextmanager
+def _administrator(target: Target, what: str, database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    server, admin = target.address("postgresql", _SQL), target.credentials("postgresql")
+    try:
+        connection = postgres.connect(server.host, server.port, admin[_USER], admin[_PASSWORD], database)
+    except psycopg.OperationalError as error:
+        raise PlatformError(
+            f"{what} cannot be made: {error}",
+            "read: python3 -m bootstrap logs postgresql; if it is the password, restore credentials.json from a backup",
+        ) from None
+    with connection:
+        yield connection
 
 
 def create_bucket(target: Target, component: str, bucket: str) -> None:

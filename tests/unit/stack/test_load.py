@@ -37,6 +37,14 @@ def test_a_valid_stack_is_loaded_in_order_of_dependencies(tiny: Tiny) -> None:
     assert set(stack.toolchains) == {"shell"}
 
 
+def test_a_database_is_a_name_or_a_mapping(tiny: Tiny) -> None:
+    extras = {"name": "books", "schemas": ["sales"], "extensions": ["uuid-ossp"]}
+    tiny.edit(tiny.component("reader"), lambda c: c.update(databases=["reader", extras]))
+    plain, rich = load_stack(tiny.root).components["reader"].component.databases
+    assert (plain.name, plain.schemas, plain.extensions) == ("reader", (), ())
+    assert (rich.name, rich.schemas, rich.extensions) == ("books", ("sales",), ("uuid-ossp",))
+
+
 def test_a_profile_chooses_the_provider_of_a_capability(tiny: Tiny) -> None:
     stack = load_stack(tiny.root, "weeds")
     assert "minio" not in stack.components
@@ -72,6 +80,15 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
         ("two checks are named answers-on-its-page",),
     ),
     "databases_without_postgresql": (lambda c: c.update(depends_on=["s3"]), ("'postgresql' in depends_on",)),
+    "database_twice": (lambda c: c.update(databases=["a", {"name": "a"}]), ("two databases are named a",)),
+    "database_with_an_unknown_key": (
+        lambda c: c.update(databases=[{"name": "a", "schema": ["b"]}]),
+        ("databases.0.schema: unknown key",),
+    ),
+    "extension_that_is_not_a_name": (
+        lambda c: c.update(databases=[{"name": "a", "extensions": ['x"; drop']}]),
+        ("databases.0.extensions.0",),
+    ),
     "backup_none_without_reason": (lambda c: c.update(backup={"kind": "none"}), ("backup:", "needs a reason")),
     "bad_duration": (lambda c: c["checks"][0].update(within="soon"), ("checks.0.within", "'soon' is not a duration")),
     "connection_to_no_endpoint": (lambda c: c["connection"].update(endpoint="grpc"), ("connection.endpoint 'grpc'",)),

@@ -36,11 +36,41 @@ def reasons(place: LocalTarget, component: str) -> list[str]:
 def test_a_database_is_missing_only_where_its_server_answers(
     place: LocalTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "can_login", lambda *_: False)
+    monkeypatch.setattr(postgres, "look_into", lambda *_: None)
     monkeypatch.setattr(postgres, "answers", lambda *_: True)
     assert reasons(place, "reader") == ["create database reader: it is not there"]
     monkeypatch.setattr(postgres, "answers", lambda *_: False)
     assert reasons(place, "reader") == ["create database reader: PostgreSQL does not answer"]
+
+
+@pytest.fixture
+def furnished(tiny: Tiny, place: LocalTarget) -> LocalTarget:
+    """A platform whose reader wants more than a database of its name."""
+    entry = {"name": "reader", "schemas": ["sales", "stock"], "extensions": ["vector"]}
+    tiny.edit(tiny.component("reader"), lambda c: c.update(databases=["plain", entry]))
+    return LocalTarget(load_stack(tiny.root), place.state)
+
+
+@pytest.mark.parametrize(
+    ("schemas", "extensions", "steps"),
+    [
+        ({"sales", "stock", "public"}, {"vector", "plpgsql"}, []),
+        ({"stock"}, {"vector"}, ["update database reader: it lacks schema sales"]),
+        ({"sales", "stock"}, set(), ["update database reader: it lacks extension vector"]),
+        (set(), set(), ["update database reader: it lacks schema sales, schema stock, extension vector"]),
+    ],
+)
+def test_a_database_that_lacks_what_it_is_to_hold_is_updated(
+    furnished: LocalTarget,
+    monkeypatch: pytest.MonkeyPatch,
+    schemas: set[str],
+    extensions: set[str],
+    steps: list[str],
+) -> None:
+    held = postgres.Contents(frozenset(schemas), frozenset(extensions))
+    monkeypatch.setattr(postgres, "answers", lambda *_: True)
+    monkeypatch.setattr(postgres, "look_into", lambda *_: held)
+    assert reasons(furnished, "reader") == steps
 
 
 def test_a_bucket_is_missing_only_where_its_server_answers(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,7 +117,8 @@ def project_entries(root: Path, scratch: Path) -> Iterator[Entry]:
         root: the checkout.
         scratch: an empty folder, from which entries are read later.
     """
-    to, tree = in_image(places.ROOT), scratch / "tree"
+    to, tree = in_image(places.CHECKOUT / places.ROOT.name), scratch / "tree"
+    yield Entry(in_image(places.ROOT), "link", f"{places.CHECKOUT.name}/{places.ROOT.name}")
     for path in project_files(root):
         name = str(path.relative_to(root))
         if path.is_symlink():

@@ -121,9 +121,11 @@ def asked(item: Loaded, values: Mapping[str, Any]) -> Asked:
     if item.kubernetes is not None and item.kubernetes.image is None and not item.kubernetes.chart:
         return Asked()
     steady, surge, job, largest = Need(), Need(), Need(), Need()
+    # git-sync beside each server.
+    beside = _pod(item, values["gitSyncResources"])._replace(pods=0) if values.get("gitSync") else Need()
     for process in item.definition.processes:
         settings = _over(values.get("workload") or {}, (values.get("workloads") or {}).get(process) or {})
-        pod = _pod(item, settings.get("resources") or {})
+        pod = _pod(item, settings.get("resources") or {}).plus(beside)
         stateful = settings.get("kind") == "StatefulSet"
         steady = steady.plus(pod.plus(_volumes(settings, values) if stateful else Need()).times(_replicas(settings)))
         # A Deployment makes the new pod before the old one goes; a StatefulSet does not.

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Artifact
 
-#: In every image.
+#: In every image. The checkout is a link into a folder of its own: git-sync's volume takes the place of that folder and
+#: hides nothing else.
 ROOT = PurePosixPath("/opt/data-platform/project")
+CHECKOUT = ROOT.parent / "checkout"
 PLATFORM = PurePosixPath("/opt/data-platform/platform")
 BIN = PurePosixPath("/opt/data-platform/bin")
 ARTIFACTS = PurePosixPath("/opt/data-platform/artifacts")

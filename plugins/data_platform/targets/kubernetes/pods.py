@@ -8,6 +8,7 @@ from typing import Any
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded, Pod
 from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.checkout import GitSync, add_checkout
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render
 
@@ -38,19 +39,20 @@ _CONTAINER_SECURITY = {
 _NODE_ADDRESS = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 
 
-def templates(stack: Stack, settings: Settings) -> dict[str, Object]:
+def templates(stack: Stack, settings: Settings, git: GitSync | None = None) -> dict[str, Object]:
     """Pod templates of Airflow's tasks, by component: one for each component with tools, and Airflow's own."""
     names = [AIRFLOW, *(name for name, item in stack.components.items() if item.definition.tools)]
-    return {name: task_pod(stack, settings, name) for name in names}
+    return {name: task_pod(stack, settings, name, git) for name in names}
 
 
-def task_pod(stack: Stack, settings: Settings, component: str) -> Object:
+def task_pod(stack: Stack, settings: Settings, component: str, git: GitSync | None = None) -> Object:
     """The pod of a task that needs a component's tools, without its command.
 
     Args:
         stack: the platform.
         settings: of the platform.
         component: whose image it runs.
+        git: where its checkout is from; None for the image's own.
     """
     needs = stack.components[component].component.resources
     tools = component != AIRFLOW
@@ -81,7 +83,7 @@ def task_pod(stack: Stack, settings: Settings, component: str) -> Object:
         "securityContext": _CONTAINER_SECURITY,
         "volumeMounts": mounts,
     }
-    return {
+    pod: Object = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -104,9 +106,14 @@ def task_pod(stack: Stack, settings: Settings, component: str) -> Object:
             ],
         },
     }
+    if git:
+        add_checkout(pod, git, _CONTAINER_SECURITY)
+    return pod
 
 
-def tool_pod(stack: Stack, settings: Settings, component: str, words: Sequence[str], name: str) -> Object:
+def tool_pod(
+    stack: Stack, settings: Settings, component: str, words: Sequence[str], name: str, *, git: GitSync | None = None
+) -> Object:
     """The pod of one run of a tool, outside of Airflow's tasks.
 
     Args:
@@ -115,14 +122,17 @@ def tool_pod(stack: Stack, settings: Settings, component: str, words: Sequence[s
         component: whose tool.
         words: the tool and its arguments; no secrets.
         name: of the pod.
+        git: where its checkout is from; None for the image's own.
     """
-    pod = task_pod(stack, settings, component)
+    pod = task_pod(stack, settings, component, git)
     pod["metadata"] |= {"name": name}
     pod["spec"]["containers"][0]["command"] = [places.PYTHON, "-m", "data_platform.tool", component, *words]
     return pod
 
 
-def made(stack: Stack, settings: Settings, item: Loaded, values: Mapping[str, str]) -> dict[str, Object]:
+def made(
+    stack: Stack, settings: Settings, item: Loaded, values: Mapping[str, str], git: GitSync | None = None
+) -> dict[str, Object]:
     """Templates of the pods that a component's tools have made by somebody else, by name.
 
     Args:
@@ -130,11 +140,14 @@ def made(stack: Stack, settings: Settings, item: Loaded, values: Mapping[str, st
         settings: of the platform.
         item: the component.
         values: its bindings.
+        git: where their checkout is from; None for the image's own.
     """
     found = {}
     for name, spec in item.kubernetes.pods.items() if item.kubernetes else ():
         command = tuple(render(word, values, f"{item.folder}: {name}") for word in spec.command)
         found[name] = _made_pod(stack, settings, item.name, name, spec.model_copy(update={"command": command}))
+        if git:
+            add_checkout(found[name], git, _CONTAINER_SECURITY)
     return found
 
 

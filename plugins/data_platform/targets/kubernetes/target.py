@@ -20,6 +20,7 @@ from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import provision
 from data_platform.targets.kubernetes import credentials, guard_rails, needs, places, pods, releases, rollout, tools
+from data_platform.targets.kubernetes.checkout import GitSync, git_sync
 from data_platform.targets.kubernetes.definition import (
     Content,
     chart_source,
@@ -133,13 +134,18 @@ class KubernetesTarget:
         specs |= item.definition.artifacts
         return {name: places.artifact_home(name, spec) for name, spec in specs.items()}
 
+    def _git_sync(self) -> GitSync | None:
+        airflow = self.stack.components.get(pods.AIRFLOW)
+        return git_sync(needs.read_values(airflow.folder, self.settings.size)) if airflow else None
+
     def etc(self, component: str) -> dict[str, bytes]:
         """Configuration files of a component, by path below its `ETC`."""
         item = self._item(component)
         values = self.bindings(item.name)
-        templates = pods.made(self.stack, self.settings, item, values)
+        git = self._git_sync()
+        templates = pods.made(self.stack, self.settings, item, values, git)
         if item.kubernetes and item.kubernetes.runs_tasks:
-            templates |= pods.templates(self.stack, self.settings)
+            templates |= pods.templates(self.stack, self.settings, git)
         said = {f"pods/{name}.yaml": yaml.safe_dump(pod, sort_keys=True).encode() for name, pod in templates.items()}
         return etc_files(item, values) | said
 
@@ -352,7 +358,12 @@ class KubernetesTarget:
         if not self._holds(item.name):
             tools.refuse_unknown(item, tool)
             pod = pods.tool_pod(
-                self.stack, self.settings, item.name, [tool, *arguments], tools.pod_name(item.name, tool)
+                self.stack,
+                self.settings,
+                item.name,
+                [tool, *arguments],
+                tools.pod_name(item.name, tool),
+                git=self._git_sync(),
             )
             return tools.run_pod(self.cluster, pod, seconds)
         command = self.tool_command(component, tool, arguments)

@@ -166,7 +166,7 @@ class LocalTarget:
         found += provision.observe(self, component)
         databases = {seen.name for seen in found if seen.kind == "database"}
         # What a job did in a database that was dropped is gone too.
-        undone = not databases.issuperset(item.component.databases)
+        undone = not databases.issuperset(spec.name for spec in item.component.databases)
         for name, job in item.definition.jobs.items():
             record = read_json(self._job_record(component, name))
             creates = job.creates and render(job.creates, self._bindings(component), f"{component}.{name}")

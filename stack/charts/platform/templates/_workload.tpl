@@ -76,6 +76,7 @@ spec:
       {{ $key }}: {{ if kindIs "string" . }}{{ . }}{{ else }}{{ toYaml . | nindent 8 }}{{ end }}
       {{- end }}
       {{- end }}
+      {{- include "platform.checkoutContainers" . | nindent 6 }}
       containers:
         - name: {{ .process }}
           {{- include "platform.containerBase" (dict "root" $root "process" $process) | nindent 10 }}
@@ -93,7 +94,9 @@ spec:
           {{- end }}
           resources: {{- include "platform.resources" (dict "own" $settings.resources "component" $root.Values.resources) | nindent 12 }}
           volumeMounts: {{- include "platform.mounts" (dict "root" $root "shared" $shared "own" $settings.volumes "secrets" $settings.secrets) | nindent 12 }}
+            {{- include "platform.checkoutMount" . | nindent 12 }}
       volumes: {{- include "platform.volumes" (dict "root" $root "shared" $shared "claimed" $settings.storage "scratch" $settings.scratch "secrets" $settings.secrets) | nindent 8 }}
+        {{- include "platform.checkoutVolumes" . | nindent 8 }}
 {{- end }}
 
 {{/* Ports of a process: all endpoints for the one that the component's Service stands for, and its own. YAML. */}}

@@ -11,8 +11,15 @@ import pytest
 from data_platform.clients import packages
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.model import Artifact
-from data_platform.targets.images.content import environment_entries, project_digest, project_entries, project_files
+from data_platform.targets.images.content import (
+    environment_entries,
+    in_image,
+    project_digest,
+    project_entries,
+    project_files,
+)
 from data_platform.targets.images.layers import write_layer
+from data_platform.targets.kubernetes import places
 from data_platform.targets.local.artifacts import Placed
 from tests.unit.targets.images.conftest import MINOR
 
@@ -93,6 +100,9 @@ def test_the_checkouts_layer_is_the_same_each_time_and_what_is_no_python_is_not_
         compiled = [entry.path for entry in entries if entry.path.endswith(".pyc")]
         assert len(compiled) == 2
         assert not [path for path in compiled if "template" in path]
+        (link,) = [entry for entry in entries if entry.kind == "link"]
+        assert (f"/{link.path}", link.content) == (str(places.ROOT), "checkout/project")
+        assert all(path.startswith(in_image(places.ROOT.parent / str(link.content))) for path in compiled)
     assert blobs[0] == blobs[1]
 
 

@@ -1,0 +1,96 @@
+"""Pods that run to their end have their checkout from a repository where Airflow's values say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from data_platform.stack.bindings import credential_names
+from data_platform.stack.load import Stack
+from data_platform.targets.kubernetes import needs, places, pods
+from data_platform.targets.kubernetes.checkout import GitSync, git_sync
+from data_platform.targets.kubernetes.needs import asked, read_values
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.target import KubernetesTarget
+
+SAID = {
+    "image": "registry.example.org/git-sync:v4.7.1",
+    "repository": "git@git.example.org:data/platform.git",
+    "ref": "main",
+    "periodSeconds": 60,
+    "credentialsSecret": "git",
+}
+
+
+@pytest.fixture
+def settings(stack: Stack) -> Settings:
+    return Settings(images=dict.fromkeys(stack.components, "any"))
+
+
+@pytest.fixture
+def values(stack: Stack) -> dict[str, Any]:
+    """Of Airflow's chart, as they are in the repository."""
+    return read_values(stack.components["airflow"].folder, "small")
+
+
+def test_the_checkout_is_the_images_own_unless_the_values_say_where_it_is(values: dict[str, Any]) -> None:
+    assert git_sync(values) is None
+    found = git_sync({**values, "gitSync": SAID})
+    assert found == GitSync(SAID["image"], SAID["repository"], "main", "git", values["gitSyncResources"])
+
+
+@pytest.mark.parametrize("component", ["airflow", "spark", "dbt"])
+def test_a_task_waits_for_its_checkout_and_cannot_write_it(
+    stack: Stack, settings: Settings, values: dict[str, Any], component: str
+) -> None:
+    pod = pods.task_pod(stack, settings, component, git_sync({**values, "gitSync": SAID}))
+    (first,) = pod["spec"]["initContainers"]
+    assert {"--ref=main", "--one-time", f"--link={places.CHECKOUT}/project"} <= set(first["args"])
+    assert first["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+        "runAsUser": 65533,
+    }
+    (container,) = pod["spec"]["containers"]
+    mount = {"name": "checkout", "mountPath": str(places.CHECKOUT), "readOnly": True}
+    assert mount in container["volumeMounts"]
+    declared = {volume["name"] for volume in pod["spec"]["volumes"]}
+    assert {m["name"] for m in (*first["volumeMounts"], *container["volumeMounts"])} == declared
+
+    plain = pods.task_pod(stack, settings, component)
+    assert "initContainers" not in plain["spec"]
+    assert str(places.CHECKOUT) not in yaml.safe_dump(plain)
+
+
+def test_all_pods_that_the_target_describes_have_it(
+    stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = KubernetesTarget(stack, settings, None, None, inside=True)  # type: ignore[arg-type]
+    target._known = {
+        name: dict.fromkeys([key for keys in credential_names(stack, name) for key in keys], "any")
+        for name in stack.components
+    }
+
+    def synced() -> list[bool]:
+        files = {**target.etc("airflow"), **target.etc("spark")}
+        found = [yaml.safe_load(text) for name, text in files.items() if name.startswith("pods/")]
+        assert len(found) >= 5
+        return ["initContainers" in pod["spec"] for pod in found]
+
+    assert not any(synced())
+    read, airflow = needs.read_values, stack.components["airflow"].folder
+    monkeypatch.setattr(
+        needs, "read_values", lambda folder, size: read(folder, size) | ({"gitSync": SAID} if folder == airflow else {})
+    )
+    assert all(synced())
+
+
+def test_the_quota_has_room_for_git_sync_beside_each_server(stack: Stack, values: dict[str, Any]) -> None:
+    airflow = stack.components["airflow"]
+    plain, synced = (asked(airflow, said).steady for said in (values, {**values, "gitSync": SAID}))
+    assert synced.pods == plain.pods == 4
+    assert synced.memory - plain.memory == 4 * 64
+    assert synced.memory_limit - plain.memory_limit == 4 * 256
