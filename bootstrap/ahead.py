@@ -31,11 +31,10 @@ def prepare(rooms: set[str]) -> None:
     if rooms & _CLUSTER:
         programs(cache).fetch(cache)
     if rooms & _PLATFORM:
-        with tempfile.TemporaryDirectory() as scratch:
-            with closing(make_target(Path(scratch), None)) as target:
-                for name in target.stack.components:
-                    steps = [step for step in observe(target, name).steps if step.kind == "artifact"]
-                    target.fetch(name, steps)
+        with tempfile.TemporaryDirectory() as scratch, closing(make_target(Path(scratch), None)) as target:
+            for name in target.stack.components:
+                steps = [step for step in observe(target, name).steps if step.kind == "artifact"]
+                target.fetch(name, steps)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ __all__ = [
     "trino",
 ]
 PROCESSING = "data-platform-processing"
+#: Deploys one component and what it stands on: each task is a pod, and a pod takes its time.
+NESSIE = json.dumps({"components": ["nessie"]})
 #: Rows of this table by the specification of TPC-H. Two workers generate and count them for most of a minute.
 COUNT_LINES, LINES = "select count(*), count(distinct linenumber) from tpch.sf10.lineitem", 59_986_052
 DRILL_SECONDS = 600.0
@@ -131,7 +133,7 @@ def test_what_is_changed_by_hand_is_reported_and_repaired(platform: Running, clu
     assert drift.returncode == 1
     assert "Deployment nessie-server was changed: spec.replicas" in drift.stdout
     assert "Service nessie was deleted" in drift.stdout
-    platform.bootstrap("run", "stack_deploy")
+    platform.bootstrap("run", "stack_deploy", "--conf", NESSIE)
     healed = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
     assert healed is not None
     assert healed["spec"]["replicas"] == replicas
@@ -177,7 +179,7 @@ def test_only_what_changed_is_rolled(platform: Running, cluster: Cluster) -> Non
     secret["data"]["NESSIE_HTTP_PORT"] = "MTIz"
     secret["metadata"] = {"name": "nessie-server", "namespace": PROCESSING}
     cluster.server_side_apply(secret, field_manager="by-hand")
-    platform.bootstrap("run", "stack_deploy")
+    platform.bootstrap("run", "stack_deploy", "--conf", NESSIE)
     after = {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in servers(cluster)}
     assert {name for name in before if before[name] != after.get(name)} <= {n for n in before if n.startswith("nessie")}
 
@@ -241,7 +243,7 @@ def test_workers_come_and_go_under_running_queries(platform: Running, cluster: C
 def test_a_deploy_ends_when_airflow_is_killed_in_the_middle(platform: Running, cluster: Cluster) -> None:
     cluster.delete("v1", "Service", "nessie", PROCESSING)
     killed = []
-    with platform.start("run", "stack_deploy") as deploy:
+    with platform.start("run", "stack_deploy", "--conf", NESSIE) as deploy:
         for line in deploy.lines():
             if "nessie.apply" in line and not killed:
                 killed = [pod["metadata"]["name"] for pod in servers(cluster) if is_airflow(pod)]
@@ -249,7 +251,7 @@ def test_a_deploy_ends_when_airflow_is_killed_in_the_middle(platform: Running, c
                     cluster.delete("v1", "Pod", name, "data-platform-core")
     assert len(killed) == 4
     # Whatever the command saw of it, the run itself comes to an end, or the next one does its work.
-    platform.bootstrap("run", "stack_deploy")
+    platform.bootstrap("run", "stack_deploy", "--conf", NESSIE)
     assert cluster.get("v1", "Service", "nessie", PROCESSING) is not None
     with platform.airflow() as airflow:
         assert {run["state"] for run in airflow.runs("stack_deploy")} <= {"success", "failed"}
