@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         ) from None
     if not isinstance(conf, dict):
         raise PlatformError("--conf is not a JSON object", """write for example --conf '{"components": ["trino"]}'""")
-    with connect(open_target(arguments)) as airflow:
+    # A target on a cluster forwards the port that is asked, as long as it is open.
+    with closing(open_target(arguments)) as target, connect(target) as airflow:
         return 0 if follow(airflow, arguments.dag, conf, Progress(), _NEW_DAG_SECONDS) == "success" else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
@@ -158,3 +159,21 @@ def test_the_table_of_a_pipeline_has_a_row_for_each_task() -> None:
     table = _table("pipelines_fx_rates", {"load": ("success", 12.0), "fx_rates.stg_fx_rates": ("running", 3.0)})
     assert [column.header for column in table.columns] == ["task", "", "seconds"]
     assert list(table.columns[0].cells) == ["load", "fx_rates.stg_fx_rates"]
+
+
+def test_the_target_is_open_as_long_as_the_run_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Place:
+        def close(self) -> None:
+            seen.append("closed")
+
+    def followed(*_: Any) -> str:
+        seen.append("followed")
+        return "success"
+
+    monkeypatch.setattr(runs, "open_target", lambda _: Place())
+    monkeypatch.setattr(runs, "connect", lambda _: nullcontext())
+    monkeypatch.setattr(runs, "follow", followed)
+    assert run(argparse.Namespace(conf="{}", dag="stack_drift")) == 0
+    assert seen == ["followed", "closed"]
