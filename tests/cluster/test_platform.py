@@ -264,7 +264,9 @@ def test_a_deploy_ends_when_airflow_is_killed_in_the_middle(platform: Running, c
     platform.bootstrap("run", "stack_deploy", "--conf", NESSIE)
     assert cluster.get("v1", "Service", "nessie", PROCESSING) is not None
     with platform.airflow() as airflow:
-        assert {run["state"] for run in airflow.runs("stack_deploy")} <= {"success", "failed"}
+        states = [run["state"] for run in airflow.runs("stack_deploy")]
+    assert len(states) >= 2
+    assert set(states) <= {"success", "failed"}
     platform.bootstrap("run", "stack_drift")
 
 
