@@ -3,8 +3,9 @@
     PYTHONPATH=.:plugins <environment>/bin/python benchmarks/pipeline.py --state .platform
 
 Needs a running platform (`python3 -m bootstrap up`) and nothing else on the machine. Both sides load all files again
-(`from` = the first day), in turns; files are landed before, so NiFi's wait for quiet files is on neither side. As in
-the DAG, the page is drawn beside the documentation and the lineage. Seconds of a shared machine differ from minute to
+(`from` = the first day). The side that goes first changes from pair to pair: what one leaves behind, warm caches or a
+JVM that ends, the other meets. Files are landed before, so NiFi's wait for quiet files is on neither side. As in the
+DAG, the page is drawn beside the documentation and the lineage. Seconds of a shared machine differ from minute to
 minute; what all its processors were busy for (the platform's own idle load too) differs less.
 """
 
@@ -96,13 +97,13 @@ def direct(target: LocalTarget) -> dict[str, float]:
 
 
 @contextmanager
-def busy(found: dict[str, float]) -> Iterator[None]:
-    """Add the seconds of the block, and those that all processors of the machine were busy for."""
+def busy(found: dict[str, float], side: str) -> Iterator[None]:
+    """Add the seconds of the block, and those that all processors of the machine were busy for (`…_cpu`)."""
     before, started = psutil.cpu_times(), time.monotonic()
     yield
     after = psutil.cpu_times()
-    found["seconds"] = time.monotonic() - started
-    found["cpu"] = sum(after) - sum(before) - (after.idle - before.idle) - (after.iowait - before.iowait)
+    found[side] = time.monotonic() - started
+    found[f"{side}_cpu"] = sum(after) - sum(before) - (after.idle - before.idle) - (after.iowait - before.iowait)
 
 
 def through_airflow(airflow: Airflow) -> tuple[float, float]:
@@ -121,6 +122,18 @@ def through_airflow(airflow: Airflow) -> tuple[float, float]:
     return float(run["duration"]), (ended - began).total_seconds()
 
 
+def measure(target: LocalTarget, airflow: Airflow, order: tuple[str, ...]) -> dict[str, float]:
+    """One pair: both sides, and the steps of the direct one."""
+    found: dict[str, float] = {}
+    for side in order:
+        with busy(found, side):
+            if side == "direct":
+                found |= direct(target)
+            else:
+                found["run"], found["cosmos"] = through_airflow(airflow)
+    return found
+
+
 def main() -> None:
     """Measure in turns and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -132,26 +145,12 @@ def main() -> None:
     login = target.credentials("airflow")
     airflow = Airflow(target.address("airflow", "api").url, login["username"], login["password"])
     sides: list[dict[str, float]] = []
-    for _ in range(arguments.runs):
-        called: dict[str, float] = {}
-        orchestrated: dict[str, float] = {}
-        with busy(called):
-            steps = direct(target)
-        with busy(orchestrated):
-            run, models = through_airflow(airflow)
-        sides.append(
-            {
-                "direct": called["seconds"],
-                "airflow": run,
-                "direct_cpu": called["cpu"],
-                "airflow_cpu": orchestrated["cpu"],
-                "dbt_build": steps["dbt"],
-                "cosmos": models,
-            }
-        )
-        print(json.dumps({k: round(v, 1) for k, v in (sides[-1] | steps).items()}), flush=True)
+    for pair in range(arguments.runs):
+        order = ("direct", "airflow") if pair % 2 == 0 else ("airflow", "direct")
+        sides.append(measure(target, airflow, order))
+        print(json.dumps({name: round(value, 1) for name, value in sides[-1].items()}), flush=True)
     result = {name: round(statistics.median(side[name] for side in sides), 1) for name in sides[0]}
-    for one, two in (("airflow", "direct"), ("airflow_cpu", "direct_cpu"), ("cosmos", "dbt_build")):
+    for one, two in (("run", "direct"), ("airflow_cpu", "direct_cpu"), ("cosmos", "dbt")):
         result[f"{one} / {two}"] = round(statistics.median(side[one] / side[two] for side in sides), 2)
     print(json.dumps(result, indent=2))
 
