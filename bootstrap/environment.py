@@ -47,6 +47,8 @@ def enter(arguments: argparse.Namespace) -> None:
         _make(environment, lock, uv)
     os.environ["DATA_PLATFORM_UV"] = str(uv)
     os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'plugins'}"
+    # Where it is set, each command would compile Airflow anew: ten seconds of a core.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     python = environment / "bin" / "python"
     os.execv(python, [str(python), "-m", "bootstrap", *sys.argv[1:]])  # noqa: S606 - no shell wanted
 

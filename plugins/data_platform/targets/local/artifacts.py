@@ -144,7 +144,9 @@ def _inputs(root: Path, spec: Artifact, folder: Path) -> list[str]:
     for path in files:
         if not path.is_file():
             raise PlatformError(f"{path} is missing", "is this a whole checkout?")
-    return [f"{path.relative_to(root)} {sha256_of(path)}" for path in files]
+    digests = [f"{path.relative_to(root)} {sha256_of(path)}" for path in files]
+    # How environments are made, for those that were made otherwise.
+    return [*digests, "compiled"] if spec.environment else digests
 
 
 def fetch(artifact: Placed, bindings: Mapping[str, str], cache: Path) -> None:
