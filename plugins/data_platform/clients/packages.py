@@ -56,7 +56,7 @@ def make_environment(lock: Path, folder: Path) -> None:
     # Compiled modules do not look at the times of their sources, which nobody changes.
     _uv(
         *("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, str(lock)),
-        environment={**os.environ, "PYC_INVALIDATION_MODE": "unchecked-hash"},
+        environment={**os.environ, "PYC_INVALIDATION_MODE": "UNCHECKED_HASH"},
     )
 
 
