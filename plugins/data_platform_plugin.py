@@ -6,9 +6,11 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from data_platform.hooks import lineage
+from data_platform.hooks import lineage, preload
 from data_platform.operators.links import ComponentLink
 from data_platform.pages import PREFIX
+
+preload.for_forked_tasks()
 
 
 class _Pages:

@@ -98,5 +98,9 @@ def _listener() -> Any:
 
 
 def tells(task: Any) -> bool:
-    """Whether a task has something to say: inlets, outlets, or what its operator found out (Cosmos does)."""
-    return bool(task.inlets or task.outlets or hasattr(task, "get_openlineage_facets_on_complete"))
+    """Whether a task has something to say: inlets or outlets.
+
+    What operators find out by themselves is left out: of ours only Cosmos' do, and what dbt read and wrote is told from
+    its own manifest (see data_platform.datasets.lineage).
+    """
+    return bool(task.inlets or task.outlets)

@@ -9,6 +9,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+try:
+    # In C: every task and every command reads the stack.
+    from yaml import CSafeLoader as Loader
+except ImportError:
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.graph import in_order, with_dependencies
 from data_platform.stack.model import Artifact, Component, Kubernetes, Loaded, Local, StackFile, Strict
@@ -64,7 +70,7 @@ class Stack:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
     except FileNotFoundError:
         raise PlatformError(f"{path} is missing", "create it; see docs/how-to/add-a-component.md") from None
     except yaml.YAMLError as error:

@@ -39,7 +39,7 @@ def test_the_packages_own_plugin_is_left_out_by_airflow(monkeypatch: pytest.Monk
         (SimpleNamespace(inlets=[], outlets=[]), False),
         (SimpleNamespace(inlets=["s3://raw/x"], outlets=[]), True),
         (SimpleNamespace(inlets=[], outlets=["iceberg:a.b.c"]), True),
-        (SimpleNamespace(inlets=[], outlets=[], get_openlineage_facets_on_complete=print), True),
+        (SimpleNamespace(inlets=[], outlets=[], get_openlineage_facets_on_complete=print), False),
     ],
 )
 def test_which_tasks_have_something_to_say(task: Any, expected: bool) -> None:
