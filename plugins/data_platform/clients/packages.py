@@ -56,7 +56,12 @@ def make_environment(lock: Path, folder: Path) -> None:
     # Compiled modules do not look at the times of their sources, which nobody changes.
     _uv(
         *("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, str(lock)),
-        environment={**os.environ, "PYC_INVALIDATION_MODE": "UNCHECKED_HASH"},
+        environment={
+            **os.environ,
+            "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
+            # A machine that is busy with other builds may take longer over a file than uv's minute.
+            "UV_COMPILE_BYTECODE_TIMEOUT": "600",
+        },
     )
 
 
