@@ -49,6 +49,9 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("dag", metavar="DAG_ID", help="which DAG")
     run.add_argument("--conf", default="{}", metavar="JSON", help="parameters of the run")
     down = verb("down", "stop the platform")
+    down.add_argument(
+        "--target", choices=["local", "kubernetes"], help="where it must run, to stop nothing else (default: either)"
+    )
     down.add_argument("--purge", action="store_true", help="remove its data and secrets too")
     cluster = verb("cluster", "a Kubernetes with one node on this machine, for tests and labs")
     cluster.add_argument("action", choices=["up", "down", "status"], help="down removes all that it holds, too")

@@ -135,7 +135,13 @@ def down(arguments: argparse.Namespace) -> int:
     if not state.settings_file.exists():
         raise PlatformError(f"there is no platform in {state.folder}", "give its state folder with --state")
     with _alone(state):
-        if _is_on_cluster(state):
+        found = KUBERNETES if _is_on_cluster(state) else LOCAL
+        if arguments.target not in (None, found):
+            raise PlatformError(
+                f"the platform in {state.folder} is of the target {found}, not {arguments.target}; nothing was stopped",
+                "leave --target out, or give its state folder with --state",
+            )
+        if found == KUBERNETES:
             return _down_on_cluster(state, arguments.purge)
         supervision.stop(state)
         print(f"Stopped the platform in {state.folder}.")

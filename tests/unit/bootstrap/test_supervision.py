@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -66,9 +67,15 @@ def test_a_socket_folder_that_others_can_enter_is_refused(tmp_path: Path) -> Non
 
 
 def test_what_runs_is_stopped_though_its_settings_are_damaged(state: State, daemon: int) -> None:
-    import argparse
-
     state.settings_file.write_text("{")
     assert supervision._daemon(state) == daemon
-    assert down(argparse.Namespace(state=state.folder, purge=True)) == 0
+    assert down(argparse.Namespace(state=state.folder, purge=True, target=None)) == 0
     assert not state.folder.exists()
+
+
+def test_nothing_is_stopped_that_runs_elsewhere_than_was_said(state: State, daemon: int) -> None:
+    state.settings_file.write_text('{"profile": "default"}')
+    with pytest.raises(PlatformError, match="is of the target local, not kubernetes"):
+        down(argparse.Namespace(state=state.folder, purge=True, target="kubernetes"))
+    assert supervision._daemon(state) == daemon
+    assert down(argparse.Namespace(state=state.folder, purge=True, target="local")) == 0
