@@ -77,9 +77,10 @@ def processes(group: str) -> set[int]:
     """Ids of all processes of the group and the groups below it."""
     found: set[int] = set()
     for hierarchy in hierarchies():
-        for path in (hierarchy / group).rglob("cgroup.procs"):
+        # Not rglob: it fails at a group that goes while it looks.
+        for folder, _, _ in os.walk(hierarchy / group):
             with suppress(OSError):  # a group that has just gone
-                found |= {int(line) for line in path.read_text(encoding="ascii").split()}
+                found |= {int(line) for line in (Path(folder) / "cgroup.procs").read_text(encoding="ascii").split()}
     return found - {0}
 
 
