@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -104,3 +105,20 @@ def test_other_clusters_are_known(hierarchies: list[Path]) -> None:
     for name in ("data-platform-cluster-a", "data-platform-cluster-b", "kubepods"):
         (hierarchies[1] / name).mkdir()
     assert cgroups.others("data-platform-cluster-a") == ["data-platform-cluster-b"]
+
+
+def test_a_group_that_goes_while_processes_are_listed_is_no_error(
+    hierarchies: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = hierarchies[0] / "ours"
+    (group / "gone").mkdir(parents=True)
+    (group / "cgroup.procs").write_text("17\n")
+    scan = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name == "gone":
+            raise FileNotFoundError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert cgroups.processes("ours") == {17}
