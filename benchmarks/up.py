@@ -27,6 +27,7 @@ from bootstrap.arguments import ROOT
 from bootstrap.place import make_target, remember
 from bootstrap.progress import Progress
 from bootstrap.up import install
+from data_platform.stack.load import Stack
 from data_platform.targets.local.target import LocalTarget
 
 
@@ -57,20 +58,20 @@ def side_a(state: Path) -> tuple[dict[str, float], LocalTarget]:
     return seconds, target
 
 
-def longest_chain(target: LocalTarget, seconds: dict[str, float]) -> tuple[float, list[str]]:
+def longest_chain(stack: Stack, seconds: dict[str, float]) -> tuple[float, list[str]]:
     """The dependency chain whose start times add up to most. Airflow comes before everything that it deploys."""
     best: dict[str, tuple[float, list[str]]] = {}
 
     def chain_to(name: str) -> tuple[float, list[str]]:
         if name not in best:
-            needs = set(target.stack.dependencies(name))
-            if not target.stack.components[name].component.bootstrap:
+            needs = set(stack.dependencies(name))
+            if not stack.components[name].component.bootstrap:
                 needs.add("airflow")
             before = max((chain_to(needed) for needed in needs), default=(0.0, []))
             best[name] = (before[0] + seconds[name], [*before[1], name])
         return best[name]
 
-    return max(chain_to(name) for name in target.stack.components)
+    return max(chain_to(name) for name in stack.components)
 
 
 def memory_mib(state: Path) -> dict[str, float]:
@@ -95,7 +96,7 @@ def main() -> None:
         try:
             seconds, target = side_a(alone)
             cpu_a = cpu_seconds() - cpu
-            chain, names = longest_chain(target, seconds)
+            chain, names = longest_chain(target.stack, seconds)
         finally:
             bootstrap(alone, "down", "--purge")
 

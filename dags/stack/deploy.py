@@ -15,7 +15,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param
 
 from data_platform.dagkit.components import DEFAULTS, deploy_groups
-from data_platform.operators.lifecycle import SELECTION
+from data_platform.operators.looks import SELECTION
 from data_platform.targets.current import current_stack
 
 with DAG(

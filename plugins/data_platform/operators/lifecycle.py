@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.standard.operators.branch import BaseBranchOperator
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.triggers.base import StartTriggerArgs
 
 from data_platform import lifecycle
 from data_platform.checks.base import CheckResult
+from data_platform.operators import looks
 from data_platform.operators.links import ComponentLink
+from data_platform.operators.pods import tasks_are_pods
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen, Step, plan
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-#: Run parameter: components to deploy with all that they need; empty for all.
-SELECTION = "components"
-#: The DAG that changes what the others look at.
-DEPLOY = "stack_deploy"
 
 
 class ComponentOperator(BaseOperator):
@@ -44,14 +42,39 @@ class ComponentOperator(BaseOperator):
         return [Step.model_validate(step) for step in found]
 
 
-def skip_during_deploy(context: Context) -> None:
-    """Skip the task while a deploy goes on: servers are being restarted, and it runs the checks itself.
+class LookOperator(ComponentOperator):
+    """A task that changes nothing; runs in the triggerer where tasks are pods (see `looks`).
 
-    Raises:
-        AirflowSkipException: a run of the deploy is going on.
+    Args:
+        component: its name.
+        yields: skip while a deploy goes on.
     """
-    if context["ti"].get_dr_count(dag_id=DEPLOY, states=["running"]):
-        raise AirflowSkipException(f"a run of {DEPLOY} is going on; the next run of this one looks again")
+
+    #: What it does, a name in `looks.VERBS`.
+    verb: ClassVar[str]
+
+    def __init__(self, *, yields: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.yields = yields
+        if tasks_are_pods():
+            kind, arguments = looks.ComponentTrigger(self.component, self.verb, yields=yields).serialize()
+            self.start_trigger_args = StartTriggerArgs(kind, next_method="fail", trigger_kwargs=arguments)
+            self.start_from_trigger = True
+
+    def execute(self, context: Context) -> Any:
+        """What was found."""
+        if self.yields:
+            looks.skip_during_deploy(context)
+        return looks.VERBS[self.verb](current(), self.component, context)
+
+    def fail(self, context: Context, event: dict[str, str]) -> None:
+        """Raise what the trigger met.
+
+        Raises:
+            AirflowException: always.
+        """
+        del context
+        raise AirflowException(event["error"])
 
 
 class PrepareTargetOperator(BaseOperator):
@@ -66,32 +89,10 @@ class PrepareTargetOperator(BaseOperator):
         return changed
 
 
-class ObserveComponentOperator(ComponentOperator):
-    """Look at what is wanted and what is there; changes nothing.
+class ObserveComponentOperator(LookOperator):
+    """Look at what is wanted and what is there; returns the observation, for `plan`."""
 
-    Args:
-        component: its name.
-        yields: skip while a deploy goes on.
-    """
-
-    def __init__(self, *, yields: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.yields = yields
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """The observation, for `plan`. Holds digests, no secrets."""
-        if self.yields:
-            skip_during_deploy(context)
-        target = current()
-        selection = tuple(context["params"].get(SELECTION) or ())
-        if self.component not in target.stack.only(selection):
-            raise AirflowSkipException(f"{self.component} is not among {', '.join(selection)} and what they need")
-        seen = lifecycle.observe(target, self.component)
-        return {
-            "wanted": [resource.model_dump() for resource in seen.wanted],
-            "seen": [thing.model_dump() for thing in seen.seen],
-            "proven": seen.proven,
-        }
+    verb = "observe"
 
 
 class PlanComponentOperator(BaseBranchOperator):
@@ -162,13 +163,10 @@ class ApplyComponentOperator(ComponentOperator):
         target.apply(self.component, steps)
 
 
-class WaitComponentOperator(ComponentOperator):
+class WaitComponentOperator(LookOperator):
     """Wait until the component takes requests."""
 
-    def execute(self, context: Context) -> None:
-        """Return when all processes are ready."""
-        del context
-        current().wait(self.component)
+    verb = "wait"
 
 
 class CheckComponentOperator(ComponentOperator):
@@ -188,7 +186,7 @@ class CheckComponentOperator(ComponentOperator):
     def execute(self, context: Context) -> list[str]:
         """One line a check; fails when a check failed."""
         if self.only_deployed:
-            skip_during_deploy(context)
+            looks.skip_during_deploy(context)
         target = current()
         # A stopped server is deployed and broken; an absent one was never deployed.
         if self.only_deployed and target.condition(self.component) == "absent":
@@ -201,7 +199,7 @@ class CheckComponentOperator(ComponentOperator):
             lifecycle.require_passed(results)
         except PlatformError as error:
             if self.only_deployed:  # a deploy may have begun in the middle of the checks
-                skip_during_deploy(context)
+                looks.skip_during_deploy(context)
             raise AirflowFailException(str(error)) from None
         return lines
 

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from data_platform.targets.kubernetes.places import ETC
+from data_platform.targets.kubernetes.settings import inside
+
+
+def tasks_are_pods() -> bool:
+    """Whether tasks run as pods here."""
+    return inside() is not None
 
 
 def pod_of(component: str) -> dict[str, Any]:

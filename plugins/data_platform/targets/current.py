@@ -30,13 +30,27 @@ def current_stack() -> Stack:
 
 
 def current() -> Target:
-    """The target of this process.
+    """The target of this process; in a cluster one for the whole process, which remembers what it has read.
 
     Raises:
         PlatformError: this process was not started by the platform.
     """
-    if settings.inside() is not None:
-        return _in_cluster()
+    return anew() if settings.inside() is None else _kept()
+
+
+def anew() -> Target:
+    """The target as it is now, for a process that lives longer than definitions and credentials do.
+
+    Raises:
+        PlatformError: this process was not started by the platform.
+    """
+    if (here := settings.inside()) is not None:
+        from data_platform.clients import kubernetes
+        from data_platform.targets.kubernetes.places import BIN
+        from data_platform.targets.kubernetes.releases import Helm
+        from data_platform.targets.kubernetes.target import KubernetesTarget
+
+        return KubernetesTarget(current_stack(), here, kubernetes.connect(), Helm(str(BIN / "helm")), inside=True)
     folder = os.environ.get(STATE_VARIABLE)
     if folder is None:
         raise PlatformError(f"{STATE_VARIABLE} is not set", "run this through python3 -m bootstrap, or in Airflow")
@@ -47,12 +61,6 @@ def current() -> Target:
 
 
 @cache
-def _in_cluster() -> Target:
+def _kept() -> Target:
     """One client for the whole process: the API server tells it its kinds once."""
-    from data_platform.clients import kubernetes
-    from data_platform.targets.kubernetes.places import BIN
-    from data_platform.targets.kubernetes.releases import Helm
-    from data_platform.targets.kubernetes.target import KubernetesTarget
-
-    here = settings.inside() or settings.Settings()
-    return KubernetesTarget(current_stack(), here, kubernetes.connect(), Helm(str(BIN / "helm")), inside=True)
+    return anew()
