@@ -87,18 +87,21 @@ class ComponentTrigger(BaseTrigger):
         arguments = {"component": self.component, "verb": self.verb, "yields": self.yields}
         return f"{type(self).__module__}.{type(self).__name__}", arguments
 
-    def _act(self, context: Context) -> Any:
+    def _act(self, context: Context) -> None:
         if self.yields:
             skip_during_deploy(context)
         # The triggerer outlives definitions and credentials that it has read.
-        return VERBS[self.verb](anew(), self.component, context)
+        found = VERBS[self.verb](anew(), self.component, context)
+        if found is not None:
+            # As tasks do. `TaskSuccessEvent(xcoms=…)` hands over a text of JSON, in Airflow 3.3.2.
+            context["ti"].xcom_push(key="return_value", value=found)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: the end of the task, or the error that its operator raises, with its retries and its alert."""
         context = self.task_instance.get_template_context()  # type: ignore[union-attr]
         act = partial(copy_context().run, self._act, context)
         try:
-            found = await asyncio.get_running_loop().run_in_executor(_THREADS, act)
+            await asyncio.get_running_loop().run_in_executor(_THREADS, act)
         except AirflowSkipException as reason:
             self.log.info("%s", reason)
             yield TaskSkippedEvent()
@@ -106,4 +109,4 @@ class ComponentTrigger(BaseTrigger):
             self.log.exception("the %s of %s ends", self.verb, self.component)
             yield TriggerEvent({"error": str(error)})
         else:
-            yield TaskSuccessEvent(xcoms={} if found is None else {"return_value": found})
+            yield TaskSuccessEvent()
