@@ -113,7 +113,7 @@ class PlanComponentOperator(BaseBranchOperator):
     def choose_branch(self, context: Context) -> Iterable[str]:
         """Task ids to follow; none when there is nothing to do and all is proven."""
         ti = context["ti"]
-        found = ti.xcom_pull(task_ids=f"{self.component}.observe")
+        found = looks.observation(context, f"{self.component}.observe")
         if not found:
             return []
         wanted = [Resource.model_validate(value) for value in found["wanted"]]

@@ -7,6 +7,7 @@ the task waits. The triggerer has Airflow loaded, so these tasks run in it from 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -64,6 +65,13 @@ def wait(target: Target, component: str, context: Context) -> None:
     target.wait(component)
 
 
+def observation(context: Context, task_id: str) -> dict[str, Any] | None:
+    """What an earlier task of the run observed; None when it left nothing."""
+    found = context["ti"].xcom_pull(task_ids=task_id)
+    # What a trigger hands over is a text of JSON, in Airflow 3.3.2.
+    return json.loads(found) if isinstance(found, str) else found
+
+
 VERBS = {"observe": observe, "wait": wait}
 
 
@@ -87,21 +95,18 @@ class ComponentTrigger(BaseTrigger):
         arguments = {"component": self.component, "verb": self.verb, "yields": self.yields}
         return f"{type(self).__module__}.{type(self).__name__}", arguments
 
-    def _act(self, context: Context) -> None:
+    def _act(self, context: Context) -> Any:
         if self.yields:
             skip_during_deploy(context)
         # The triggerer outlives definitions and credentials that it has read.
-        found = VERBS[self.verb](anew(), self.component, context)
-        if found is not None:
-            # As tasks do. `TaskSuccessEvent(xcoms=…)` hands over a text of JSON, in Airflow 3.3.2.
-            context["ti"].xcom_push(key="return_value", value=found)
+        return VERBS[self.verb](anew(), self.component, context)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: the end of the task, or the error that its operator raises, with its retries and its alert."""
         context = self.task_instance.get_template_context()  # type: ignore[union-attr]
         act = partial(copy_context().run, self._act, context)
         try:
-            await asyncio.get_running_loop().run_in_executor(_THREADS, act)
+            found = await asyncio.get_running_loop().run_in_executor(_THREADS, act)
         except AirflowSkipException as reason:
             self.log.info("%s", reason)
             yield TaskSkippedEvent()
@@ -109,4 +114,4 @@ class ComponentTrigger(BaseTrigger):
             self.log.exception("the %s of %s ends", self.verb, self.component)
             yield TriggerEvent({"error": str(error)})
         else:
-            yield TaskSuccessEvent()
+            yield TaskSuccessEvent(xcoms={} if found is None else {"return_value": found})

@@ -24,9 +24,7 @@ class Context(dict[str, Any]):
     """What a run gives to its tasks."""
 
     def __init__(self, deploys: int = 0) -> None:
-        self.pushed: list[dict[str, Any]] = []
-        ti = SimpleNamespace(get_dr_count=lambda **_: deploys, xcom_push=lambda **pushed: self.pushed.append(pushed))
-        super().__init__(params={}, ti=ti)
+        super().__init__(params={}, ti=SimpleNamespace(get_dr_count=lambda **_: deploys))
 
 
 def events(trigger: looks.ComponentTrigger, context: Context) -> list[TriggerEvent]:
@@ -62,8 +60,7 @@ def test_the_trigger_does_the_verb_beside_its_loop_and_ends_the_task_with_the_an
     context = Context()
     (event,) = events(looks.ComponentTrigger("reader", "look"), context)
     assert isinstance(event, TaskSuccessEvent)
-    assert event.xcoms is None
-    assert context.pushed == [{"key": "return_value", "value": {"proven": True}}]
+    assert event.xcoms == {"return_value": {"proven": True}}
     target, component, given, thread = verb[1]
     assert (target, component) == ("the place as it is now", "reader")
     assert given is context
@@ -72,10 +69,9 @@ def test_the_trigger_does_the_verb_beside_its_loop_and_ends_the_task_with_the_an
 
 def test_a_verb_without_an_answer_leaves_none(verb: list[Any]) -> None:
     verb.append(None)
-    context = Context()
-    (event,) = events(looks.ComponentTrigger("reader", "look"), context)
+    (event,) = events(looks.ComponentTrigger("reader", "look"), Context())
     assert isinstance(event, TaskSuccessEvent)
-    assert context.pushed == []
+    assert event.xcoms == {}
 
 
 def test_what_is_skipped_is_skipped(verb: list[Any]) -> None:
@@ -101,6 +97,12 @@ def test_an_error_is_raised_by_the_task(verb: list[Any], error: Exception) -> No
     with pytest.raises(AirflowException) as raised:
         WaitComponentOperator(task_id="wait", component="reader").fail({}, event.payload)
     assert str(raised.value) == str(error)
+
+
+@pytest.mark.parametrize("left", [{"proven": True}, '{"proven": true}', None])
+def test_the_plan_reads_what_a_task_left_and_what_a_trigger_left(left: object) -> None:
+    context: Any = {"ti": SimpleNamespace(xcom_pull=lambda *, task_ids: {"reader.observe": left}[task_ids])}
+    assert looks.observation(context, "reader.observe") == (None if left is None else {"proven": True})
 
 
 def operators() -> list[LookOperator]:
