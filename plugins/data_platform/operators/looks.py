@@ -69,7 +69,8 @@ def observation(context: Context, task_id: str) -> dict[str, Any] | None:
     """What an earlier task of the run observed; None when it left nothing."""
     found = context["ti"].xcom_pull(task_ids=task_id)
     # What a trigger hands over is a text of JSON, in Airflow 3.3.2.
-    return json.loads(found) if isinstance(found, str) else found
+    read: dict[str, Any] | None = json.loads(found) if isinstance(found, str) else found
+    return read
 
 
 VERBS = {"observe": observe, "wait": wait}
