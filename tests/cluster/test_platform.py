@@ -48,9 +48,9 @@ __all__ = [
 PROCESSING = "data-platform-processing"
 #: Deploys one component and what it stands on: each task is a pod, and a pod takes its time.
 NESSIE = json.dumps({"components": ["nessie"]})
-#: Rows of this table, of TPC-H at scale 5. A worker counts them for longer than another one takes to start, and for
+#: Rows of this table, of TPC-H at scale 10. A worker counts them for longer than another one takes to start, and for
 #: less than it may go on when it was told to go (`terminationGracePeriodSeconds`).
-COUNT_LINES, LINES = "select count(*), count(distinct linenumber) from tpch.sf5.lineitem", 29_999_795
+COUNT_LINES, LINES = "select count(*), count(distinct linenumber) from tpch.sf10.lineitem", 59_986_052
 DRILL_SECONDS = 600.0
 #: Building all images, and everything that `up` does.
 UP_SECONDS = 60 * 60
