@@ -41,6 +41,8 @@ READY_SECONDS = 240
 #: Seconds of one request that is to be answered, and until servers know that others are away.
 SECONDS = 60.0
 BUCKET = "drill"
+#: The guard rails of the platform's namespaces let their pods ask for names; this namespace has none of them.
+DNS = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
 AWAY = (MinioException, urllib3.exceptions.HTTPError, ClusterError)
 #: Of production there stays: four pods with one drive each. One node has not the room for the rest.
 SMALLER = {
@@ -106,8 +108,19 @@ def store(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     cluster.server_side_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "minio", "namespace": namespace}}
     cluster.server_side_apply(account)
-    yield install(given, running[0]["spec"]["template"]["spec"]["containers"][0]["image"], namespace, tmp_path_factory)
-    cluster.delete("v1", "Namespace", namespace)
+    cluster.server_side_apply(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "dns", "namespace": namespace},
+            "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": DNS}]},
+        }
+    )
+    image = running[0]["spec"]["template"]["spec"]["containers"][0]["image"]
+    try:
+        yield install(given, image, namespace, tmp_path_factory)
+    finally:
+        cluster.delete("v1", "Namespace", namespace)
 
 
 def install(given: Given, image: str, namespace: str, folders: pytest.TempPathFactory) -> Store:
