@@ -7,8 +7,9 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from bootstrap import preflight
 from bootstrap.arguments import ROOT
@@ -131,23 +132,45 @@ def _in_registry(reference: str, registry: str) -> str:
     return f"{registry.rstrip('/')}/{reference.removeprefix(f'{LOCAL_REGISTRY}/')}"
 
 
-def load(state: State, stack: Stack, cluster: Cluster, progress: Progress) -> dict[str, str]:
-    """Bring the images onto the node of the test cluster, built where they are missing; returns their references.
+class Loaded(NamedTuple):
+    """Images on their way to the node.
+
+    Attributes:
+        references: names of all, by component.
+        rest: done when the last one is there; those that the bootstrap installs are there already.
+    """
+
+    references: dict[str, str]
+    rest: Future[None]
+
+
+def load(state: State, stack: Stack, cluster: Cluster, progress: Progress) -> Loaded:
+    """Bring the images onto the node of the test cluster, built where they are missing.
+
+    Returns when what the bootstrap installs is there. Loading is the disk's work, so the rest comes beside its start.
 
     Raises:
         PlatformError: something is not to be had, or the cluster does not run.
     """
+    built = {name: image.reference for name, image in build(stack, progress).items()}
+    missing = set(_missing(built, cluster))
+    first = [built[n] for n, item in stack.components.items() if item.component.bootstrap and built.get(n) in missing]
+    _bring(state, first, progress)
+    pool = ThreadPoolExecutor(1, thread_name_prefix="images")
+    rest = pool.submit(_bring, state, sorted(missing - set(first)), progress)
+    pool.shutdown(wait=False)
+    return Loaded(built, rest)
+
+
+def _bring(state: State, images: Sequence[str], progress: Progress) -> None:
     from bootstrap.cluster.images import content, load_images
 
-    built = {name: image.reference for name, image in build(stack, progress).items()}
-    missing = _missing(built, cluster)
-    if missing:
+    if images:
         with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
             archive = Path(scratch) / "images.tar"
-            _layout().write_archive(archive, missing, content(state.folder))
+            _layout().write_archive(archive, images, content(state.folder))
             load_images(state.folder, archive)
-        progress.say("images", f"{len(missing)} loaded into the cluster")
-    return built
+        progress.say("images", f"{len(images)} loaded into the cluster")
 
 
 def _missing(built: Mapping[str, str], cluster: Cluster) -> Sequence[str]:

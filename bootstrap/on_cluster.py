@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,13 @@ def helm_program() -> str:
     return str(tools(cache_folder())["helm"])
 
 
-def prepare(state: State, arguments: argparse.Namespace, progress: Progress) -> KubernetesTarget:
+def prepare(
+    state: State, arguments: argparse.Namespace, progress: Progress
+) -> tuple[KubernetesTarget, Callable[[], object]]:
     """Everything before the first component: images, preflight, namespaces. Remembers what was asked for.
+
+    Returns the target, and what to call before others than the bootstrap's components are installed: it returns when
+    their images are there too.
 
     Raises:
         PlatformError: the cluster cannot take the platform; names all of it.
@@ -110,27 +116,30 @@ def prepare(state: State, arguments: argparse.Namespace, progress: Progress) -> 
     verdict.refuse()
     for warning in verdict.warnings:
         progress.say("cluster", f"[yellow]{warning.what}[/]; {warning.remedy}")
-    chosen["images"] = _images(state, stack, cluster, chosen, progress)
+    chosen["images"], ready = _images(state, stack, cluster, chosen, progress)
     write_private(state.settings_file, json.dumps(chosen, indent=2) + "\n")
     target = open_target(chosen)
     for change in target.prepare():
         progress.say("namespaces", change)
-    return target
+    return target, ready
 
 
-def _images(state: State, stack: Stack, cluster: Cluster, chosen: dict[str, Any], progress: Progress) -> dict[str, str]:
-    """References of the images; for the test cluster they are built and loaded when they are not there."""
+def _images(
+    state: State, stack: Stack, cluster: Cluster, chosen: dict[str, Any], progress: Progress
+) -> tuple[dict[str, str], Callable[[], object]]:
+    """References of the images, and a wait for them: the test cluster's node is given those that it has not."""
     from bootstrap import images
 
     if chosen["registry"]:
-        return images.references(stack, chosen["registry"])
+        return images.references(stack, chosen["registry"]), lambda: None
     if chosen["context"] != TEST_CONTEXT:
         raise PlatformError(
             "nodes of this cluster must get the images from somewhere",
             "push them to a registry that it can pull from (python3 -m bootstrap images push REGISTRY), then give "
             "--registry REGISTRY",
         )
-    return images.load(state, stack, cluster, progress)
+    loaded = images.load(state, stack, cluster, progress)
+    return loaded.references, loaded.rest.result
 
 
 def write_credentials(state: State, target: Target) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 
 from filelock import FileLock, Timeout
@@ -48,12 +49,13 @@ def up(arguments: argparse.Namespace) -> int:
         if place == KUBERNETES:
             from bootstrap import on_cluster
 
-            target: Target = on_cluster.prepare(state, arguments, progress)
+            prepared: tuple[Target, Callable[[], object]] = on_cluster.prepare(state, arguments, progress)
         else:
-            target = _prepare_local(arguments, only, progress)
+            prepared = _prepare_local(arguments, only, progress), lambda: None
+        target, ready = prepared
         selected = target.stack.only(only)
         with closing(target):
-            outcome = _bring_up(target, only, progress)
+            outcome = _bring_up(target, only, ready, progress)
             if place == KUBERNETES:
                 on_cluster.write_credentials(state, target)
             first = [name for name, item in target.stack.components.items() if item.component.bootstrap]
@@ -76,11 +78,15 @@ def _prepare_local(arguments: argparse.Namespace, only: tuple[str, ...], progres
     return target
 
 
-def _bring_up(target: Target, only: tuple[str, ...], progress: Progress) -> str:
-    """Install what the bootstrap itself installs, then let Airflow do the rest; success or failed."""
+def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object], progress: Progress) -> str:
+    """Install what the bootstrap itself installs, wait for what the rest needs, then let Airflow do it.
+
+    Returns success or failed.
+    """
     for name, item in target.stack.components.items():
         if item.component.bootstrap:
             install(target, name, progress)
+    ready()
     with connect(target) as airflow:
         outcome = runs.follow(airflow, DEPLOY, {"components": list(only)}, progress)
         # A part of the platform may lack what the pipeline needs.
