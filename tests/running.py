@@ -48,6 +48,8 @@ class Running:
 
     folder: Path
     profile: str = "default"
+    #: The checkout whose commands are run.
+    root: Path = ROOT
 
     def bootstrap(
         self, *words: str, seconds: float = VERB_SECONDS, check: bool = True
@@ -55,7 +57,13 @@ class Running:
         """Run `python3 -m bootstrap …` with this state folder; fails the test with its output when it fails."""
         started = time.monotonic()
         done = subprocess.run(
-            self._command(words), cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False
+            self._command(words),
+            cwd=self.root,
+            env=os.environ | {"PYTHONPATH": f"{self.root}:{self.root / 'plugins'}"},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
         print(f"$ bootstrap {' '.join(words)}  ({time.monotonic() - started:.1f} s, exit {done.returncode})")
         print(done.stdout, done.stderr)
