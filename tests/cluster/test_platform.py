@@ -113,9 +113,10 @@ def test_a_second_up_changes_nothing(platform: Running, cluster: Cluster) -> Non
 
 
 def servers(cluster: Cluster) -> list[dict[str, Any]]:
-    """Pods that stay, of all of the platform's namespaces."""
+    """Pods that stay, of all of the platform's namespaces; those that are leaving do not."""
     found = cluster.list_objects("v1", "Pod", labels="app.kubernetes.io/part-of=data-platform")
-    return [pod for pod in found if pod["spec"].get("restartPolicy") == "Always"]
+    there = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    return [pod for pod in there if pod["spec"].get("restartPolicy") == "Always"]
 
 
 def test_lineage_of_the_pipeline_was_checked_in_the_run(platform: Running) -> None:
