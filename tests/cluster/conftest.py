@@ -21,6 +21,13 @@ from data_platform.targets.local.cache import cache_folder
 from tests.cluster.given import UP_SECONDS, Given, Room, bootstrap
 
 CONTEXT_VARIABLE = "DATA_PLATFORM_TEST_CONTEXT"
+#: Modules that need a platform on the cluster: the first one brings it up, the others skip where there is none.
+ON_A_PLATFORM = ("test_platform", "test_minio", "test_nifi", "test_postgresql")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs a platform comes last, and after what brings it up."""
+    items.sort(key=lambda item: ON_A_PLATFORM.index(item.path.stem) + 1 if item.path.stem in ON_A_PLATFORM else 0)
 
 
 @pytest.fixture(scope="session")
