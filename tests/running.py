@@ -59,7 +59,7 @@ class Running:
         done = subprocess.run(
             self._command(words),
             cwd=self.root,
-            env=os.environ | {"PYTHONPATH": f"{self.root}:{self.root / 'plugins'}"},
+            env=self._environment,
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -77,13 +77,22 @@ class Running:
         """Run `python3 -m bootstrap …` beside the test, for faults while it works; awaited at the end of the block."""
         print(f"$ bootstrap {' '.join(words)}")
         with subprocess.Popen(  # noqa: TID251 - the test acts while it runs
-            self._command(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._command(words),
+            cwd=self.root,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         ) as process:
             try:
                 yield Started(process)
             except BaseException:
                 process.kill()
                 raise
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {"PYTHONPATH": f"{self.root}:{self.root / 'plugins'}"}
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
         return [sys.executable, "-m", "bootstrap", words[0], "--state", str(self.folder), *words[1:]]

@@ -1,7 +1,8 @@
 """What the tasks that change nothing do: look at a component, wait for it.
 
-Where tasks are pods, a pod loads Airflow before its task begins, six seconds of a core, and is there all the time that
-the task waits. The triggerer has Airflow loaded, so these tasks run in it from their start (`start_from_trigger`).
+Where tasks are pods, a pod loads Airflow before its task begins, seconds of a core (docs/performance.md), and is there
+all the time that the task waits. The triggerer has Airflow loaded, so these tasks run in it from their start
+(`start_from_trigger`).
 """
 
 from __future__ import annotations

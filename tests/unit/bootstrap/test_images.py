@@ -65,9 +65,8 @@ def test_what_is_there_is_not_loaded_again(tmp_path: Path, brought: list[list[st
     assert brought == [["localhost/postgresql:1"], ["localhost/minio:1"]]
 
 
-def test_a_fault_of_the_rest_is_met_by_who_waits_for_it(
-    tmp_path: Path, brought: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("brought")
+def test_a_fault_of_the_rest_is_met_by_who_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def bring(_state: State, names: Sequence[str], _progress: Progress) -> Any:
         if "localhost/trino:1" in names:
             raise PlatformError("no room on the node", "make some")
@@ -76,4 +75,3 @@ def test_a_fault_of_the_rest_is_met_by_who_waits_for_it(
     loaded = load([], tmp_path)
     with pytest.raises(PlatformError, match="no room on the node"):
         loaded.rest.result(30)
-    assert brought == []
