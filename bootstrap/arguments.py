@@ -58,6 +58,14 @@ def make_parser() -> argparse.ArgumentParser:
     cluster.add_argument(
         "--level", choices=["api", "full"], default="full", help="api: requests only, in seconds; full: pods too"
     )
+    cluster.add_argument(
+        "--with",
+        dest="operators",
+        action="append",
+        choices=["spark-operator"],
+        default=[],
+        help="up: bring this in too, once the platform's namespaces are there",
+    )
     images = verb("images", "the platform's container images, made of packages without a daemon")
     images.add_argument("action", choices=["build", "push", "list"], help="push: to a registry, what was built")
     images.add_argument("registry", nargs="?", metavar="HOST/PATH", help="push: where to")
@@ -85,6 +93,8 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     found = parser.parse_args(words)
     # One folder has one name, or a platform that is reached through a link would look changed.
     found.state = found.state.resolve()
+    if found.verb == "cluster" and found.operators and (found.action, found.level) != ("up", "full"):
+        parser.error("--with is for cluster up, at the level full")
     if found.verb == "images" and (found.action == "push") != (found.registry is not None):
         parser.error("images push needs a registry, and only it takes one")
     if found.verb == "test" and (unknown := [room for room in found.rooms if room not in TEST_ROOMS]):

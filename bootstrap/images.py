@@ -82,7 +82,7 @@ def _push(stack: Stack, arguments: argparse.Namespace) -> int:
 
 def _list(stack: Stack, _: argparse.Namespace) -> int:
     there = _layout().images()
-    for name, reference in _builder(stack).known().items():
+    for name, reference in builder(stack).known().items():
         print(f"{name:12} {reference}  {there[reference].digest}")
     return 0
 
@@ -98,7 +98,8 @@ def _tools() -> Placed:
     return programs(cache_folder()).placed["kubernetes"]
 
 
-def _builder(stack: Stack, progress: Progress | None = None) -> Builder:
+def builder(stack: Stack, progress: Progress | None = None) -> Builder:
+    """Of a stack's images, in the per-user cache."""
     say = (lambda text: progress.say("images", text)) if progress else (lambda _: None)
     return Builder(stack, cache_folder(), _tools(), say)
 
@@ -115,7 +116,7 @@ def build(stack: Stack, progress: Progress, *, new_base: bool = False) -> dict[s
         PlatformError: something is not to be had, or does not fit.
     """
     _have("mmdebstrap", _BUILDER)
-    return _builder(stack, progress).build(new_base=new_base)
+    return builder(stack, progress).build(new_base=new_base)
 
 
 def references(stack: Stack, registry: str) -> dict[str, str]:
@@ -155,14 +156,19 @@ def load(state: State, stack: Stack, cluster: Cluster, progress: Progress) -> Lo
     built = {name: image.reference for name, image in build(stack, progress).items()}
     missing = set(_missing(built, cluster))
     first = [built[n] for n, item in stack.components.items() if item.component.bootstrap and built.get(n) in missing]
-    _bring(state, first, progress)
+    bring(state, first, progress)
     pool = ThreadPoolExecutor(1, thread_name_prefix="images")
-    rest = pool.submit(_bring, state, sorted(missing - set(first)), progress)
+    rest = pool.submit(bring, state, sorted(missing - set(first)), progress)
     pool.shutdown(wait=False)
     return Loaded(built, rest)
 
 
-def _bring(state: State, images: Sequence[str], progress: Progress) -> None:
+def bring(state: State, images: Sequence[str], progress: Progress) -> None:
+    """Bring images of the layout onto the node of the test cluster.
+
+    Raises:
+        PlatformError: one is not in the layout, or the cluster does not run.
+    """
     from bootstrap.cluster.images import content, load_images
 
     if images:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from data_platform.stack.model import Artifact, Key, Strict
 from data_platform.targets.local.artifacts import Placed, fetch, place_all
 
 _FOLDER = ROOT / "stack" / "cluster"
+_FILE = _FOLDER / "cluster.yaml"
 _TOOLCHAINS = ROOT / "stack" / "toolchains.yaml"
 _GO = "go"
 
@@ -21,6 +23,7 @@ class ClusterFile(Strict):
     """`stack/cluster/cluster.yaml`."""
 
     artifacts: dict[Key, Artifact] = Field(min_length=1)
+    on_demand: dict[Key, Artifact] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,19 @@ class Programs:
 
 def programs(cache: Path) -> Programs:
     """The programs in the cache; nothing is built yet."""
-    where = _FOLDER / "cluster.yaml"
+    return Programs(_place(parse(ClusterFile, _FILE).artifacts, cache))
+
+
+def on_demand(cache: Path) -> dict[str, Placed]:
+    """What is built when it is asked for, by name; nothing is built yet."""
+    return _place(parse(ClusterFile, _FILE).on_demand, cache)
+
+
+def _place(wanted: Mapping[str, Artifact], cache: Path) -> dict[str, Placed]:
     toolchains = load_toolchains(_TOOLCHAINS)
-    specs = {_GO: (toolchains[_GO], _TOOLCHAINS.parent)}
-    specs |= {name: (spec, _FOLDER) for name, spec in parse(ClusterFile, where).artifacts.items()}
-    placed = place_all(specs, ROOT, where, cache)
-    return Programs({name: artifact for name, artifact in placed.items() if name != _GO})
+    specs = {_GO: (toolchains[_GO], _TOOLCHAINS.parent)} | {name: (spec, _FOLDER) for name, spec in wanted.items()}
+    placed = place_all(specs, ROOT, _FILE, cache)
+    return {name: artifact for name, artifact in placed.items() if name != _GO}
 
 
 def tools(cache: Path) -> dict[str, Path]:

@@ -49,7 +49,12 @@ def cluster(arguments: argparse.Namespace) -> int:
     """Run one of the actions."""
     layout = Layout(arguments.state)
     if arguments.action == "up":
-        return up(layout, arguments.level)
+        code = up(layout, arguments.level)
+        if "spark-operator" in arguments.operators:
+            from bootstrap.cluster import spark_operator
+
+            spark_operator.bring_in(layout)
+        return code
     return down(layout) if arguments.action == "down" else report.status(layout)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,11 +19,12 @@ from bootstrap.cluster.layout import CONTEXT, Layout
 from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_api import kubeconfig_path
 from data_platform.targets.local.cache import cache_folder
-from tests.cluster.given import UP_SECONDS, Given, Room, bootstrap
+from tests.cluster.given import PLATFORM_SECONDS, UP_SECONDS, Given, Room, bootstrap
+from tests.running import Running
 
 CONTEXT_VARIABLE = "DATA_PLATFORM_TEST_CONTEXT"
 #: Modules that need a platform on the cluster: the first one brings it up, the others skip where there is none.
-ON_A_PLATFORM = ("test_platform", "test_minio", "test_nifi", "test_postgresql")
+ON_A_PLATFORM = ("test_platform", "test_spark_operator", "test_minio", "test_nifi", "test_postgresql")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +56,26 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def cluster(given: Given) -> Cluster:
     """A client of the session's cluster, as its administrator."""
     return given.client
+
+
+@pytest.fixture(scope="session")
+def platform(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The platform of this room, up and proven, in the cluster of this session; removed with all that it made.
+
+    DATA_PLATFORM_TEST_STATE names the state folder of one that is there, and stays: for writing tests.
+    """
+    if kept := os.environ.get("DATA_PLATFORM_TEST_STATE"):
+        yield Running(Path(kept))
+        return
+    layout = given.layout
+    folder = layout.folder.parent if layout is not None else tmp_path_factory.mktemp("platform") / "a state"
+    running = Running(folder)
+    words = [] if layout is not None else ["--context", given.context]
+    running.bootstrap("up", "--target", "kubernetes", *words, seconds=PLATFORM_SECONDS)
+    yield running
+    running.bootstrap("down", "--purge")
+    left = [found["metadata"]["name"] for found in given.client.list_objects("v1", "Namespace")]
+    assert [name for name in left if name.startswith("data-platform-")] == []
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 #: A first `up` compiles Kubernetes.
 UP_SECONDS = 45 * 60
 VERB_SECONDS = 900
+#: Building all images, and everything that `up` of a platform does.
+PLATFORM_SECONDS = 60 * 60
+PROCESSING = "data-platform-processing"
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,16 @@ def bootstrap(state: Path, *words: str, seconds: float = VERB_SECONDS) -> str:
             print(f"--- {log.name}", *log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:], sep="\n")
         pytest.fail(f"bootstrap cluster {' '.join(words)} ended with {done.returncode}")
     return done.stdout
+
+
+def another_checkout(folder: Path, file: str, said: str, says: str) -> Path:
+    """A copy of this checkout, in which a file says something else."""
+    changed = folder / "a checkout"
+    shutil.copytree(ROOT, changed, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".hypothesis"))
+    text = (changed / file).read_text(encoding="utf-8")
+    assert said in text
+    (changed / file).write_text(text.replace(said, says), encoding="utf-8")
+    return changed
 
 
 @dataclass

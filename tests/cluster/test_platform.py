@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -22,7 +20,7 @@ from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.trino import Trino
 from data_platform.datasets.files import received
-from tests.cluster.conftest import Given
+from tests.cluster.given import PLATFORM_SECONDS, PROCESSING, another_checkout
 from tests.e2e.test_pipeline import (
     NotYetError,
     history,
@@ -33,7 +31,7 @@ from tests.e2e.test_pipeline import (
     test_up_ends_with_the_raw_table_equal_to_the_file,
     trino,
 )
-from tests.running import ROOT, Running
+from tests.running import Running
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -46,38 +44,12 @@ __all__ = [
     "test_up_ends_with_the_raw_table_equal_to_the_file",
     "trino",
 ]
-PROCESSING = "data-platform-processing"
 #: Deploys one component and what it stands on: each task is a pod, and a pod takes its time.
 NESSIE = json.dumps({"components": ["nessie"]})
 #: Rows of this table, of TPC-H at scale 20. A worker counts them for longer than another one takes to start, and for
 #: less than it may go on when it was told to go (`terminationGracePeriodSeconds`).
 COUNT_LINES, LINES = "select count(*), count(distinct linenumber) from tpch.sf20.lineitem", 119_994_608
 DRILL_SECONDS = 600.0
-#: Building all images, and everything that `up` does.
-UP_SECONDS = 60 * 60
-
-
-@pytest.fixture(scope="session")
-def platform(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """The platform of this room, up and proven, in the cluster of this session; removed with all that it made.
-
-    DATA_PLATFORM_TEST_STATE names the state folder of one that is there, and stays: for writing tests.
-    """
-    if kept := os.environ.get("DATA_PLATFORM_TEST_STATE"):
-        yield Running(Path(kept))
-        return
-    layout = given.layout
-    folder = layout.folder.parent if layout is not None else tmp_path_factory.mktemp("platform") / "a state"
-    running = Running(folder)
-    words = [] if layout is not None else ["--context", given.context]
-    running.bootstrap("up", "--target", "kubernetes", *words, seconds=UP_SECONDS)
-    yield running
-    running.bootstrap("down", "--purge")
-    assert [n for n in namespaces(given.client) if n.startswith("data-platform-")] == []
-
-
-def namespaces(cluster: Cluster) -> list[str]:
-    return [found["metadata"]["name"] for found in cluster.list_objects("v1", "Namespace")]
 
 
 def test_every_component_runs_and_its_checks_passed(platform: Running) -> None:
@@ -108,7 +80,7 @@ def test_tasks_were_pods_and_none_is_left(platform: Running, cluster: Cluster) -
 
 def test_a_second_up_changes_nothing(platform: Running, cluster: Cluster) -> None:
     before = {pod["metadata"]["uid"] for pod in servers(cluster)}
-    platform.bootstrap("up", "--target", "kubernetes", seconds=UP_SECONDS)
+    platform.bootstrap("up", "--target", "kubernetes", seconds=PLATFORM_SECONDS)
     assert {pod["metadata"]["uid"] for pod in servers(cluster)} == before
 
 
@@ -278,14 +250,12 @@ def test_the_credentials_file_is_private(platform: Running) -> None:
 
 def test_only_what_changed_is_rolled(platform: Running, cluster: Cluster, tmp_path: Path) -> None:
     # The last test here: it leaves the platform as another checkout says.
-    changed = tmp_path / "a checkout"
-    shutil.copytree(ROOT, changed, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".hypothesis"))
-    values = changed / "stack/components/processing/nessie/values.small.yaml"
-    said = values.read_text(encoding="utf-8")
-    assert "memory: 350Mi" in said
-    values.write_text(said.replace("memory: 350Mi", "memory: 351Mi"), encoding="utf-8")
+    values = "stack/components/processing/nessie/values.small.yaml"
+    changed = another_checkout(tmp_path, values, "memory: 350Mi", "memory: 351Mi")
     before = {pod["metadata"]["uid"]: pod["metadata"]["labels"]["app.kubernetes.io/name"] for pod in servers(cluster)}
-    replace(platform, root=changed).bootstrap("up", "--target", "kubernetes", "--only", "nessie", seconds=UP_SECONDS)
+    replace(platform, root=changed).bootstrap(
+        "up", "--target", "kubernetes", "--only", "nessie", seconds=PLATFORM_SECONDS
+    )
     after = {pod["metadata"]["uid"] for pod in servers(cluster)}
     # Airflow's pods hold the checkout.
     assert {name for uid, name in before.items() if uid not in after} == {"airflow", "nessie"}

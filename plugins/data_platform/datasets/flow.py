@@ -181,7 +181,7 @@ def _given(target: Target, dataset: str) -> dict[str, str]:
         "dataset": dataset,
         "landing.folder": landing,
         "dead.letter.folder": f"{landing}.dead-letters",
-        "s3.endpoint": target.address("s3", "http").url,
+        "s3.endpoint": target.internal_address("s3", "http").url,
         "s3.region": s3.REGION,
         "s3.access.key": target.credentials("s3")["access_key"],
     }

@@ -20,6 +20,9 @@ class Target(Protocol):
     def address(self, component: str, endpoint: str) -> Address:
         """Address of a component's (or capability's) endpoint, as reached from here."""
 
+    def internal_address(self, component: str, endpoint: str) -> Address:
+        """The same, as the platform's components reach it: what one of them is to be told of another."""
+
     def credentials(self, component: str) -> Mapping[str, str]:
         """Fixed names and generated secrets of a component (or capability)."""
 

@@ -36,7 +36,7 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     found: list[list[str]] = []
     built = {name: SimpleNamespace(reference=f"localhost/{name}:1") for name in STACK}
     monkeypatch.setattr(images, "build", lambda *_: built)
-    monkeypatch.setattr(images, "_bring", lambda _state, names, _progress: found.append(list(names)))
+    monkeypatch.setattr(images, "bring", lambda _state, names, _progress: found.append(list(names)))
     return found
 
 
@@ -50,7 +50,7 @@ def test_what_the_bootstrap_installs_comes_first_and_the_rest_beside_it(
             assert goes_on.wait(30), "nobody went on while the rest was being loaded"
         brought.append(list(names))
 
-    monkeypatch.setattr(images, "_bring", bring)
+    monkeypatch.setattr(images, "bring", bring)
     loaded = load([], tmp_path)
     assert brought == [["localhost/postgresql:1", "localhost/airflow:1"]]
     assert not loaded.rest.done()
@@ -71,7 +71,7 @@ def test_a_fault_of_the_rest_is_met_by_who_waits_for_it(tmp_path: Path, monkeypa
         if "localhost/trino:1" in names:
             raise PlatformError("no room on the node", "make some")
 
-    monkeypatch.setattr(images, "_bring", bring)
+    monkeypatch.setattr(images, "bring", bring)
     loaded = load([], tmp_path)
     with pytest.raises(PlatformError, match="no room on the node"):
         loaded.rest.result(30)

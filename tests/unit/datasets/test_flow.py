@@ -360,6 +360,9 @@ class FakeTarget:
     def address(self, component: str, endpoint: str) -> Address:
         return Address("127.0.0.1", 1, f"http://127.0.0.1/{component}/{endpoint}")
 
+    def internal_address(self, component: str, endpoint: str) -> Address:
+        return Address(component, 1, f"http://{component}/{endpoint}")
+
     def credentials(self, component: str) -> dict[str, str]:
         assert component == "s3"
         return {"access_key": "platform", "secret_key": self.secret}
@@ -403,6 +406,12 @@ def test_a_new_definition_stops_the_flow_first_and_starts_it_when_it_is_on_disk(
     assert deploy(target).startswith("flow tiny: upgraded: its definition changed")
     assert target.nifi.done == ["STOPPED", "replace", "RUNNING"]
     assert deploy(target) == "flow tiny: unchanged"
+
+
+def test_the_flow_is_told_where_components_reach_the_store_not_where_we_do(target: FakeTarget) -> None:
+    deploy(target)
+    assert target.nifi.context
+    assert target.nifi.context.parameters["s3.endpoint"].value == "http://s3/http"
 
 
 def test_a_new_secret_is_set_and_nothing_else(target: FakeTarget) -> None:

@@ -24,6 +24,8 @@ _CPU_LIMIT = 2.0
 TASKS = {"small": 10, "production": 64}
 #: Jobs of Spark at a time: of two datasets, or of one beside a check.
 JOBS = 2
+#: Of `execution.runner`: the Spark Operator's.
+OPERATOR = "operator"
 _SUFFIXES = {
     "": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15,
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
@@ -177,19 +179,23 @@ def job(stack: Stack, size: str) -> tuple[Need, int]:
     Raises:
         PlatformError: the values name no way to run a job.
     """
-    if (item := stack.components.get(SPARK)) is None:
+    if (said := execution(stack, size)) is None:
         return Need(), 0
-    said, memory = read_values(item.folder, size)["execution"], item.component.resources.memory_mib
+    memory = stack.components[SPARK].component.resources.memory_mib
     pod = Need(1, quantity(said["cpu"]), memory, quantity(CPU_LIMIT), memory)
-    match said["runner"]:
-        case "pod":
-            return pod, 0
-        case "scheduler":
-            return pod, int(said["executors"])
-        case "operator":
-            # The driver is a pod of its own too.
-            return pod, int(said["executors"]) + 1
-    raise PlatformError(f"Spark has no runner {said['runner']!r}", "execution.runner is pod, scheduler or operator")
+    # Of the operator's, the driver is a pod of its own too.
+    beside = {"pod": 0, "scheduler": int(said["executors"]), OPERATOR: int(said["executors"]) + 1}
+    if said["runner"] not in beside:
+        raise PlatformError(f"Spark has no runner {said['runner']!r}", "execution.runner is pod, scheduler or operator")
+    return pod, beside[said["runner"]]
+
+
+def execution(stack: Stack, size: str) -> Mapping[str, Any] | None:
+    """How jobs of Spark run, as its values say; None where there is no Spark."""
+    if (item := stack.components.get(SPARK)) is None:
+        return None
+    found: Mapping[str, Any] = read_values(item.folder, size)["execution"]
+    return found
 
 
 def task(stack: Stack) -> Need:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
-from data_platform.targets.kubernetes import needs, places
+from data_platform.targets.kubernetes import needs, places, spark_application
 from data_platform.targets.kubernetes.needs import Asked, Need, quantity
 from data_platform.targets.kubernetes.permissions import DEPLOYER, namespaces
 
@@ -68,6 +68,7 @@ class Facts(NamedTuple):
         entries: ingress classes and gateways.
         labels: of the namespaces of our names that are there.
         pending: helm releases in the middle of an operation, as NAMESPACE/NAME, and its state.
+        has_spark_operator: whether the cluster knows its applications.
     """
 
     version: tuple[int, int]
@@ -78,6 +79,7 @@ class Facts(NamedTuple):
     entries: Sequence[str]
     labels: Mapping[str, Mapping[str, str]]
     pending: Mapping[str, str]
+    has_spark_operator: bool
 
 
 class Finding(NamedTuple):
@@ -122,9 +124,10 @@ def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "") -> Ver
         *_permissions(facts),
         *_storage(facts, storage_class),
         *_namespaces(stack, facts),
+        *_ways_in(stack, size, facts),
         *_capacity(size, facts, asked, needs.task(stack).plus(pod.times(count))),
     ]
-    return Verdict(tuple(problems), tuple(_warnings(facts)))
+    return Verdict(tuple(problems), (*_warnings(facts), *_operator(stack, size, facts)))
 
 
 def _version(facts: Facts) -> Iterator[Finding]:
@@ -167,6 +170,31 @@ def _namespaces(stack: Stack, facts: Facts) -> Iterator[Finding]:
                 f"give the platform another name in stack/stack.yaml, or hand the namespace over: "
                 f"kubectl label namespace {name} {places.MANAGED_BY}={places.MANAGER}",
             )
+
+
+def _ways_in(stack: Stack, size: str, facts: Facts) -> Iterator[Finding]:
+    """What `expose` in a component's values asks for."""
+    for name, item in stack.components.items():
+        if not (way := needs.read_values(item.folder, size).get("expose")):
+            continue
+        # A route names its gateway, whose class is the gateway's affair.
+        kind, named = ("IngressClass", way.get("className")) if way["kind"] == "Ingress" else ("GatewayClass", None)
+        there = [entry.partition(" ") for entry in facts.entries]
+        if not any(entry[0] == kind and named in (None, entry[2]) for entry in there):
+            yield Finding(
+                f"{name} asks for a way in of the kind {way['kind']}, and the cluster has no {kind}"
+                f"{f' {named}' if named else ''}; there is: {', '.join(facts.entries) or 'none'}",
+                "install that ingress controller or gateway, or take expose out of the component's values",
+            )
+
+
+def _operator(stack: Stack, size: str, facts: Facts) -> Iterator[Finding]:
+    said = needs.execution(stack, size)
+    if said is not None and said["runner"] == needs.OPERATOR and not facts.has_spark_operator:
+        yield Finding(
+            "jobs of Spark are to run by the Spark Operator (execution.runner), which this cluster has not",
+            "install it before they run (docs/how-to/kubernetes.md), or set execution.runner to scheduler",
+        )
 
 
 def _capacity(size: str, facts: Facts, asked: Mapping[str, Asked], task: Need) -> Iterator[Finding]:
@@ -235,6 +263,7 @@ def read_facts(cluster: Reader, stack: Stack) -> Facts:
             for name in there
             for secret in cluster.list_objects("v1", "Secret", name, _PENDING)
         },
+        has_spark_operator=cluster.knows(spark_application.API_VERSION, spark_application.KIND),
     )
 
 

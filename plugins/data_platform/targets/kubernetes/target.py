@@ -82,13 +82,10 @@ class KubernetesTarget:
 
     def address(self, component: str, endpoint: str) -> Address:
         """See `Target`."""
-        item = self._item(component)
-        if endpoint not in item.component.endpoints:
-            raise PlatformError(
-                f"{item.name} has no endpoint {endpoint!r}", f"use one of: {', '.join(item.component.endpoints)}"
-            )
+        internal = self.internal_address(component, endpoint)
         if self.inside:
-            return Address(*places.service_address(self.stack, item.name, endpoint))
+            return internal
+        item = self._item(component)
         known = self._forwarded.get((item.name, endpoint))
         if known is None:
             spec = item.component.endpoints[endpoint]
@@ -98,6 +95,15 @@ class KubernetesTarget:
             url = f"{spec.scheme}://{forward.host}:{forward.port}"
             known = self._forwarded[item.name, endpoint] = Address(forward.host, forward.port, url)
         return known
+
+    def internal_address(self, component: str, endpoint: str) -> Address:
+        """See `Target`."""
+        item = self._item(component)
+        if endpoint not in item.component.endpoints:
+            raise PlatformError(
+                f"{item.name} has no endpoint {endpoint!r}", f"use one of: {', '.join(item.component.endpoints)}"
+            )
+        return Address(*places.service_address(self.stack, item.name, endpoint))
 
     def credentials(self, component: str) -> Mapping[str, str]:
         """See `Target`."""

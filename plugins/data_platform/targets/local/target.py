@@ -83,6 +83,10 @@ class LocalTarget:
         port, scheme = self._ports[f"{item.name}.{endpoint}"], item.component.endpoints[endpoint].scheme
         return Address(ports.LOOPBACK, port, f"{scheme}://{ports.LOOPBACK}:{port}")
 
+    def internal_address(self, component: str, endpoint: str) -> Address:
+        """See `Target`."""
+        return self.address(component, endpoint)
+
     def credentials(self, component: str) -> Mapping[str, str]:
         """See `Target`."""
         return self._credentials.get(self.stack.resolve(component), {})

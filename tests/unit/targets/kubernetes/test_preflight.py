@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
+from data_platform.targets.kubernetes import needs
 from data_platform.targets.kubernetes.needs import all_asked, total
 from data_platform.targets.kubernetes.permissions import namespaces
 from data_platform.targets.kubernetes.preflight import (
@@ -29,6 +31,7 @@ GOOD = Facts(
     entries=("IngressClass nginx",),
     labels={"data-platform-core": {"app.kubernetes.io/managed-by": "data-platform"}},
     pending={},
+    has_spark_operator=True,
 )
 
 
@@ -125,6 +128,36 @@ def test_a_missing_entry_and_a_pending_release_are_only_told(stack: Stack) -> No
     assert ["no ingress class" in verdict.warnings[0].what, "pending-upgrade" in verdict.warnings[1].what] == [True] * 2
 
 
+def test_a_missing_operator_is_told_where_jobs_are_to_run_by_it(stack: Stack) -> None:
+    without = GOOD._replace(has_spark_operator=False)
+    assert judge(stack, "small", without).warnings == ()
+    (warning,) = judge(stack, "production", without).warnings
+    assert "Spark Operator" in warning.what
+    assert "docs/how-to/kubernetes.md" in warning.remedy
+
+
+WAYS = {
+    "its ingress": ({"kind": "Ingress", "className": "nginx"}, ("IngressClass nginx",), ""),
+    "another ingress": ({"kind": "Ingress", "className": "f5"}, ("IngressClass nginx",), "no IngressClass f5"),
+    "no ingress": ({"kind": "Ingress", "className": "nginx"}, ("GatewayClass nginx",), "no IngressClass nginx"),
+    "its gateway": ({"kind": "HTTPRoute"}, ("GatewayClass envoy",), ""),
+    "no gateway": ({"kind": "HTTPRoute"}, ("IngressClass nginx",), "no GatewayClass; there is: IngressClass nginx"),
+}
+
+
+@pytest.mark.parametrize("case", WAYS)
+def test_a_way_in_that_the_cluster_lacks_is_refused(stack: Stack, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    way, entries, what = WAYS[case]
+    read = needs.read_values
+
+    def exposed(folder: Path, size: str) -> dict[str, Any]:
+        return read(folder, size) | ({"expose": way} if folder.name == "trino" else {})
+
+    monkeypatch.setattr(needs, "read_values", exposed)
+    found = problems(stack, entries=entries)
+    assert [(what in problem, "expose" in remedy) for problem, remedy in found] == ([(True, True)] if what else [])
+
+
 # Reading
 
 
@@ -167,8 +200,8 @@ class FakeCluster:
         self.asked.append((verb, f"{resource}.{group}" if group else resource, namespace))
         return bool(self.allowed(verb, resource, namespace) if callable(self.allowed) else self.allowed)
 
-    def knows(self, version: str, _kind: str) -> bool:
-        return "gateway" in version and "GatewayClass" in self.objects
+    def knows(self, _version: str, kind: str) -> bool:
+        return kind in self.objects
 
 
 def test_what_other_pods_have_is_not_free_and_what_ours_have_is(stack: Stack) -> None:
@@ -226,6 +259,7 @@ def test_classes_entries_labels_and_pending_releases_are_read(stack: Stack) -> N
         StorageClass=[{"metadata": {"name": "a", "annotations": default}}, {"metadata": {"name": "b"}}],
         IngressClass=[{"metadata": {"name": "nginx"}}],
         GatewayClass=[{"metadata": {"name": "envoy"}}],
+        SparkApplication=[],
         Namespace=[{"metadata": {"name": "data-platform-core", "labels": {"team": "x"}}}],
         Secret=[
             {
@@ -242,6 +276,8 @@ def test_classes_entries_labels_and_pending_releases_are_read(stack: Stack) -> N
     assert found.entries == ["IngressClass nginx", "GatewayClass envoy"]
     assert found.labels == {"data-platform-core": {"team": "x"}}
     assert found.pending == {"data-platform-core/airflow": "pending-upgrade"}
+    assert found.has_spark_operator
+    assert not read_facts(FakeCluster(), stack).has_spark_operator
 
 
 def test_the_api_server_is_where_its_own_service_leads() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -72,6 +74,17 @@ def test_addresses_inside_are_names_of_services(target: KubernetesTarget) -> Non
     assert target.address("s3", "http").host == "minio.data-platform-storage.svc.cluster.local"
     with pytest.raises(PlatformError, match="no endpoint 'smtp'"):
         target.address("trino", "smtp")
+
+
+def test_from_outside_an_address_is_a_forwarded_port_and_what_components_are_told_is_the_service(
+    target: KubernetesTarget, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = SimpleNamespace(host="127.0.0.1", port=40001)
+    monkeypatch.setattr(cluster, "port_forward", lambda *_: nullcontext(forward), raising=False)
+    outside = KubernetesTarget(target.stack, target.settings, cluster, FakeHelm(), inside=False)  # type: ignore[arg-type]
+    assert outside.address("trino", "http").url == "http://127.0.0.1:40001"
+    for either in (outside, target):
+        assert either.internal_address("trino", "http") == target.address("trino", "http")
 
 
 def test_servers_listen_on_all_addresses_of_their_pod_and_know_paths_of_the_image(target: KubernetesTarget) -> None:
