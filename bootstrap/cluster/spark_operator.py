@@ -22,6 +22,7 @@ from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.releases import Helm, Release
 from data_platform.targets.local.artifacts import Placed, fetch
 from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.state import State
 
 _SPARK, _JAVA = "spark", "java21"
 #: Its release, its namespace and its image.
@@ -45,7 +46,7 @@ def bring_in(layout: Layout) -> None:
         progress.say(NAME, "building it from its Go module (once: 3 minutes on two cores)…")
         fetch(program, {}, cache_folder())
     reference = _image(program, progress)
-    images.bring(layout.state, [reference], progress)
+    images.bring(State(layout.platform_state), [reference], progress)
     _namespace(cluster)
     helm = Helm(
         str(binaries.tools(cache_folder())["helm"]),
