@@ -154,11 +154,10 @@ def install(given: Given, image: str, namespace: str, folders: pytest.TempPathFa
 
 
 def test_one_pod_away_takes_nothing_and_two_take_writing(store: Store) -> None:
-    deadline = Deadline(SECONDS)
     content = uuid.uuid4().bytes * 100_000
     store.put("whole", content)
     store.scale(PODS - 1)
-    assert deadline.retry(lambda: store.read("whole"), on=AWAY) == content
+    assert Deadline(SECONDS).retry(lambda: store.read("whole"), on=AWAY) == content
     Deadline(SECONDS).retry(lambda: store.put("one pod away", content), on=AWAY)
     assert store.read("one pod away") == content
 

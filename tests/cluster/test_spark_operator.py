@@ -54,7 +54,7 @@ def test_the_check_and_the_pipeline_run_as_applications_of_the_operator(
         ended = {name: said for name, said in applications.items() if name.startswith(prefix)}
         assert ended, applications
         for said in ended.values():
-            assert {"SparkExecutorRunning", "SparkApplicationCompleted"} <= said
+            assert {"SparkExecutorRunning", "SparkDriverCompleted"} <= said
     # What has ended goes, and its pods with it.
     assert cluster.list_objects(API_VERSION, KIND, PROCESSING) == []
     for pod in cluster.list_objects("v1", "Pod", PROCESSING, labels=DRIVER):
