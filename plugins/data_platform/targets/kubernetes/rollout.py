@@ -21,6 +21,8 @@ _START_SECONDS = 60.0
 #: A fault that is there for so long is the reason of a rollout that does not go on.
 _FAULT_SECONDS = 60.0
 _LINES = 15
+#: What the kubelet says, in the place of a log, of a container that the node has removed.
+_GONE = "unable to retrieve container logs"
 
 
 class _NotReadyError(Exception):
@@ -138,13 +140,11 @@ def why(cluster: Cluster, component: str, namespace: str, *, certain: bool = Fal
     failing = [
         (pod["metadata"]["name"], status["name"], status.get("restartCount", 0) > 0)
         for pod in pods
-        for status in pod.get("status", {}).get("containerStatuses", [])
+        for kind in ("initContainerStatuses", "containerStatuses")
+        for status in pod.get("status", {}).get(kind, [])
         if not status.get("ready")
     ]
-    said = {}
-    for pod, container, again in failing:
-        with suppress(ClusterError):
-            said[pod, container] = cluster.logs(pod, namespace, container=container, lines=_LINES, previous=again)
+    said = {(pod, container): _said(cluster, namespace, pod, container, again) for pod, container, again in failing}
     found = Facts(
         pods=pods,
         workloads=workloads(cluster, component, namespace),
@@ -155,6 +155,16 @@ def why(cluster: Cluster, component: str, namespace: str, *, certain: bool = Fal
         logs=said,
     )
     return explain(component, namespace, found, certain=certain)
+
+
+def _said(cluster: Cluster, namespace: str, pod: str, container: str, again: bool) -> str:
+    """The last lines of a container: of its last try, as long as the node keeps them, or of the one that goes on."""
+    for previous in (True, False) if again else (False,):
+        with suppress(ClusterError):
+            text = cluster.logs(pod, namespace, container=container, lines=_LINES, previous=previous)
+            if text and not text.startswith(_GONE):
+                return text
+    return ""
 
 
 def ready_pod(cluster: Cluster, component: str, namespace: str) -> str:
