@@ -63,6 +63,8 @@ def test_several_files_are_ingested() -> None:
         (["up", "--force"], "--force"),
         (["ingest", "fx_rates"], "FILE"),
         (["logs", "trino", "--lines", "many"], "many"),
+        (["cluster", "down", "--with", "spark-operator"], "--with is for cluster up"),
+        (["cluster", "up", "--level", "api", "--with", "spark-operator"], "--with is for cluster up"),
         (["test", "unitt"], "unknown test rooms: unitt"),
     ],
 )
