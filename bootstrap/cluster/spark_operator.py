@@ -6,6 +6,7 @@ Its program is built here, and its image is Spark's with that program, for it st
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import yaml
 
@@ -18,7 +19,7 @@ from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.images.build import Builder
-from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes import places, rollout
 from data_platform.targets.kubernetes.releases import Helm, Release
 from data_platform.targets.local.artifacts import Placed, fetch
 from data_platform.targets.local.cache import cache_folder
@@ -90,8 +91,5 @@ def _release(program: Placed, reference: str) -> Release:
     return Release(NAME, NAME, program.folder / "chart", {"image": image}, (VALUES,), program.digest)
 
 
-def _runs(deployment: dict[str, object] | None) -> bool:
-    if deployment is None:
-        return False
-    status = deployment.get("status", {})
-    return isinstance(status, dict) and status.get("availableReplicas", 0) == status.get("replicas", -1)
+def _runs(deployment: dict[str, Any] | None) -> bool:
+    return deployment is not None and not rollout.progress(deployment)
