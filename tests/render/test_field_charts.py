@@ -79,6 +79,25 @@ def test_helm_is_told_where_a_chart_is(repository: str, chart: str, source: tupl
     assert chart_source(ROOT, reference) == (chart, source)
 
 
+def test_the_room_that_datahubs_readme_makes_is_what_its_own_release_asks_for() -> None:
+    folder = COMPONENTS / "governance" / "datahub"
+    values = yaml.safe_load((folder / "values.datahub.yaml").read_text(encoding="utf-8"))
+    block = (folder / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    room = yaml.safe_load(block)["reserve"]
+    keys = {
+        "gms": "datahub-gms",
+        "frontend": "datahub-frontend",
+        "actions": "acryl-datahub-actions",
+        "system-update": "datahubSystemUpdate",
+    }
+    assert {name: pod["resources"] for name, pod in room.items()} == {
+        name: values[key]["resources"] for name, key in keys.items()
+    }
+    counts = {name: values[key].get("replicaCount", 1) for name, key in keys.items()}
+    # One that others wait for, and one that goes on beside them.
+    assert {name: pod["replicas"] for name, pod in room.items()} == {**counts, "system-update": 2}
+
+
 def test_datahubs_values_name_secrets_and_versions() -> None:
     text = (COMPONENTS / "governance" / "datahub" / "values.datahub.yaml").read_text(encoding="utf-8")
     values = yaml.safe_load(text)

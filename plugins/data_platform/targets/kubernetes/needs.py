@@ -133,6 +133,9 @@ def asked(item: Loaded, values: Mapping[str, Any]) -> Asked:
         # A Deployment makes the new pod before the old one goes; a StatefulSet does not.
         surge = surge if stateful else surge.plus(pod)
         largest = largest.most(pod)
+    for other in (values.get("reserve") or {}).values():
+        pod = _pod(item, other["resources"])
+        steady, surge, largest = steady.plus(pod.times(other["replicas"])), surge.plus(pod), largest.most(pod)
     for volume in (values.get("sharedVolumes") or {}).values():
         steady = steady.plus(Need(storage=quantity(volume.get("size", 0)) / _MIB, claims=1))
     if item.definition.jobs:

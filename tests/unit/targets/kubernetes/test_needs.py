@@ -74,6 +74,17 @@ def test_drives_and_shared_volumes_count(item: Loaded) -> None:
     assert (found.steady.storage, found.steady.claims) == (9 * 1024, 5)
 
 
+def test_what_others_release_here_for_a_component_counts_as_its_own(item: Loaded) -> None:
+    resources = {"requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "4", "memory": "4Gi"}}
+    own = of(item, kind="StatefulSet")
+    found = asked(
+        item,
+        {"workloads": {"server": {"kind": "StatefulSet"}}, "reserve": {"gms": {"replicas": 2, "resources": resources}}},
+    )
+    pod = Need(pods=1, cpu=1, memory=4096, cpu_limit=4, memory_limit=4096)
+    assert found == Asked(own.steady.plus(pod.times(2)), pod, own.largest.most(pod))
+
+
 def test_a_job_runs_beside_what_is_there(stack: Stack) -> None:
     airflow = stack.components["airflow"]
     assert airflow.definition.jobs
