@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.trino import Trino
 from data_platform.datasets.files import received
+from data_platform.targets.kubernetes.needs import read_values
 from tests.cluster.given import PLATFORM_SECONDS, PROCESSING, another_checkout
 from tests.e2e.test_pipeline import (
     NotYetError,
@@ -97,6 +99,16 @@ def test_lineage_of_the_pipeline_was_checked_in_the_run(platform: Running) -> No
         ended = [t for run in runs for t in airflow.tasks("pipelines_fx_rates", run["dag_run_id"])]
     assert "success" in {task["state"] for task in ended if task["task_id"] == "check_lineage"}
     assert received(platform.target, "fx_rates", seconds=30)
+
+
+@pytest.mark.parametrize("component", ["minio", "nessie", "nifi", "postgresql"])
+def test_what_a_monitor_would_scrape_answers_with_metrics(platform: Running, component: str) -> None:
+    with closing(platform.target) as target:
+        monitor = read_values(target.stack.components[component].folder, "small")["serviceMonitor"]
+        # As Prometheus: with no key of the component.
+        answer = httpx.get(target.address(component, monitor["endpoint"]).url + monitor["path"], timeout=60)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    assert "# TYPE " in answer.text
 
 
 def test_what_is_changed_by_hand_is_reported_and_repaired(platform: Running, cluster: Cluster) -> None:
