@@ -199,6 +199,8 @@ def test_buckets_are_made_after_the_server_takes_requests(place: LocalTarget, mo
 
 def test_a_component_reached_by_its_capability_is_the_provider(place: LocalTarget) -> None:
     assert place.address("s3", "http") == place.address("minio", "http")
+    # On one machine, components reach each other as we do.
+    assert place.internal_address("s3", "http") == place.address("minio", "http")
     assert place.credentials("s3") == place.credentials("minio")
 
 
