@@ -44,7 +44,7 @@ def bring_in(layout: Layout) -> None:
     _refuse_without_namespaces(cluster)
     program = binaries.on_demand(cache_folder())["spark_operator"]
     if not program.is_there:
-        progress.say(NAME, "building it from its Go module (once: 3 minutes on two cores)…")
+        progress.say(NAME, "building it from its Go module (once: some minutes)…")
         fetch(program, {}, cache_folder())
     reference = _image(program, progress)
     images.bring(State(layout.platform_state), [reference], progress)
