@@ -25,7 +25,7 @@ for _folder in (ROOT, ROOT / "plugins"):
         sys.path.insert(0, str(_folder))
 
 from data_platform.clients.kubernetes import Cluster  # noqa: E402 - the path is set above
-from data_platform.stack.bindings import DATABASE_PASSWORD, DATABASE_USER  # noqa: E402
+from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER  # noqa: E402
 from data_platform.stack.load import KUBERNETES, Stack, load_stack  # noqa: E402
 from data_platform.targets.kubernetes import guard_rails, places  # noqa: E402
 from data_platform.targets.kubernetes.definition import secret_object  # noqa: E402

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.bindings import DATABASE_PASSWORD, DATABASE_USER
+from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.model import Database
 from data_platform.targets.kubernetes.settings import Settings

@@ -14,10 +14,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_exponential
+
+if TYPE_CHECKING:
+    from data_platform.stack.load import Stack
 
 #: Multiplies every deadline, for slow machines.
 PATIENCE_VARIABLE = "DATA_PLATFORM_PATIENCE"
@@ -78,11 +81,13 @@ class ToolCommand(NamedTuple):
 class Platform(Protocol):
     """What a check may know of the place: addresses, credentials and tools, the same on every target."""
 
+    stack: Stack
+
     def address(self, component: str, endpoint: str) -> Address:
         """Address of a component's (or capability's) endpoint."""
 
-    def credentials(self, component: str) -> Mapping[str, str]:
-        """Fixed names and generated secrets of a component (or capability)."""
+    def credentials(self, holder: str) -> Mapping[str, str]:
+        """What a holder has: a component, a capability (its provider's own) or an identity."""
 
     def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
         """Run one of the component's tools to its end."""

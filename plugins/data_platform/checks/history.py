@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from data_platform.checks.base import CheckResult
 from data_platform.clients import postgres
-from data_platform.stack.bindings import DATABASE_PASSWORD, DATABASE_USER
+from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER
 
 if TYPE_CHECKING:
     import psycopg

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.stack.holders import PIPELINES
 
 if TYPE_CHECKING:
     from data_platform.clients.datahub import DataHub
@@ -41,7 +42,9 @@ class Columns(KindParams):
 class Params(KindParams):
     """Arguments of the kind."""
 
-    catalog: str = Field(default="datahub", description="Component with the endpoint and the secret `token`.")
+    catalog: str = Field(
+        default="datahub", description="Component with the endpoint, from which pipelines have a token."
+    )
     endpoint: str = Field(default="http", description="One of its endpoints.")
     edges: tuple[Edge, ...] = Field(min_length=1, description="Every edge between datasets that there should be.")
     columns: tuple[Columns, ...] = Field(default=(), description="Some of the columns' edges.")
@@ -54,7 +57,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     from data_platform.clients.datahub import DataHub
 
     url = platform.address(params.catalog, params.endpoint).url
-    with DataHub(url, platform.credentials(params.catalog)["token"], deadline.remaining) as catalog:
+    with DataHub(url, platform.credentials(PIPELINES)[f"{params.catalog}_token"], deadline.remaining) as catalog:
         # Airflow tells of a task after it has let the next one go.
         Deadline(min(params.grace, deadline.remaining)).retry(lambda: _look(params, catalog), on=CheckFailed)
     ways = ", ".join(f"{edge.source} -> {edge.target} ({edge.by})" for edge in params.edges)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.stack.holders import CHECKS
 
 if TYPE_CHECKING:
     from data_platform.clients.datahub import DataHub
@@ -24,7 +25,9 @@ _PRODUCER = "https://github.com/OpenLineage/OpenLineage"
 class Params(KindParams):
     """Arguments of the kind."""
 
-    component: str = Field(default="datahub", description="Component with the endpoint and the secret `token`.")
+    component: str = Field(
+        default="datahub", description="Component with the endpoint, from which checks have a token."
+    )
     endpoint: str = Field(default="http", description="One of its endpoints.")
     expect: Literal["stored", "refused"] = Field(default="stored", description="With the token, or without it.")
 
@@ -32,7 +35,7 @@ class Params(KindParams):
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Write lineage and read it back, or try to write without the token."""
     url = platform.address(params.component, params.endpoint).url
-    token = platform.credentials(params.component)["token"]
+    token = platform.credentials(CHECKS)[f"{params.component}_token"]
     scratch = SCRATCH + uuid.uuid4().hex
     from data_platform.clients.datahub import DataHub
 

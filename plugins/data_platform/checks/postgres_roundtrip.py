@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
+from data_platform.stack.holders import CHECKS, DATABASE_PASSWORD, DATABASE_USER
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
@@ -14,10 +15,10 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
     from data_platform.clients.postgres import connect
 
-    server, login = platform.address("postgresql", "sql"), platform.credentials("postgresql")
+    server, login = platform.address("postgresql", "sql"), platform.credentials(CHECKS)
     token = uuid.uuid4().hex
     table = sql.Identifier(f"check_{token}")
-    with connect(server.host, server.port, login["username"], login["password"], "postgres") as connection:
+    with connect(server.host, server.port, login[DATABASE_USER], login[DATABASE_PASSWORD], CHECKS) as connection:
         connection.execute(sql.SQL("create table {} (token text)").format(table))
         try:
             connection.execute(sql.SQL("insert into {} values (%s)").format(table), (token,))

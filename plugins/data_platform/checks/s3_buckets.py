@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.stack.holders import CHECKS
 
 
 class Params(KindParams):
@@ -17,8 +18,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Read the settings of each bucket back from the store."""
     from data_platform.clients import s3
 
-    url, keys = platform.address("s3", "http").url, platform.credentials("s3")
-    store = s3.client(url, keys["access_key"], keys["secret_key"], deadline.remaining)
+    store = s3.client_of(platform, CHECKS, deadline.remaining)
     found = {name: s3.read_bucket(store, name) for name in params.buckets}
     if missing := [name for name, bucket in found.items() if bucket is None]:
         raise CheckFailed(f"missing: {', '.join(missing)}")

@@ -8,6 +8,7 @@ import uuid
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.stack.holders import CHECKS
 
 
 class Params(KindParams):
@@ -22,8 +23,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
     from data_platform.clients import s3
 
-    url, keys = platform.address("s3", "http").url, platform.credentials("s3")
-    store = s3.client(url, keys["access_key"], keys["secret_key"], deadline.remaining)
+    store = s3.client_of(platform, CHECKS, deadline.remaining)
     name = f".checks/{uuid.uuid4()}"
     versions: list[str] = []
     try:

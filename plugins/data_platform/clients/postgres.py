@@ -65,19 +65,23 @@ def look_into(host: str, port: int, user: str, password: str, database: str) -> 
     return Contents(frozenset(str(name) for (name,) in schemas), frozenset(str(name) for (name,) in extensions))
 
 
+def ensure_role(admin: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
+    """Make a role that may log in where it is missing, and set its password.
+
+    The server is sent a SCRAM verifier (RFC 5802), so no log of its can hold the password, whatever its settings are.
+    """
+    verb: LiteralString = "alter" if _exists(admin, "select 1 from pg_roles where rolname = %s", role) else "create"
+    verifier = admin.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    names = sql.Identifier(role), sql.Literal(verifier)
+    admin.execute(sql.SQL(verb) + sql.SQL(" role {} login password {}").format(*names))
+
+
 def ensure_database(
     admin: psycopg.Connection[tuple[object, ...]], database: str, role: str, password: str, comment: str
 ) -> None:
     """Make role and database where they are missing, and set the role's password. Data is left alone."""
-    verb: LiteralString = "alter" if _exists(admin, "select 1 from pg_roles where rolname = %s", role) else "create"
+    ensure_role(admin, role, password)
     # Autocommit and one statement at a time: `create database` cannot run in a transaction.
-    statement = sql.SQL(verb) + sql.SQL(" role {} login password {}").format(
-        sql.Identifier(role), sql.Literal(password)
-    )
-    # The password must not reach the server's log, whatever its log settings are.
-    admin.execute("set log_statement = 'none'")
-    admin.execute("set log_min_duration_statement = -1")
-    admin.execute(statement)
     if not _exists(admin, "select 1 from pg_database where datname = %s", database):
         admin.execute(sql.SQL("create database {} owner {}").format(sql.Identifier(database), sql.Identifier(role)))
     admin.execute(sql.SQL("revoke all on database {} from public").format(sql.Identifier(database)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import urllib3
@@ -14,6 +15,9 @@ from minio.lifecycleconfig import LifecycleConfig, NoncurrentVersionExpiration, 
 from minio.versioningconfig import VersioningConfig
 
 from data_platform.stack.model import Bucket
+
+if TYPE_CHECKING:
+    from data_platform.checks.base import Platform
 
 REGION = "us-east-1"
 _RULE = "data-platform"
@@ -43,6 +47,18 @@ def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS
         region=REGION,
         http_client=pool,
     )
+
+
+def client_of(platform: Platform, holder: str, seconds: float = _SECONDS) -> Minio:
+    """A client of the platform's object store, with the key of a holder.
+
+    Args:
+        platform: gives the address and the credentials.
+        holder: whose user it is; his claim says what he may do.
+        seconds: deadline of one request.
+    """
+    known = platform.credentials(holder)
+    return client(platform.address("s3", "http").url, known["s3_access_key"], known["s3_secret_key"], seconds)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import PIPELINES
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -78,8 +79,7 @@ def _upload(target: Target, dataset: str, folder: Path, files: tuple[tuple[str, 
     """Put files into the bucket; returns the key of the first one."""
     from data_platform.clients import s3
 
-    keys = target.credentials("s3")
-    store = s3.client(target.address("s3", "http").url, keys["access_key"], keys["secret_key"])
+    store = s3.client_of(target, PIPELINES)
     for name, published, kind in files:
         content = (folder / name).read_bytes()
         store.put_object(BUCKET, f"{dataset}/dbt/{published}", io.BytesIO(content), len(content), kind)

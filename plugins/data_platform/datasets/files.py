@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from data_platform.checks.base import Deadline
 from data_platform.clients import s3, trino
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import PIPELINES
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -194,9 +195,8 @@ def code_digest(root: Path, dataset: str) -> str:
 
 
 def store_of(target: Target, seconds: float) -> Minio:
-    """A client of the platform's object store."""
-    keys = target.credentials("s3")
-    return s3.client(target.address("s3", "http").url, keys["access_key"], keys["secret_key"], seconds)
+    """A client of the platform's object store, as pipelines may use it."""
+    return s3.client_of(target, PIPELINES, seconds)
 
 
 def read_json(store: Minio, bucket: str, key: str) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from data_platform.checks.base import Deadline, Platform
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import PIPELINES
 
 #: Where the documentation of a run lies, and what of it the source reads.
 _BUCKET, _FOLDER = "reports", "dbt"
@@ -69,8 +70,7 @@ def emit_dbt_lineage(target: Platform, dataset: str, deadline: Deadline) -> str:
     load_library()
     from datahub.ingestion.source.dbt.dbt_core import DBTCoreSource
 
-    keys = target.credentials("s3")
-    store = s3.client(target.address("s3", "http").url, keys["access_key"], keys["secret_key"], deadline.remaining)
+    store = s3.client_of(target, PIPELINES, deadline.remaining)
     with tempfile.TemporaryDirectory(prefix="lineage-") as scratch:
         files: dict[str, str] = {}
         for name in (_MANIFEST, _CATALOG, _RESULTS):
@@ -114,7 +114,7 @@ def dbt_recipe(files: dict[str, str]) -> dict[str, Any]:
 def _ingest(target: Platform, source: Any, name: str, config: dict[str, Any], deadline: Deadline) -> list[str]:
     from data_platform.clients.datahub import CatalogError, DataHub
 
-    url, token = target.address("datahub", "http").url, target.credentials("datahub")["token"]
+    url, token = target.address("datahub", "http").url, target.credentials(PIPELINES)["datahub_token"]
     with DataHub(url, token, deadline.remaining) as catalog:
         try:
             return catalog.ingest(source, name, config)

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.secrets import BaseSecretsBackend
 
+from data_platform.stack.holders import PIPELINES
 from data_platform.stack.load import Stack
 from data_platform.targets.base import Target
 from data_platform.targets.current import current
@@ -23,11 +24,11 @@ def connection_ids(stack: Stack) -> dict[str, str]:
 
 
 def describe(target: Target, component: str) -> dict[str, Any]:
-    """The connection of a component in Airflow's JSON form. It holds secrets."""
+    """The connection of a component in Airflow's JSON form, with what pipelines hold. It may hold secrets."""
     connection = target.stack.components[component].component.connection
     if connection is None:
         raise KeyError(component)
-    address, own = target.address(component, connection.endpoint), target.credentials(component)
+    address, own = target.address(component, connection.endpoint), target.credentials(PIPELINES)
     found: dict[str, Any] = {"conn_type": connection.type, "host": address.host, "port": address.port}
     if connection.login:
         found["login"] = own[connection.login]

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from data_platform.clients import s3
 from data_platform.clients.trino import Trino
 from data_platform.datasets.flow_definition import FOLDER, PARAMETERS
+from data_platform.stack import holders
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -116,8 +117,7 @@ def _tables(trino: Trino, name: str) -> Tables:
 
 def _ask_store(target: Target, datasets: Sequence[str], problems: list[str]) -> set[str]:
     """Keys of the published pages that are there."""
-    keys = target.credentials("s3")
-    store = s3.client(target.address("s3", "http").url, keys["access_key"], keys["secret_key"], _SECONDS)
+    store = s3.client_of(target, holders.PAGES, _SECONDS)
     wanted = [f"{name}/{page}" for name in datasets for page in PAGES]
     try:
         return {key for key in wanted if s3.there(store, "reports", key)}

@@ -14,6 +14,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from data_platform.pages.render import render
+from data_platform.stack.holders import PAGES
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -53,10 +54,8 @@ def report(key: str, request: Request) -> Response:
     key = f"{key}index.html" if key.endswith("/") else key
     if not is_key(key):
         return _missing(key)
-    target = current()
-    keys = target.credentials("s3")
-    store = s3.client(target.address("s3", "http").url, keys["access_key"], keys["secret_key"], _SECONDS)
     try:
+        store = s3.client_of(current(), PAGES, _SECONDS)
         return _answer(store, key, request.headers)
     except Exception as error:  # noqa: BLE001 - whatever keeps the store from answering is said to the reader
         return _away(error)

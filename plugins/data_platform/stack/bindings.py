@@ -1,17 +1,18 @@
-"""The flat names that a component sees: its own facts and those of its direct dependencies.
+"""The flat names that a component sees: its own facts, the addresses of its direct dependencies, and what was made for
+it. No secret of anybody else.
 
-The same names are environment variables of processes and variables of templates, on every target.
+The same names are variables of templates on every target. Those that hold no secret are environment variables of its
+processes too; a secret is in an environment only where the process says so.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
+from data_platform.stack.holders import claim_key, holder, s3_users, token_holders
 from data_platform.stack.load import Stack
-
-#: Prefix and names of the credentials of a component's database role.
-DATABASE_USER, DATABASE_PASSWORD = "database_user", "database_password"
 
 
 class Location(Protocol):
@@ -30,6 +31,27 @@ class Location(Protocol):
         """Scheme, host and port."""
 
 
+class Bindings(NamedTuple):
+    """What templates of a component may name.
+
+    Attributes:
+        open: values that are no secret; also environment variables of all its processes, jobs and tools.
+        secret: secrets that the component holds.
+    """
+
+    open: dict[str, str]
+    secret: dict[str, str]
+
+    @property
+    def all(self) -> dict[str, str]:
+        """Both."""
+        return {**self.open, **self.secret}
+
+    def with_open(self, more: Mapping[str, str]) -> Bindings:
+        """The same with more values that are no secret."""
+        return Bindings({**self.open, **more}, self.secret)
+
+
 def prefix(name: str) -> str:
     """`spark-operator` becomes `SPARK_OPERATOR`."""
     return name.upper().replace("-", "_")
@@ -40,14 +62,14 @@ def bindings(
     name: str,
     address: Callable[[str, str], Location],
     credentials: Callable[[str], Mapping[str, str]],
-) -> dict[str, str]:
+) -> Bindings:
     """All bindings of a component that do not depend on the target.
 
     Args:
         stack: the platform.
         name: a component.
         address: gives the location of (component, endpoint).
-        credentials: gives the fixed and generated credentials of a component.
+        credentials: gives the fixed and generated credentials of a holder.
     """
     found: dict[str, str] = {}
     component = stack.components[name].component
@@ -58,18 +80,42 @@ def bindings(
             place = address(target, endpoint)
             stem = f"{prefix(alias)}_{endpoint.upper()}"
             found |= {f"{stem}_HOST": place.host, f"{stem}_PORT": str(place.port), f"{stem}_URL": place.url}
-        for key, value in credentials(target).items():
-            # A dependency's database role is its own business.
-            if target == name or key not in (DATABASE_USER, DATABASE_PASSWORD):
-                found[f"{prefix(alias)}_{key.upper()}"] = value
+    me, known = holder(stack, name), credentials(name)
+    of_claims = [claim_key(claim, "") for claim in me.claims]
+
+    def called(key: str) -> str:
+        # What was made for it is named after who made it, whoever it is for: S3_SECRET_KEY.
+        return key.upper() if key.startswith(tuple(of_claims)) else f"{prefix(name)}_{key.upper()}"
+
+    found |= {called(key): known[key] for key in me.fixed}
+    return Bindings(found, {called(key): known[key] for key in me.generated})
+
+
+def granted(stack: Stack, name: str, credentials: Callable[[str], Mapping[str, str]]) -> dict[str, Any]:
+    """What the configuration files of a component list besides: those for whom it makes something.
+
+    Returns:
+        S3_USERS: name, access_key, secret_key and buckets of each; TOKENS: name and sha256 of each, for a token need
+        not be known to be recognised. Only the kinds that the component serves by its configuration.
+    """
+    ways = stack.components[name].component.grants
+    found: dict[str, Any] = {}
+    if ways.get("s3_user") == "configuration":
+        found["S3_USERS"] = [
+            {
+                "name": each.name,
+                **{key: credentials(each.name)[claim_key(claim, key)] for key in ("access_key", "secret_key")},
+                "buckets": claim.buckets,
+            }
+            for each, claim in s3_users(stack, name)
+        ]
+    if ways.get("token") == "configuration":
+        found["TOKENS"] = [
+            {"name": each.name, "sha256": _sha256(credentials(each.name)[claim_key(claim, "token")])}
+            for each, claim in token_holders(stack, name)
+        ]
     return found
 
 
-def credential_names(stack: Stack, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Credentials of a component: the fixed ones with their values, and the names of those to generate."""
-    component = stack.components[name].component
-    fixed, generated = dict(component.credentials), list(component.secrets)
-    if component.databases:
-        fixed[DATABASE_USER] = name.replace("-", "_")
-        generated.append(DATABASE_PASSWORD)
-    return fixed, tuple(generated)
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -155,6 +155,40 @@ def _refuse_shared_ports(loaded: dict[str, Loaded]) -> None:
             taken[spec.port] = f"{name}.{endpoint}"
 
 
+def _refuse_unserved_claims(file: StackFile, components: dict[str, Loaded], capabilities: dict[str, str]) -> None:
+    """Each claim has somebody who serves it, and names buckets that there are."""
+    if twice := sorted(file.identities.keys() & components.keys()):
+        raise PlatformError(
+            f"stack.yaml: identities: {', '.join(twice)} is the name of a component too", "give it another name"
+        )
+    asking = [
+        (str(item.folder / "component.yaml"), item.component.claims, item.component.depends_on)
+        for item in components.values()
+    ]
+    asking += [
+        (f"stack.yaml: identities.{name}", identity.claims, tuple(claim.provider for claim in identity.claims))
+        for name, identity in file.identities.items()
+    ]
+    for where, claims, needed in asking:
+        for claim in claims:
+            provider = components.get(capabilities.get(claim.provider, claim.provider))
+            if provider is None or claim.kind not in provider.component.grants:
+                raise PlatformError(
+                    f"{where}: claims: {claim.provider!r} serves no claim of the kind {claim.kind}",
+                    "correct the name, or say in its component.yaml how it serves it (grants)",
+                )
+            if claim.provider not in needed:
+                raise PlatformError(
+                    f"{where}: claims: {claim.provider!r} is not in depends_on", "add it there: it must be up before"
+                )
+            unknown = sorted(getattr(claim, "buckets", {}).keys() - file.buckets.keys())
+            if unknown:
+                raise PlatformError(
+                    f"{where}: claims: there is no bucket {', '.join(unknown)}",
+                    f"use one of: {', '.join(file.buckets)}",
+                )
+
+
 def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) -> Stack:
     """Read and check `root/stack` for one profile on one target.
 
@@ -197,6 +231,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
                     f"profile {profile!r}",
                     f"correct the name, or use one of: {', '.join(sorted(components))}",
                 )
+    _refuse_unserved_claims(file, components, capabilities)
     edges = {
         name: tuple(capabilities.get(n, n) for n in item.component.depends_on) for name, item in components.items()
     }

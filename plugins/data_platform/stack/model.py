@@ -58,8 +58,8 @@ class Connection(Strict):
 
     type: Key = Field(description="Airflow connection type, such as trino, postgres, http, aws.")
     endpoint: Key = Field(description="Which of the endpoints it goes to.")
-    login: Key | None = Field(None, description="Name of the credential that is the login.")
-    password: Key | None = Field(None, description="Name of the credential that is the password.")
+    login: Key | None = Field(None, description="Credential of the identity `pipelines` that is the login.")
+    password: Key | None = Field(None, description="Credential of the identity `pipelines` that is the password.")
     db_schema: str | None = Field(None, alias="schema", description="Airflow's `schema` field (a database or catalog).")
     extra: dict[str, Any] = Field(default_factory=dict, description="Airflow's `extra` field.")
     url_host: bool = Field(False, description="True where the hook wants the whole address in `host`.")
@@ -114,6 +114,46 @@ def _database(value: object) -> object:
 DatabaseEntry = Annotated[Database, BeforeValidator(_database, json_schema_input_type=Key | Database)]
 
 
+class S3User(Strict):
+    """A user of the object store, with a policy for its buckets and verbs, and a key of its own."""
+
+    kind: Literal["s3_user"]
+    buckets: dict[Name, Literal["read", "add", "write"]] = Field(
+        min_length=1,
+        description="What it may do in which bucket: read; add, which is read and put; write, which is add and delete.",
+    )
+
+    @property
+    def provider(self) -> str:
+        """The capability that makes it."""
+        return "s3"
+
+
+class Token(Strict):
+    """A bearer token by which a server knows its holder."""
+
+    kind: Literal["token"]
+    of: Name = Field(description="Component that accepts it.")
+
+    @property
+    def provider(self) -> str:
+        """The component that accepts it."""
+        return self.of
+
+
+#: What is made for one holder by another component; its credentials belong to the holder alone.
+Claim = Annotated[S3User | Token, Field(discriminator="kind")]
+
+
+class Identity(Strict):
+    """A holder of credentials that is no component: something that acts for itself in a component's processes."""
+
+    summary: str = Field(min_length=10, description="Who acts by it, and for what.")
+    component: Name = Field(description="In whose namespace its credentials lie.")
+    claims: tuple[Claim, ...] = ()
+    databases: tuple[DatabaseEntry, ...] = Field((), description="PostgreSQL databases owned by a role of its name.")
+
+
 class Component(Strict):
     """`component.yaml`: what a component is, on any target."""
 
@@ -129,7 +169,13 @@ class Component(Strict):
     credentials: dict[Key, str] = Field(
         default_factory=dict, description="Fixed names, such as a user name; not secret."
     )
-    secrets: tuple[Key, ...] = Field((), description="Generated at first start.")
+    secrets: tuple[Key, ...] = Field((), description="Generated at first start; nobody else is given them.")
+    claims: tuple[Claim, ...] = Field((), description="What others make for it, each with credentials of its own.")
+    grants: dict[Literal["database", "s3_user", "token"], Literal["sql", "minio_admin", "configuration"]] = Field(
+        default_factory=dict,
+        description="Kinds of claims that it serves, and how: by SQL, by MinIO's own API, or because its configuration"
+        " files list them.",
+    )
     databases: tuple[DatabaseEntry, ...] = Field(
         (), description="PostgreSQL databases owned by a role of the component's name."
     )
@@ -143,6 +189,9 @@ class Component(Strict):
             names = [thing.name for thing in things]
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"two {kind} are named {', '.join(twice)}")
+        providers = [claim.provider for claim in self.claims]
+        if twice := sorted({name for name in providers if providers.count(name) > 1}):
+            raise ValueError(f"two claims are of {', '.join(twice)}")
         if self.connection and self.connection.endpoint not in self.endpoints:
             raise ValueError(f"connection.endpoint {self.connection.endpoint!r} is not one of the endpoints")
         if self.databases and "postgresql" not in self.depends_on:
@@ -345,6 +394,9 @@ class StackFile(Strict):
     capabilities: dict[Name, Name] = Field(description="Which component provides a capability by default.")
     profiles: dict[Name, Profile]
     buckets: dict[Name, Bucket]
+    identities: dict[Name, Identity] = Field(
+        default_factory=dict, description="Holders of credentials that are no components."
+    )
 
 
 class Loaded(Strict):

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["artifact", "file", "secret", "database", "job", "process", "release", "bucket"]
+Kind = Literal["artifact", "file", "secret", "database", "job", "process", "release", "bucket", "grant"]
 #: Steps run in this order: what a later kind needs comes before it.
-KINDS: tuple[Kind, ...] = ("artifact", "file", "secret", "database", "job", "process", "release", "bucket")
+KINDS: tuple[Kind, ...] = ("artifact", "file", "secret", "database", "job", "process", "release", "bucket", "grant")
 
 _MISSING_VERB: dict[Kind, str] = {
     "artifact": "fetch",
@@ -19,6 +19,7 @@ _MISSING_VERB: dict[Kind, str] = {
     "process": "start",
     "release": "install",
     "bucket": "create",
+    "grant": "make",
 }
 _CHANGED_VERB: dict[Kind, str] = {
     **_MISSING_VERB,
@@ -26,9 +27,10 @@ _CHANGED_VERB: dict[Kind, str] = {
     "process": "restart",
     "release": "upgrade",
     "bucket": "update",
+    "grant": "change",
 }
 #: What is left over and may go. Data (databases, buckets) is never removed by a plan.
-_LEFTOVER_VERB: dict[Kind, str] = {"file": "remove", "secret": "remove", "process": "stop"}
+_LEFTOVER_VERB: dict[Kind, str] = {"file": "remove", "secret": "remove", "process": "stop", "grant": "revoke"}
 
 
 class Resource(BaseModel):

@@ -23,8 +23,21 @@ class Target(Protocol):
     def internal_address(self, component: str, endpoint: str) -> Address:
         """The same, as the platform's components reach it: what one of them is to be told of another."""
 
-    def credentials(self, component: str) -> Mapping[str, str]:
-        """Fixed names and generated secrets of a component (or capability)."""
+    def credentials(self, holder: str) -> Mapping[str, str]:
+        """What a holder has: a component, a capability (its provider's own) or an identity. Reads only."""
+
+    def ensure_credentials(self) -> None:
+        """Generate and keep what holders lack; what is there is never replaced.
+
+        Raises:
+            PlatformError: secrets are gone while data that they open is there.
+        """
+
+    def stage(self, holder: str, key: str) -> str:
+        """The value that a secret is going to have; generated at the first call, and kept until `promote`."""
+
+    def promote(self, holder: str, key: str) -> None:
+        """Let a staged value take the place of the secret; nothing where none is staged."""
 
     def prepare(self) -> list[str]:
         """Make what all components stand on; returns what was changed, nothing when all of it was there."""

@@ -1,4 +1,4 @@
-"""Databases and buckets: the same on every target, made through the servers' own protocols."""
+"""Databases and buckets: the same on every target, made through the servers' own protocols. See also `grants`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from data_platform.clients import postgres
-from data_platform.stack.bindings import DATABASE_PASSWORD, DATABASE_USER
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.plan import Resource, Seen
+from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER, holder
+from data_platform.stack.plan import Kind, Resource, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,30 +20,36 @@ if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
 #: Endpoint, user and password names that a provider of databases must have.
-_SQL, _USER, _PASSWORD = "sql", "username", "password"
+SQL, _USER, _PASSWORD = "sql", "username", "password"
 
 
-def _digest(value: object) -> str:
+def digest_of(value: object) -> str:
+    """Of anything that JSON can say."""
     return json.dumps(value, sort_keys=True)
 
 
 def _database_digest(owner: str, schemas: Sequence[str], extensions: Sequence[str]) -> str:
-    return _digest({"owner": owner, "schemas": schemas, "extensions": extensions})
+    return digest_of({"owner": owner, "schemas": schemas, "extensions": extensions})
 
 
 def wanted(target: Target, component: str) -> list[Resource]:
     """Databases that the component owns, and the buckets if it stands for the object store."""
     stack = target.stack
-    found = [
-        Resource(kind="database", name=spec.name, digest=_database_digest(component, spec.schemas, spec.extensions))
-        for spec in stack.components[component].component.databases
-    ]
+    found = databases(component, stack.components[component].component.databases, "database")
     if stack.capabilities.get("s3") == component:
         found += [
-            Resource(kind="bucket", name=name, digest=_digest(spec.model_dump()))
+            Resource(kind="bucket", name=name, digest=digest_of(spec.model_dump()))
             for name, spec in stack.file.buckets.items()
         ]
     return found
+
+
+def databases(owner: str, specs: Sequence[Database], kind: Kind) -> list[Resource]:
+    """Databases of a holder as resources."""
+    return [
+        Resource(kind=kind, name=spec.name, digest=_database_digest(owner, spec.schemas, spec.extensions))
+        for spec in specs
+    ]
 
 
 def observe(target: Target, component: str) -> list[Seen]:
@@ -52,30 +58,31 @@ def observe(target: Target, component: str) -> list[Seen]:
     What a server that does not answer holds is shown as not healthy, with that reason: the steps that follow make what
     is missing and leave the rest alone.
     """
-    return [*_observe_databases(target, component), *_observe_buckets(target, component)]
-
-
-def _observe_databases(target: Target, component: str) -> list[Seen]:
     specs = target.stack.components[component].component.databases
+    return [*observe_databases(target, component, specs, "database"), *_observe_buckets(target, component)]
+
+
+def observe_databases(target: Target, owner: str, specs: Sequence[Database], kind: Kind) -> list[Seen]:
+    """Databases of a holder, as his own role sees them."""
     if not specs:
         return []
-    server, own = target.address("postgresql", _SQL), target.credentials(component)
+    server, own = target.address("postgresql", SQL), target.credentials(owner)
     if not postgres.answers(server.host, server.port):
-        return [Seen(kind="database", name=s.name, healthy=False, note="PostgreSQL does not answer") for s in specs]
+        return [Seen(kind=kind, name=s.name, healthy=False, note="PostgreSQL does not answer") for s in specs]
     login = server.host, server.port, own[DATABASE_USER], own[DATABASE_PASSWORD]
     found = ((spec, postgres.look_into(*login, spec.name)) for spec in specs)
-    return [_seen_database(component, spec, contents) for spec, contents in found if contents is not None]
+    return [_seen_database(owner, spec, contents, kind) for spec, contents in found if contents is not None]
 
 
-def _seen_database(component: str, spec: Database, there: postgres.Contents) -> Seen:
+def _seen_database(owner: str, spec: Database, there: postgres.Contents, kind: Kind) -> Seen:
     schemas = [name for name in spec.schemas if name in there.schemas]
     extensions = [name for name in spec.extensions if name in there.extensions]
     missing = [f"schema {name}" for name in spec.schemas if name not in schemas]
     missing += [f"extension {name}" for name in spec.extensions if name not in extensions]
     return Seen(
-        kind="database",
+        kind=kind,
         name=spec.name,
-        digest=_database_digest(component, schemas, extensions),
+        digest=_database_digest(owner, schemas, extensions),
         note=f"it lacks {', '.join(missing)}" if missing else "",
     )
 
@@ -95,24 +102,22 @@ def _observe_buckets(target: Target, component: str) -> list[Seen]:
     except (MinioException, urllib3.exceptions.HTTPError, OSError):
         names = target.stack.file.buckets
         return [Seen(kind="bucket", name=n, healthy=False, note="the object store does not answer") for n in names]
-    return [Seen(kind="bucket", name=n, digest=_digest(b.model_dump())) for n, b in buckets.items() if b is not None]
+    return [Seen(kind="bucket", name=n, digest=digest_of(b.model_dump())) for n, b in buckets.items() if b is not None]
 
 
-def create_database(target: Target, component: str, database: str) -> None:
-    """Make the component's role and one of its databases with what it is to hold, and set the role's password.
+def create_database(target: Target, owner: str, database: str) -> None:
+    """Make a holder's role and one of its databases with what it is to hold, and set the role's password.
 
     Raises:
         PlatformError: PostgreSQL does not let its administrator in, or cannot make an extension.
     """
-    own = target.credentials(component)
-    (spec,) = (spec for spec in target.stack.components[component].component.databases if spec.name == database)
-    with _administrator(target, f"database {database} of {component}", "postgres") as connection:
-        postgres.ensure_database(
-            connection, database, own[DATABASE_USER], own[DATABASE_PASSWORD], f"owned by component {component}"
-        )
+    own = target.credentials(owner)
+    (spec,) = (spec for spec in holder(target.stack, owner).databases if spec.name == database)
+    with administrator(target, f"database {database} of {owner}", "postgres") as connection:
+        postgres.ensure_database(connection, database, own[DATABASE_USER], own[DATABASE_PASSWORD], f"owned by {owner}")
     if not spec.schemas and not spec.extensions:
         return
-    with _administrator(target, f"database {database} of {component}", database) as connection:
+    with administrator(target, f"database {database} of {owner}", database) as connection:
         for schema in spec.schemas:
             postgres.ensure_schema(connection, schema, own[DATABASE_USER])
         for extension in spec.extensions:
@@ -120,15 +125,25 @@ def create_database(target: Target, component: str, database: str) -> None:
                 postgres.ensure_extension(connection, extension)
             except psycopg.Error as error:
                 raise PlatformError(
-                    f"extension {extension} in database {database} of {component} cannot be made: {error}",
-                    f"take it out of `databases` in {component}'s component.yaml, or give the server an artifact that"
+                    f"extension {extension} in database {database} of {owner} cannot be made: {error}",
+                    f"take it out of `databases` of {owner}, or give the server an artifact that"
                     " has it (stack/components/storage/postgresql); pg_available_extensions lists what it has",
                 ) from None
 
 
 @contextmanager
-def _administrator(target: Target, what: str, database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
-    server, admin = target.address("postgresql", _SQL), target.credentials("postgresql")
+def administrator(target: Target, what: str, database: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection of PostgreSQL's superuser, for the moment of provisioning.
+
+    Args:
+        target: where.
+        what: is to be made, for the message.
+        database: to connect to.
+
+    Raises:
+        PlatformError: PostgreSQL does not let its administrator in.
+    """
+    server, admin = target.address("postgresql", SQL), target.credentials("postgresql")
     try:
         connection = postgres.connect(server.host, server.port, admin[_USER], admin[_PASSWORD], database)
     except psycopg.OperationalError as error:

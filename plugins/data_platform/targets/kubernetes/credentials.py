@@ -1,39 +1,62 @@
-"""Generated credentials, one Secret a component, in the component's own namespace."""
+"""Generated credentials, one Secret a holder, in the namespace of the component that he belongs to."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
-
 from data_platform.clients.kubernetes import Cluster
-from data_platform.stack.bindings import credential_names
+from data_platform.stack.holders import NEXT, NOT_YET, holder, new_secret
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.definition import Content, content_of, secret_object
-from data_platform.targets.local.state import SECRET_BYTES
+
+#: Ends the names of these Secrets.
+SUFFIX = "-credentials"
 
 
-def _name(component: str) -> str:
-    return f"{component}-credentials"
+def _name(holder_name: str) -> str:
+    return holder_name + SUFFIX
 
 
-def read(cluster: Cluster, stack: Stack, component: str) -> dict[str, str]:
-    """Fixed and generated credentials of a component; only those generated so far."""
-    fixed, generated = credential_names(stack, component)
-    if not generated:
-        return fixed
-    found = cluster.get("v1", "Secret", _name(component), places.namespace(stack, component))
-    data = content_of(found).data if found else {}
-    return {**fixed, **{key: value.decode() for key, value in data.items()}}
+def _kept(cluster: Cluster, stack: Stack, name: str) -> dict[str, str]:
+    of = holder(stack, name)
+    found = cluster.get("v1", "Secret", _name(of.name), places.namespace(stack, of.component))
+    return {key: value.decode() for key, value in content_of(found).data.items()} if found else {}
 
 
-def ensure(cluster: Cluster, stack: Stack, component: str) -> Mapping[str, str]:
-    """Credentials of a component; what is missing is generated and saved first. What is there is never replaced."""
-    generated = credential_names(stack, component)[1]
-    known = read(cluster, stack, component)
-    if any(key not in known for key in generated):
-        # Hexadecimal: safe unquoted in every configuration format and URL.
-        known |= {key: secrets.token_hex(SECRET_BYTES) for key in generated if key not in known}
-        own = {key: known[key].encode() for key in generated}
-        cluster.server_side_apply(secret_object(stack, component, Content(_name(component), own)))
-    return known
+def read(cluster: Cluster, stack: Stack, name: str) -> dict[str, str]:
+    """Fixed and generated credentials of a holder, as they are. Reads only: what is not made yet is NOT_YET."""
+    of = holder(stack, name)
+    if not of.generated:
+        return dict(of.fixed)
+    return {**dict.fromkeys(of.generated, NOT_YET), **_kept(cluster, stack, name), **of.fixed}
+
+
+def ensure(cluster: Cluster, stack: Stack, name: str) -> dict[str, str]:
+    """Credentials of a holder; what is missing is generated and saved first. What is there is never replaced."""
+    of, kept = holder(stack, name), _kept(cluster, stack, name)
+    if any(key not in kept for key in of.generated):
+        kept |= {key: new_secret() for key in of.generated if key not in kept}
+        _write(cluster, stack, name, kept)
+    return {**kept, **of.fixed}
+
+
+def stage(cluster: Cluster, stack: Stack, name: str, key: str) -> str:
+    """See `Target.stage`."""
+    kept = _kept(cluster, stack, name)
+    if (following := f"{key}{NEXT}") not in kept:
+        kept[following] = new_secret()
+        _write(cluster, stack, name, kept)
+    return kept[following]
+
+
+def promote(cluster: Cluster, stack: Stack, name: str, key: str) -> None:
+    """See `Target.promote`."""
+    kept = _kept(cluster, stack, name)
+    if (staged := kept.pop(f"{key}{NEXT}", None)) is not None:
+        kept[key] = staged
+        _write(cluster, stack, name, kept)
+
+
+def _write(cluster: Cluster, stack: Stack, name: str, kept: dict[str, str]) -> None:
+    of = holder(stack, name)
+    content = Content(_name(of.name), {key: value.encode() for key, value in kept.items()})
+    cluster.server_side_apply(secret_object(stack, of.component, content))

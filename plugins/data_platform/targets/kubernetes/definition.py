@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from data_platform.stack.bindings import Bindings
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import ChartReference, Job, Loaded, Process, Ready, Tool
@@ -41,8 +42,13 @@ def digest(thing: object) -> str:
     return hashlib.sha256(json.dumps(thing, sort_keys=True).encode()).hexdigest()
 
 
-def etc_files(item: Loaded, values: Mapping[str, str]) -> dict[str, bytes]:
-    """Configuration files of a component: those of both targets, and those of this one (`etc-kubernetes/`)."""
+def etc_files(item: Loaded, values: Mapping[str, Any]) -> dict[str, bytes]:
+    """Configuration files of a component: those of both targets, and those of this one (`etc-kubernetes/`).
+
+    Args:
+        item: the component.
+        values: its bindings, secrets too, and those for whom it makes something (`stack.bindings.granted`).
+    """
     return {**rendered_files(item.folder / "etc", values), **rendered_files(item.folder / "etc-kubernetes", values)}
 
 
@@ -51,12 +57,12 @@ def etc_secret(component: str, files: Mapping[str, bytes]) -> Content:
     return Content(f"{component}-etc", {path.replace("/", _FOLDER): content for path, content in files.items()})
 
 
-def environment_secret(item: Loaded, name: str, spec: Process | Job | Tool, values: Mapping[str, str]) -> Content:
+def environment_secret(item: Loaded, name: str, spec: Process | Job | Tool, values: Bindings) -> Content:
     """The Secret that holds the whole environment of a process, of a job, or of a pod that a tool has made."""
     where = f"{item.folder}: {name}"
-    own = {key: render(text, values, f"{where}: {key}") for key, text in spec.environment.items()}
+    own = {key: render(text, values.all, f"{where}: {key}") for key, text in spec.environment.items()}
     # The chart sets NODE_ADDRESS from the pod's own address.
-    found = {**values, **own, "HOME": own.get("HOME", str(places.DATA))}
+    found = {**values.open, **own, "HOME": own.get("HOME", str(places.DATA))}
     del found["NODE_ADDRESS"]
     return Content(f"{item.name}-{name}", {key: value.encode() for key, value in found.items()})
 

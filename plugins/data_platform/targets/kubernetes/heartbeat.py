@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import psycopg
 
@@ -26,14 +27,9 @@ def main(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> i
     if len(words) != 1:
         print(f"usage: {__spec__.name if __spec__ else 'heartbeat'} JOB_TYPE", file=sys.stderr)
         return _USAGE
-    connection = psycopg.connect(
-        host=environment["POSTGRESQL_SQL_HOST"],
-        port=environment["POSTGRESQL_SQL_PORT"],
-        user=environment["AIRFLOW_DATABASE_USER"],
-        password=environment["AIRFLOW_DATABASE_PASSWORD"],
-        dbname="airflow",
-        connect_timeout=5,
-    )
+    # As airflow.cfg has it; the part after the plus is SQLAlchemy's.
+    address = Path(environment["ETC"], "secrets", "database-url").read_text(encoding="utf-8")
+    connection = psycopg.connect(address.replace("postgresql+psycopg2:", "postgresql:", 1), connect_timeout=5)
     with connection:
         row = connection.execute(_QUERY, (_FRESH_SECONDS, words[0], socket.getfqdn())).fetchone()
     if row and row[0]:

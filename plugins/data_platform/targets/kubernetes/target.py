@@ -13,12 +13,14 @@ import yaml
 from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run_to_end
 from data_platform.clients.kubernetes import Cluster
-from data_platform.stack.bindings import bindings
+from data_platform.stack.bindings import Bindings, bindings, granted
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import holder as holder_of
+from data_platform.stack.holders import holders
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Resource, Seen, Step
-from data_platform.targets import provision
+from data_platform.targets import grants, provision
 from data_platform.targets.kubernetes import credentials, guard_rails, needs, places, pods, releases, rollout, tools
 from data_platform.targets.kubernetes.checkout import GitSync, git_sync
 from data_platform.targets.kubernetes.definition import (
@@ -36,6 +38,7 @@ from data_platform.targets.kubernetes.definition import (
 )
 from data_platform.targets.kubernetes.landing import Landing
 from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.provide import provide
 
 _IMAGE = "image"
 #: Kubelet reports its node's images every ten seconds.
@@ -105,18 +108,32 @@ class KubernetesTarget:
             )
         return Address(*places.service_address(self.stack, item.name, endpoint))
 
-    def credentials(self, component: str) -> Mapping[str, str]:
+    def credentials(self, holder: str) -> Mapping[str, str]:
         """See `Target`."""
-        name = self.stack.resolve(component)
+        name = holder_of(self.stack, holder).name
         if name not in self._known:
-            self._known[name] = credentials.ensure(self.cluster, self.stack, name)
+            self._known[name] = credentials.read(self.cluster, self.stack, name)
         return self._known[name]
 
-    def bindings(self, component: str) -> dict[str, str]:
+    def ensure_credentials(self) -> None:
+        """See `Target`."""
+        for name in holders(self.stack):
+            self._known[name] = credentials.ensure(self.cluster, self.stack, name)
+
+    def stage(self, holder: str, key: str) -> str:
+        """See `Target`."""
+        self._known.pop(holder, None)
+        return credentials.stage(self.cluster, self.stack, holder, key)
+
+    def promote(self, holder: str, key: str) -> None:
+        """See `Target`."""
+        credentials.promote(self.cluster, self.stack, holder, key)
+        self._known.pop(holder, None)
+
+    def bindings(self, component: str) -> Bindings:
         """Bindings of a component, as its pods see the world."""
         item = self._item(component)
         found = {
-            **bindings(self.stack, item.name, lambda c, e: places.service_address(self.stack, c, e), self.credentials),
             **{f"ARTIFACT_{n.upper()}": home for n, home in self._artifact_homes(item).items()},
             "BIND": places.ANY_ADDRESS,
             "NODE_ADDRESS": "",
@@ -133,7 +150,10 @@ class KubernetesTarget:
             found["IMAGE"] = self.settings.image(item.name)
         if item.kubernetes and item.kubernetes.bindings:
             found |= value_bindings(item, item.kubernetes.bindings, needs.read_values(item.folder, self.settings.size))
-        return found
+        places_of = bindings(
+            self.stack, item.name, lambda c, e: places.service_address(self.stack, c, e), self.credentials
+        )
+        return places_of.with_open(found)
 
     def _artifact_homes(self, item: Loaded) -> dict[str, str]:
         specs = {name: self.stack.toolchains[name] for name in item.definition.toolchains}
@@ -149,11 +169,11 @@ class KubernetesTarget:
         item = self._item(component)
         values = self.bindings(item.name)
         git = self._git_sync()
-        templates = pods.made(self.stack, self.settings, item, values, git)
+        templates = pods.made(self.stack, self.settings, item, values.open, git)
         if item.kubernetes and item.kubernetes.runs_tasks:
             templates |= pods.templates(self.stack, self.settings, git)
         said = {f"pods/{name}.yaml": yaml.safe_dump(pod, sort_keys=True).encode() for name, pod in templates.items()}
-        return etc_files(item, values) | said
+        return etc_files(item, {**values.all, **granted(self.stack, item.name, self.credentials)}) | said
 
     # --- wanted ---------------------------------------------------------------------------------------------------
 
@@ -169,13 +189,13 @@ class KubernetesTarget:
 
     def _release(self, item: Loaded) -> releases.Release:
         if item.kubernetes and (field := item.kubernetes.chart):
-            found = field_values(item, field, self.bindings(item.name), self._secrets(item))
+            found = field_values(item, field, self.bindings(item.name).open, self._secrets(item))
             which, source = chart_source(self.stack.root, field)
             # A folder has no version that would change with it.
             files = [] if source else [p.read_text(encoding="utf-8") for p in sorted(Path(which).rglob("*.*"))]
             made_from = releases.short(digest([which, source, files, found]))
             return releases.Release(item.name, self._namespace(item.name), which, found, (), made_from, source)
-        values = chart_values(item, self.settings, self.bindings(item.name), self._secrets(item))
+        values = chart_values(item, self.settings, self.bindings(item.name).open, self._secrets(item))
         sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
         root, chart = self.stack.root, item.folder / "chart"
         library = root / "stack" / "charts" / "platform"
@@ -192,7 +212,7 @@ class KubernetesTarget:
         if item.kubernetes and item.kubernetes.image:
             found.append(Resource(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
         found += [Resource(kind="secret", name=n, digest=c.digest) for n, c in self._secrets(item).items()]
-        found += provision.wanted(self, item.name)
+        found += [*provision.wanted(self, item.name), *grants.wanted(self, item.name)]
         if _has_release(item):
             found.append(Resource(kind="release", name=item.name, digest=self._release(item).digest))
         return found
@@ -207,13 +227,12 @@ class KubernetesTarget:
             found.append(Seen(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
         ours = f"{places.NAME}={item.name},{places.MANAGED_BY}={places.MANAGER}"
         kept = self.cluster.list_objects("v1", "Secret", self._namespace(item.name), labels=ours)
-        generated = f"{item.name}-credentials"
         found += [
             Seen(kind="secret", name=content.name, digest=content.digest)
             for content in map(content_of, kept)
-            if content.name != generated
+            if not content.name.endswith(credentials.SUFFIX)
         ]
-        found += provision.observe(self, item.name)
+        found += [*provision.observe(self, item.name), *grants.observe(self, item.name)]
         if _has_release(item) and (seen := self._observe_release(item)):
             found.append(seen)
         return found
@@ -285,6 +304,7 @@ class KubernetesTarget:
 
     def apply(self, component: str, steps: Sequence[Step]) -> None:
         """See `Target`."""
+        self.ensure_credentials()
         item = self._item(component)
         waited = False
         for step in steps:
@@ -295,11 +315,11 @@ class KubernetesTarget:
                     provision.create_database(self, item.name, step.name)
                 case "release":
                     self._apply_release(item)
-                case "bucket":
+                case "bucket" | "grant":
                     if not waited:
                         self.wait(component)
                         waited = True
-                    provision.create_bucket(self, item.name, step.name)
+                    provide(self, item.name, step)
 
     def _apply_secret(self, item: Loaded, step: Step) -> None:
         if step.verb == "remove":

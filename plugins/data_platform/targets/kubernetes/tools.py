@@ -12,6 +12,7 @@ from typing import Any
 from data_platform.checks.base import ToolCommand, ToolResult
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import TIMEOUT, ClusterError
+from data_platform.stack.bindings import Bindings
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.model import Loaded, Tool
 from data_platform.targets.kubernetes import places
@@ -34,7 +35,7 @@ def refuse_unknown(item: Loaded, tool: str) -> Tool:
 
 
 def command(
-    item: Loaded, tool: str, arguments: Sequence[str], values: Mapping[str, str], etc: Mapping[str, bytes]
+    item: Loaded, tool: str, arguments: Sequence[str], values: Bindings, etc: Mapping[str, bytes]
 ) -> ToolCommand:
     """How a tool is started in a container that has its programs.
 
@@ -45,11 +46,16 @@ def command(
     folder = Path(places.DATA) / "etc" / item.name
     for name, content in etc.items():
         write_private(folder / name, content.decode())
-    own = {**values, "ETC": str(folder), "HOME": str(places.DATA), "NODE_ADDRESS": os.environ.get("NODE_ADDRESS", "")}
+    own = {
+        **values.open,
+        "ETC": str(folder),
+        "HOME": str(places.DATA),
+        "NODE_ADDRESS": os.environ.get("NODE_ADDRESS", ""),
+    }
     environment = {
         **_inherit(_ALWAYS),
         **own,
-        **{key: render(text, own, where) for key, text in spec.environment.items()},
+        **{key: render(text, {**own, **values.secret}, where) for key, text in spec.environment.items()},
         **_inherit(spec.inherit),
     }
     return ToolCommand([*(render(word, own, where) for word in spec.command), *arguments], environment)

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from data_platform.clients.supervisor import program_section
+from data_platform.stack.bindings import Bindings
 from data_platform.stack.model import Job, Loaded, Process
 from data_platform.targets.local import artifacts, launch, ports
 from data_platform.targets.local.cache import CACHE_VARIABLE
 from data_platform.targets.local.privileges import unprivileged_prefix
 from data_platform.targets.local.state import State, write_private
-from data_platform.targets.render import render, rendered_files
+from data_platform.targets.render import render
 
 #: The platform environment's interpreter, by the same name in the bootstrap and in Airflow's tasks.
 PYTHON = str(Path(sys.prefix) / "bin" / "python")
@@ -57,26 +58,28 @@ class Where(NamedTuple):
     cache: Path
 
 
-def launch_file(item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str], there: Where) -> LaunchFile:
+def launch_file(item: Loaded, name: str, values: Bindings, files: Mapping[str, bytes], there: Where) -> LaunchFile:
     """Content of the launch file of a process or job.
 
     Args:
         item: the component.
         name: of the process or job.
-        spec: what `local.yaml` says of it.
         values: the component's bindings.
+        files: its configuration files.
         there: where it runs.
     """
     where = f"{item.folder / 'local.yaml'}: {name}"
+    specs: dict[str, Process | Job] = {**item.definition.jobs, **item.definition.processes}
+    spec = specs[name]
     environment = {
-        **values,
-        **{key: render(text, values, f"{where}: {key}") for key, text in spec.environment.items()},
+        **values.open,
+        **{key: render(text, values.all, f"{where}: {key}") for key, text in spec.environment.items()},
         "NO_PROXY": ports.LOOPBACK,
         "no_proxy": ports.LOOPBACK,
     }
-    command = [render(word, values, where) for word in spec.command]
-    folder = render(spec.directory, values, where) if isinstance(spec, Process) else values["DATA"]
-    files = rendered_files(item.folder / "etc", values)
+    # No secret can be named in a command: it would be in an argument list.
+    command = [render(word, values.open, where) for word in spec.command]
+    folder = render(spec.directory, values.open, where) if isinstance(spec, Process) else values.open["DATA"]
     watched = _watched(there.root, spec.watch) if isinstance(spec, Process) else []
     digests = {path: artifacts.sha256_of_bytes(content) for path, content in files.items()}
     stop = (spec.stop_signal, spec.stop_seconds) if isinstance(spec, Process) else ("TERM", 1)

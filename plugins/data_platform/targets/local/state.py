@@ -12,12 +12,10 @@ from typing import Any
 
 from filelock import FileLock
 
-from data_platform.stack.bindings import credential_names
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import NEXT, NOT_YET, holders, new_secret
 from data_platform.stack.load import Stack
 
-#: Bytes of randomness in a generated secret. In hexadecimal these are 64 characters, what HMAC-SHA512 asks for.
-SECRET_BYTES = 32
 #: Longest path of a unix socket (Linux: 108 bytes with the closing zero).
 SOCKET_LIMIT = 107
 
@@ -119,41 +117,72 @@ class State:
         return read_json(self.settings_file)
 
     def credentials(self, stack: Stack) -> dict[str, dict[str, str]]:
-        """Credentials of all components; what is missing is generated and saved first.
+        """Credentials of all holders, as they are. Reads only: what is not made yet is NOT_YET.
 
         Raises:
             PlatformError: the credentials file is readable by others, or damaged.
         """
         known: dict[str, dict[str, str]] = read_json(self.credentials_file)
-        if self._complete(stack, known):
+        if known:
             self._refuse_open_file()
-            return known
-        with self.lock("credentials"):
-            known = read_json(self.credentials_file)
-            if not known and any(self.folder.glob("data/*/*")):
-                # New secrets would lock everybody out of that data.
-                raise PlatformError(
-                    f"{self.credentials_file} is gone, but {self.folder / 'data'} holds data that it opens",
-                    "restore it from a backup, or begin anew: python3 -m bootstrap down --purge",
-                )
-            for name in stack.components:
-                fixed, generated = credential_names(stack, name)
-                entry = known.setdefault(name, {}) if fixed or generated else {}
-                entry |= fixed
-                for key in generated:
-                    # Hexadecimal: safe unquoted in every configuration format and URL.
-                    entry.setdefault(key, secrets.token_hex(SECRET_BYTES))
-            write_private(self.credentials_file, json.dumps(known, indent=2) + "\n")
+        for name, holder in holders(stack).items():
+            if holder.fixed or holder.generated:
+                unmade = dict.fromkeys(holder.generated, NOT_YET)
+                known[name] = {**unmade, **known.get(name, {}), **holder.fixed}
         return known
 
-    @staticmethod
-    def _complete(stack: Stack, known: Mapping[str, Mapping[str, str]]) -> bool:
-        for name in stack.components:
-            fixed, generated = credential_names(stack, name)
-            entry = known.get(name, {})
-            if any(entry.get(k) != v for k, v in fixed.items()) or any(k not in entry for k in generated):
-                return False
-        return True
+    def ensure_credentials(self, stack: Stack) -> None:
+        """Generate and save what holders lack. What is there is never replaced.
+
+        Raises:
+            PlatformError: the credentials file is damaged, or a component's secrets are gone while its data is there.
+        """
+        if not any(NOT_YET in entry.values() for entry in self.credentials(stack).values()):
+            return
+        with self.lock("credentials"):
+            known: dict[str, dict[str, str]] = read_json(self.credentials_file)
+            self._refuse_lost(stack, known)
+            for name, holder in holders(stack).items():
+                entry = known.setdefault(name, {}) if holder.fixed or holder.generated else {}
+                entry |= holder.fixed
+                for key in holder.generated:
+                    entry.setdefault(key, new_secret())
+            self._write_credentials(known)
+
+    def stage(self, holder: str, key: str) -> str:
+        """The value that a secret is going to have; generated at the first call, and kept until `promote`."""
+        with self.lock("credentials"):
+            known: dict[str, dict[str, str]] = read_json(self.credentials_file)
+            entry = known.setdefault(holder, {})
+            if (following := f"{key}{NEXT}") not in entry:
+                entry[following] = new_secret()
+                self._write_credentials(known)
+            return entry[following]
+
+    def promote(self, holder: str, key: str) -> None:
+        """Let a staged value take the place of the secret; nothing where none is staged."""
+        with self.lock("credentials"):
+            known: dict[str, dict[str, str]] = read_json(self.credentials_file)
+            if (staged := known.get(holder, {}).pop(f"{key}{NEXT}", None)) is not None:
+                known[holder][key] = staged
+                self._write_credentials(known)
+
+    def _write_credentials(self, known: Mapping[str, Mapping[str, str]]) -> None:
+        write_private(self.credentials_file, json.dumps(known, indent=2) + "\n")
+
+    def _refuse_lost(self, stack: Stack, known: Mapping[str, Mapping[str, str]]) -> None:
+        """New secrets would lock everybody out of data that the old ones open."""
+        lost = [
+            name
+            for name, item in stack.components.items()
+            if item.component.secrets and not known.get(name) and any((self.folder / "data" / name).glob("*"))
+        ]
+        if lost:
+            raise PlatformError(
+                f"{self.credentials_file} has no secrets of {', '.join(lost)}, but {self.folder / 'data'} holds data"
+                " that they open",
+                "restore it from a backup, or begin anew: python3 -m bootstrap down --purge",
+            )
 
     def _refuse_open_file(self) -> None:
         if self.credentials_file.stat().st_mode & 0o077:

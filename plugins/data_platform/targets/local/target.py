@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
 from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
-from data_platform.stack.bindings import bindings
+from data_platform.stack.bindings import Bindings, bindings, granted
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Kind, Resource, Seen, Step
-from data_platform.targets import provision
+from data_platform.targets import grants, provision
 from data_platform.targets.local import artifacts, ports
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.landing import made, place, waiting
@@ -32,6 +33,7 @@ from data_platform.targets.local.programs import (
     write_program,
 )
 from data_platform.targets.local.state import State, read_json, write_private
+from data_platform.targets.provide import provide
 from data_platform.targets.render import render, rendered_files
 
 _LOG_TAIL = 25
@@ -55,6 +57,7 @@ class LocalTarget:
         self.stack = stack
         self.state = state
         self.cache = cache_folder()
+        self._known: dict[str, dict[str, str]] | None = None
 
     # --- what a component sees ------------------------------------------------------------------------------------
 
@@ -62,9 +65,11 @@ class LocalTarget:
     def _ports(self) -> dict[str, int]:
         return ports.choose(self.stack, self.state, self.cache)
 
-    @cached_property
+    @property
     def _credentials(self) -> dict[str, dict[str, str]]:
-        return self.state.credentials(self.stack)
+        if self._known is None:
+            self._known = self.state.credentials(self.stack)
+        return self._known
 
     @cached_property
     def _supervisor(self) -> Supervisor:
@@ -87,13 +92,27 @@ class LocalTarget:
         """See `Target`."""
         return self.address(component, endpoint)
 
-    def credentials(self, component: str) -> Mapping[str, str]:
+    def credentials(self, holder: str) -> Mapping[str, str]:
         """See `Target`."""
-        return self._credentials.get(self.stack.resolve(component), {})
+        return self._credentials.get(holder_of(self.stack, holder).name, {})
 
-    def _bindings(self, component: str) -> dict[str, str]:
-        return {
-            **bindings(self.stack, component, self.address, self.credentials),
+    def ensure_credentials(self) -> None:
+        """See `Target`."""
+        self.state.ensure_credentials(self.stack)
+        self._known = None
+
+    def stage(self, holder: str, key: str) -> str:
+        """See `Target`."""
+        self._known = None
+        return self.state.stage(holder, key)
+
+    def promote(self, holder: str, key: str) -> None:
+        """See `Target`."""
+        self.state.promote(holder, key)
+        self._known = None
+
+    def _bindings(self, component: str) -> Bindings:
+        own = {
             **{f"ARTIFACT_{n.upper()}": self._home(p) for n, p in self._placed(component).items()},
             "BIND": ports.LOOPBACK,
             "NODE_ADDRESS": ports.LOOPBACK,
@@ -104,10 +123,16 @@ class LocalTarget:
             "STATE": str(self.state.folder),
             "PLATFORM_PYTHON": PYTHON,
         }
+        return bindings(self.stack, component, self.address, self.credentials).with_open(own)
+
+    def _files(self, item: Loaded) -> dict[str, bytes]:
+        """Its configuration files, which may list those for whom it makes something."""
+        known = {**self._bindings(item.name).all, **granted(self.stack, item.name, self.credentials)}
+        return rendered_files(item.folder / "etc", known)
 
     def _build_values(self, component: str) -> dict[str, str]:
         """Bindings that a build may see: no address and no secret."""
-        values = self._bindings(component)
+        values = self._bindings(component).open
         return {k: v for k, v in values.items() if k.startswith("ARTIFACT_") or k in ("ROOT", "PLATFORM_PYTHON")}
 
     @staticmethod
@@ -128,22 +153,22 @@ class LocalTarget:
         """See `Target`."""
         item, values = self._item(component), self._bindings(component)
         placed = self._placed(component)
-        files = rendered_files(item.folder / "etc", values)
+        files = self._files(item)
         found = [Resource(kind="artifact", name=n, digest=p.digest) for n, p in placed.items()]
         found += [
             Resource(kind="file", name=n, digest=artifacts.sha256_of_bytes(content)) for n, content in files.items()
         ]
-        found += provision.wanted(self, component)
-        for name, job in item.definition.jobs.items():
-            found.append(Resource(kind="job", name=name, digest=self._launch(item, name, job, values)["digest"]))
-        for name, process in item.definition.processes.items():
-            found.append(
-                Resource(kind="process", name=name, digest=self._launch(item, name, process, values)["digest"])
-            )
+        found += [*provision.wanted(self, component), *grants.wanted(self, component)]
+        kinds: list[tuple[Kind, Iterable[str]]] = [
+            ("job", item.definition.jobs),
+            ("process", item.definition.processes),
+        ]
+        for kind, names in kinds:
+            found += [Resource(kind=kind, name=n, digest=self._launch(item, n, values)["digest"]) for n in names]
         return found
 
-    def _launch(self, item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str]) -> LaunchFile:
-        return launch_file(item, name, spec, values, Where(self.stack.root, self.state, self.cache))
+    def _launch(self, item: Loaded, name: str, values: Bindings) -> LaunchFile:
+        return launch_file(item, name, values, self._files(item), Where(self.stack.root, self.state, self.cache))
 
     # --- observe --------------------------------------------------------------------------------------------------
 
@@ -167,13 +192,13 @@ class LocalTarget:
             for p in sorted(etc.rglob("*"))
             if p.is_file()
         ]
-        found += provision.observe(self, component)
+        found += [*provision.observe(self, component), *grants.observe(self, component)]
         databases = {seen.name for seen in found if seen.kind == "database"}
         # What a job did in a database that was dropped is gone too.
         undone = not databases.issuperset(spec.name for spec in item.component.databases)
         for name, job in item.definition.jobs.items():
             record = read_json(self._job_record(component, name))
-            creates = job.creates and render(job.creates, self._bindings(component), f"{component}.{name}")
+            creates = job.creates and render(job.creates, self._bindings(component).open, f"{component}.{name}")
             if creates and Path(creates).exists():
                 found.append(Seen(kind="job", name=name, digest=wanted["job", name]))
             elif not creates and record and not undone:
@@ -236,6 +261,7 @@ class LocalTarget:
 
     def apply(self, component: str, steps: Sequence[Step]) -> None:
         """See `Target`."""
+        self.ensure_credentials()
         item, values = self._item(component), self._bindings(component)
         self._make_folders(item)
         waited = False
@@ -244,18 +270,18 @@ class LocalTarget:
                 case "artifact":
                     artifacts.fetch(self._placed(component)[step.name], self._build_values(component), self.cache)
                 case "file":
-                    self._apply_file(item, step, values)
+                    self._apply_file(item, step)
                 case "database":
                     provision.create_database(self, component, step.name)
                 case "job":
                     self._run_job(item, step.name, values)
                 case "process":
                     self._apply_process(item, step, values)
-                case "bucket":
+                case "bucket" | "grant":
                     if not waited:
                         self.wait(component)
                         waited = True
-                    provision.create_bucket(self, component, step.name)
+                    provide(self, component, step)
 
     def _make_folders(self, item: Loaded) -> None:
         for folder in (self.state.data(item.name), self.state.etc(item.name)):
@@ -264,18 +290,18 @@ class LocalTarget:
             if _is_unprivileged(item):
                 own(folder)
 
-    def _apply_file(self, item: Loaded, step: Step, values: Mapping[str, str]) -> None:
+    def _apply_file(self, item: Loaded, step: Step) -> None:
         path = self.state.etc(item.name) / step.name
         if step.verb == "remove":
             path.unlink(missing_ok=True)
             return
-        write_private(path, rendered_files(item.folder / "etc", values)[step.name].decode())
+        write_private(path, self._files(item)[step.name].decode())
         if _is_unprivileged(item):
             own(path)
 
-    def _run_job(self, item: Loaded, name: str, values: Mapping[str, str]) -> None:
+    def _run_job(self, item: Loaded, name: str, values: Bindings) -> None:
         job = item.definition.jobs[name]
-        spec = self._launch(item, name, job, values)
+        spec = self._launch(item, name, values)
         run(
             spec["command"],
             doing=f"{item.name}: job {name}",
@@ -287,14 +313,14 @@ class LocalTarget:
         )
         write_private(self._job_record(item.name, name), json.dumps({"digest": spec["digest"]}))
 
-    def _apply_process(self, item: Loaded, step: Step, values: Mapping[str, str]) -> None:
+    def _apply_process(self, item: Loaded, step: Step, values: Bindings) -> None:
         program = f"{item.name}.{step.name}"
         if step.verb == "stop":
             self._supervisor.forget(program)
             program_file(self.state, program).unlink(missing_ok=True)
             return
         process = item.definition.processes[step.name]
-        write_program(program, process, self._launch(item, step.name, process, values), self.state)
+        write_program(program, process, self._launch(item, step.name, values), self.state)
         self._supervisor.start(program)
 
     def revision(self, component: str) -> str:
@@ -313,7 +339,7 @@ class LocalTarget:
 
     def wait(self, component: str) -> None:
         """See `Target`."""
-        item, values = self._item(component), self._bindings(component)
+        item, values = self._item(component), self._bindings(component).open
         for name, process in item.definition.processes.items():
             deadline = Deadline(process.ready.within)
             try:
@@ -366,11 +392,11 @@ class LocalTarget:
         where = f"{item.name}.{tool}"
         environment = {
             **inherit_environment(ALWAYS),
-            **values,
-            **{key: render(text, values, where) for key, text in spec.environment.items()},
+            **values.open,
+            **{key: render(text, values.all, where) for key, text in spec.environment.items()},
             **inherit_environment(spec.inherit),
         }
-        return ToolCommand([*(render(word, values, where) for word in spec.command), *arguments], environment)
+        return ToolCommand([*(render(word, values.open, where) for word in spec.command), *arguments], environment)
 
     def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
         """See `Target`."""

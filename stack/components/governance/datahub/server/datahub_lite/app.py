@@ -34,7 +34,7 @@ def create(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="DataHub Lite endpoint", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.settings, app.state.store = settings, store
-    app.add_middleware(auth.Guard, token=settings.token)
+    app.add_middleware(auth.Guard, token=settings.token, tokens=settings.tokens)
     app.include_router(pages.router)
     app.include_router(api.router)
     app.add_exception_handler(errors.RefusedError, _refused)

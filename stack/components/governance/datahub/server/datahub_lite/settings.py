@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ class Settings(NamedTuple):
     host: str
     port: int
     token: str
+    #: SHA-256, in hexadecimal, of the tokens of programs.
+    tokens: frozenset[str]
     store: Path
     #: Declared renamings of data sets.
     rules: Rules
@@ -46,4 +49,14 @@ def read(environment: Mapping[str, str] = os.environ) -> Settings:
         rules = Rules(environment.get("DATAHUB_NAMES", ""))
     except ValueError as error:
         raise ValueError(f"DATAHUB_NAMES: {error}") from None
-    return Settings(host, int(port), token, Path(store), rules)
+    return Settings(host, int(port), token, _tokens(environment.get("DATAHUB_TOKENS", "")), Path(store), rules)
+
+
+def _tokens(file: str) -> frozenset[str]:
+    """Digests of the programs' tokens: a JSON list of objects with `name` and `sha256`."""
+    if not file:
+        return frozenset()
+    try:
+        return frozenset(str(entry["sha256"]) for entry in json.loads(Path(file).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"DATAHUB_TOKENS={file} is no list of names and digests: {error!r}") from None

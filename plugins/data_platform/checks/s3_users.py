@@ -1,0 +1,75 @@
+"""Each user of the object store is let into its own buckets, to do there what its claim says, and into no other."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
+from data_platform.stack.holders import s3_users
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+    from data_platform.stack.model import S3User
+
+#: What nobody has: it is never read, only asked for.
+_KEY = ".checks/users/nothing"
+
+
+def check(params: Params, platform: Platform, deadline: Deadline) -> str:
+    """As each user, list every bucket of the platform, and put an object where it may not."""
+    del params
+    from data_platform.clients import s3
+
+    stack = platform.stack
+    users = s3_users(stack, stack.resolve("s3"))
+    if not users:
+        raise CheckFailed("nobody has claimed a user of the object store")
+    problems = []
+    for user, claim in users:
+        store = s3.client_of(platform, user.name, deadline.remaining)
+        problems += [f"{user.name} {problem}" for problem in _problems(store, claim, tuple(stack.file.buckets))]
+    if problems:
+        raise CheckFailed("; ".join(problems))
+    return f"{len(users)} users let into their own buckets alone: {', '.join(user.name for user, _ in users)}"
+
+
+def _problems(store: Minio, claim: S3User, buckets: tuple[str, ...]) -> list[str]:
+    """What a user can do beyond its claim, or cannot do of it."""
+    found = []
+    for bucket in buckets:
+        verbs = claim.buckets.get(bucket)
+        if _may(_list, store, bucket) != bool(verbs):
+            found.append(f"{'cannot' if verbs else 'can'} list {bucket}")
+        if verbs not in ("add", "write") and _may(_put, store, bucket):
+            found.append(f"can put into {bucket}")
+        if verbs != "write" and _may(_remove, store, bucket):
+            found.append(f"can remove from {bucket}")
+    return found
+
+
+def _list(store: Minio, bucket: str) -> None:
+    next(iter(store.list_objects(bucket, prefix=_KEY)), None)
+
+
+def _put(store: Minio, bucket: str) -> None:
+    store.put_object(bucket, _KEY, io.BytesIO(b""), 0)
+
+
+def _remove(store: Minio, bucket: str) -> None:
+    store.remove_object(bucket, _KEY)
+
+
+def _may(act: Callable[[Minio, str], None], store: Minio, bucket: str) -> bool:
+    """Whether the store lets somebody do it; an object that is not there is none of its refusals."""
+    from minio.error import S3Error
+
+    try:
+        act(store, bucket)
+    except S3Error as error:
+        if error.code == "AccessDenied":
+            return False
+        raise
+    return True
