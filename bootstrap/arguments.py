@@ -48,6 +48,9 @@ def make_parser() -> argparse.ArgumentParser:
     run = verb("run", "trigger a DAG, follow it, and exit with its outcome")
     run.add_argument("dag", metavar="DAG_ID", help="which DAG")
     run.add_argument("--conf", default="{}", metavar="JSON", help="parameters of the run")
+    rotate = verb("rotate", "give secrets other values, and restart who holds them")
+    rotate.add_argument("holder", metavar="COMPONENT", help="a component, or an identity of stack/stack.yaml")
+    rotate.add_argument("secret", nargs="?", default="", metavar="SECRET", help="one of its secrets (default: all)")
     down = verb("down", "stop the platform")
     down.add_argument(
         "--target", choices=["local", "kubernetes"], help="where it must run, to stop nothing else (default: either)"

@@ -37,6 +37,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "doctor": Verb("bootstrap.doctor", "doctor"),
     "ingest": Verb("bootstrap.ingest", "ingest"),
     "run": Verb("bootstrap.runs", "run"),
+    "rotate": Verb("bootstrap.rotate", "rotate"),
     "down": Verb("bootstrap.up", "down"),
     "cluster": Verb("bootstrap.cluster.lifecycle", "cluster"),
     "images": Verb("bootstrap.images", "images"),

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from filelock import FileLock, Timeout
 from rich.markup import escape
 
 from bootstrap import runs, supervision
 from bootstrap.doctor import refuse_unfit
+from bootstrap.locks import alone
 from bootstrap.place import connect, make_target, remember
 from bootstrap.progress import Progress
 from bootstrap.report import print_summary
-from data_platform import lifecycle
+from bootstrap.rotate import begin_takeover, finish
+from data_platform import lifecycle, rotation
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL
 from data_platform.targets.base import Target
@@ -28,23 +29,12 @@ DEPLOY = "stack_deploy"
 PIPELINE = "pipelines_fx_rates"
 
 
-def _alone(state: State) -> FileLock:
-    lock = state.lock("up")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise PlatformError(
-            f"another `up` or `down` works on {state.folder}", "wait until it has ended, then run it again"
-        ) from None
-    return lock
-
-
 def up(arguments: argparse.Namespace) -> int:
     """Bring the platform up and prove it; 0 only when every check passed and the reference pipeline ran."""
     started = time.monotonic()
     state, progress = State(arguments.state), Progress()
     only = tuple(name.strip() for name in arguments.only.split(",") if name.strip())
-    with _alone(state):
+    with alone(state):
         place = arguments.target or state.settings().get("target", LOCAL)
         if place == KUBERNETES:
             from bootstrap import on_cluster
@@ -83,9 +73,16 @@ def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object]
 
     Returns success or failed.
     """
+    begin_takeover(target, only, progress)
+    target.ensure_credentials()
+    finish(target, rotation.staged(target), progress)
     for name, item in target.stack.components.items():
         if item.component.bootstrap:
             install(target, name, progress)
+            if late := rotation.staged(target):
+                # They waited for this server.
+                finish(target, late, progress)
+                install(target, name, progress)
     ready()
     with connect(target) as airflow:
         outcome = runs.follow(airflow, DEPLOY, {"components": list(only)}, progress)
@@ -140,7 +137,7 @@ def down(arguments: argparse.Namespace) -> int:
         return 0
     if not state.settings_file.exists():
         raise PlatformError(f"there is no platform in {state.folder}", "give its state folder with --state")
-    with _alone(state):
+    with alone(state):
         found = KUBERNETES if _is_on_cluster(state) else LOCAL
         if arguments.target not in (None, found):
             raise PlatformError(

@@ -76,6 +76,12 @@ def ensure_role(admin: psycopg.Connection[tuple[object, ...]], role: str, passwo
     admin.execute(sql.SQL(verb) + sql.SQL(" role {} login password {}").format(*names))
 
 
+def change_password(admin: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
+    """Set the password of a role, if there is one of that name; its rights stay as they are."""
+    if _exists(admin, "select 1 from pg_roles where rolname = %s", role):
+        ensure_role(admin, role, password)
+
+
 def ensure_database(
     admin: psycopg.Connection[tuple[object, ...]], database: str, role: str, password: str, comment: str
 ) -> None:

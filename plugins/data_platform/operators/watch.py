@@ -34,13 +34,16 @@ class NewFilesTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look again and again; the store may be away (the platform is being deployed, or stopped)."""
-        from data_platform.targets.current import current
+        from data_platform.targets.current import anew
 
-        target = current()
+        target = anew()
         known: frozenset[str] = frozenset()
         while True:
             found = await asyncio.to_thread(_received, target, self.dataset, self.log)
-            if found is not None:
+            if found is None:
+                # Its address or key may have changed.
+                target = await asyncio.to_thread(anew)
+            else:
                 if new := found - known:
                     yield TriggerEvent({"dataset": self.dataset, "new": len(new)})
                 known = found

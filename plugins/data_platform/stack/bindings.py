@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from data_platform.stack.holders import claim_key, holder, s3_users, token_holders
+from data_platform.stack.holders import NEXT, claim_key, holder, s3_users, token_holders
 from data_platform.stack.load import Stack
 
 
@@ -88,7 +88,9 @@ def bindings(
         return key.upper() if key.startswith(tuple(of_claims)) else f"{prefix(name)}_{key.upper()}"
 
     found |= {called(key): known[key] for key in me.fixed}
-    return Bindings(found, {called(key): known[key] for key in me.generated})
+    # A value that is to take a secret's place is seen beside it until it has.
+    there = [key for each in me.generated for key in (each, each + NEXT) if key in known]
+    return Bindings(found, {called(key): known[key] for key in there})
 
 
 def granted(stack: Stack, name: str, credentials: Callable[[str], Mapping[str, str]]) -> dict[str, Any]:

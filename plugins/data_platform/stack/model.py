@@ -145,6 +145,20 @@ class Token(Strict):
 Claim = Annotated[S3User | Token, Field(discriminator="kind")]
 
 
+class Rotation(Strict):
+    """What it takes to give a secret another value, where giving it to its holders is not all. Exactly one way."""
+
+    role: Key | None = Field(None, description="PostgreSQL role whose password it is.")
+    fernet: bool = Field(False, description="Airflow's rows are encrypted with it, and are encrypted anew.")
+    refused: str | None = Field(None, description="Why it cannot be done.")
+
+    @model_validator(mode="after")
+    def _exactly_one_way(self) -> Self:
+        if [self.role is not None, self.fernet, self.refused is not None].count(True) != 1:
+            raise ValueError("give exactly one of role, fernet and refused")
+        return self
+
+
 class Identity(Strict):
     """A holder of credentials that is no component: something that acts for itself in a component's processes."""
 
@@ -170,6 +184,9 @@ class Component(Strict):
         default_factory=dict, description="Fixed names, such as a user name; not secret."
     )
     secrets: tuple[Key, ...] = Field((), description="Generated at first start; nobody else is given them.")
+    rotation: dict[Key, Rotation] = Field(
+        default_factory=dict, description="Of which of its secrets another value takes more than giving it to it."
+    )
     claims: tuple[Claim, ...] = Field((), description="What others make for it, each with credentials of its own.")
     grants: dict[Literal["database", "s3_user", "token"], Literal["sql", "minio_admin", "configuration"]] = Field(
         default_factory=dict,
@@ -192,6 +209,8 @@ class Component(Strict):
         providers = [claim.provider for claim in self.claims]
         if twice := sorted({name for name in providers if providers.count(name) > 1}):
             raise ValueError(f"two claims are of {', '.join(twice)}")
+        if unknown := sorted(self.rotation.keys() - set(self.secrets)):
+            raise ValueError(f"rotation names {', '.join(unknown)}, which is not among the secrets")
         if self.connection and self.connection.endpoint not in self.endpoints:
             raise ValueError(f"connection.endpoint {self.connection.endpoint!r} is not one of the endpoints")
         if self.databases and "postgresql" not in self.depends_on:
