@@ -271,11 +271,19 @@ class Ready(Strict):
         return self
 
 
+#: Globs of configuration files.
+Files = Annotated[
+    tuple[str, ...],
+    Field(description="Configuration files (globs) that it is given where it is a pod of its own; all by default."),
+]
+
+
 class Job(Strict):
     """A command that runs to its end before the processes start."""
 
     command: tuple[str, ...] = Field(min_length=1)
     environment: dict[str, str] = Field(default_factory=dict)
+    files: Files = ("*",)
     creates: str | None = Field(None, description="Path that exists once it has run; it never runs again then.")
     unprivileged: bool = Field(False, description="Refuses root: as root, run as the user nobody.")
     within: Seconds = Field(300.0)
@@ -286,6 +294,7 @@ class Process(Strict):
 
     command: tuple[str, ...] = Field(min_length=1)
     environment: dict[str, str] = Field(default_factory=dict)
+    files: Files = ("*",)
     directory: str = Field("{{ DATA }}", description="Working folder.")
     ready: Ready
     stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"

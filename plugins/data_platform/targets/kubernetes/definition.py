@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from data_platform.targets.render import render, rendered_files
 Object = dict[str, Any]
 #: Separates folders in a key of a Secret, where `/` may not be.
 _FOLDER = ".."
+#: What `files` says where a process is given all of them.
+_ALL_FILES = ("*",)
 
 
 class Content(NamedTuple):
@@ -163,7 +166,7 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
         found["etc"] = {
             "secret": etc.name,
             "digest": etc.digest,
-            "items": [{"key": key, "path": key.replace(_FOLDER, "/")} for key in sorted(etc.data)],
+            "items": _items(etc),
         }
     return found
 
@@ -193,7 +196,25 @@ def _runs(
 ) -> Object:
     secret = secrets[f"{item.name}-{name}"]
     command = [render(word, values, f"{item.folder}: {name}") for word in spec.command]
-    return {"command": command, "environmentSecret": secret.name, "digest": secret.digest}
+    found: Object = {"command": command, "environmentSecret": secret.name, "digest": secret.digest}
+    etc = secrets.get(f"{item.name}-etc")
+    if etc is not None and spec.files != _ALL_FILES:
+        own = Content(etc.name, {key: etc.data[key] for key in etc.data if _is_one_of(_path(key), spec.files)})
+        found["etc"] = {"digest": own.digest, "items": _items(own)}
+    return found
+
+
+def _is_one_of(path: str, globs: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in globs)
+
+
+def _path(key: str) -> str:
+    """Path below ETC of a key of the Secret."""
+    return key.replace(_FOLDER, "/")
+
+
+def _items(etc: Content) -> list[Object]:
+    return [{"key": key, "path": _path(key)} for key in sorted(etc.data)]
 
 
 def _probe(ready: Ready, values: Mapping[str, str], where: str) -> Object:

@@ -108,7 +108,7 @@ httpGet:
   secret:
     secretName: {{ .secret }}
     defaultMode: 0440
-    items: {{- toYaml .items | nindent 6 }}
+    items: {{- toYaml ($.etc | default .).items | nindent 6 }}
 {{- end }}
 {{- range $name, $volume := .shared }}
 - name: {{ $name }}

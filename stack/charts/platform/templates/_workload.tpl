@@ -57,7 +57,7 @@ spec:
       annotations:
         data-platform/process: {{ $process.digest | quote }}
         {{- with $root.Values.etc }}
-        data-platform/etc: {{ .digest | quote }}
+        data-platform/etc: {{ ($process.etc | default .).digest | quote }}
         {{- end }}
         {{- with $settings.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec:
@@ -95,7 +95,7 @@ spec:
           resources: {{- include "platform.resources" (dict "own" $settings.resources "component" $root.Values.resources) | nindent 12 }}
           volumeMounts: {{- include "platform.mounts" (dict "root" $root "shared" $shared "own" $settings.volumes "secrets" $settings.secrets) | nindent 12 }}
             {{- include "platform.checkoutMount" . | nindent 12 }}
-      volumes: {{- include "platform.volumes" (dict "root" $root "shared" $shared "claimed" $settings.storage "scratch" $settings.scratch "secrets" $settings.secrets) | nindent 8 }}
+      volumes: {{- include "platform.volumes" (dict "root" $root "shared" $shared "claimed" $settings.storage "etc" $process.etc "scratch" $settings.scratch "secrets" $settings.secrets) | nindent 8 }}
         {{- include "platform.checkoutVolumes" . | nindent 8 }}
 {{- end }}
 
