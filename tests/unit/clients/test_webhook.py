@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import httpx
 import pytest
@@ -33,6 +34,29 @@ def test_an_address_that_does_not_answer_is_told() -> None:
         raise httpx.ConnectError("", request=request)
 
     assert deliver("https://alerts.test/hook", MESSAGE, httpx.MockTransport(away)) == "ConnectError"
+
+
+ADDRESSES = [
+    "https://alerts.test/services/T0/SECRET",
+    "https://user:SECRET@alerts.test/",
+    "https://alerts.test:port/SECRET",
+]
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+@pytest.mark.parametrize("status", [204, 404, 0])
+def test_the_address_is_in_no_log_and_in_no_reason(url: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if status:
+            return httpx.Response(status, request=request)
+        raise httpx.ConnectTimeout(f"no answer of {request.url}", request=request)
+
+    caplog.set_level("DEBUG")
+    # As Airflow's tasks have it: everything from INFO on is logged.
+    logging.getLogger("httpx").setLevel(logging.DEBUG)
+    told = deliver(url, MESSAGE, httpx.MockTransport(answer))
+    assert (told == "") == (status == 204 and "port" not in url)
+    assert [text for text in (told, caplog.text) if "SECRET" in text or "alerts.test" in text] == []
 
 
 @pytest.mark.parametrize("url", ["not an address", "https://alerts.test:port", "ftp://alerts.test", "None"])
