@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
 _DATABASES = "postgresql"
+#: Component whose tasks run the tools of others.
+_TASKS = "airflow"
 #: Airflow reads and writes each encrypted row once.
 _REENCRYPT_SECONDS = 600.0
 
@@ -123,6 +125,9 @@ def affected(target: Target, secrets: Iterable[Secret]) -> list[str]:
         if secret.key == DATABASE_PASSWORD:
             found.add(_DATABASES)
         found |= {target.stack.resolve(c.provider) for c in of.claims if secret.key.startswith(f"{c.provider}_")}
+        if target.stack.components[of.component].definition.tools:
+            # Tasks run tools; where they are pods, they are given what the tools hold.
+            found.add(_TASKS)
     return [name for name in target.stack.components if name in found]
 
 

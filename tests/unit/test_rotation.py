@@ -126,8 +126,8 @@ def test_what_cannot_be_rotated_says_why_and_is_left_out_of_all(place: Any) -> N
     ("secret", "components"),
     [
         (Secret("nessie", "database_password"), ["postgresql", "nessie"]),
-        (Secret("spark", "s3_secret_key"), ["minio", "spark"]),
-        (Secret("spark", "datahub_token"), ["datahub", "spark"]),
+        (Secret("spark", "s3_secret_key"), ["minio", "airflow", "spark"]),
+        (Secret("spark", "datahub_token"), ["datahub", "airflow", "spark"]),
         (Secret("pipelines", "s3_secret_key"), ["minio", "airflow"]),
         (Secret("airflow", "api_secret_key"), ["airflow"]),
         (Secret("minio", "secret_key"), ["minio"]),
