@@ -155,6 +155,16 @@ def _refuse_shared_ports(loaded: dict[str, Loaded]) -> None:
             taken[spec.port] = f"{name}.{endpoint}"
 
 
+def _refuse_homeless_identities(file: StackFile, base: Path) -> None:
+    """An identity whose component is in no profile of any target would be left out in silence."""
+    for name, identity in file.identities.items():
+        if not any(base.glob(f"components/*/{identity.component}/component.yaml")):
+            raise PlatformError(
+                f"stack.yaml: identities.{name}: there is no component {identity.component!r}",
+                "correct the name of the component in whose processes it acts",
+            )
+
+
 def _refuse_unserved_claims(file: StackFile, components: dict[str, Loaded], capabilities: dict[str, str]) -> None:
     """Each claim has somebody who serves it, and names buckets that there are."""
     if twice := sorted(file.identities.keys() & components.keys()):
@@ -168,6 +178,8 @@ def _refuse_unserved_claims(file: StackFile, components: dict[str, Loaded], capa
     asking += [
         (f"stack.yaml: identities.{name}", identity.claims, tuple(claim.provider for claim in identity.claims))
         for name, identity in file.identities.items()
+        # Where its component is not, it is not either (`holders`).
+        if identity.component in components
     ]
     for where, claims, needed in asking:
         for claim in claims:
@@ -206,6 +218,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
         raise PlatformError(f"there is no profile {profile!r}", f"use one of: {', '.join(file.profiles)}")
     loaded = _load_components(base, file, target)
     _refuse_shared_ports(loaded)
+    _refuse_homeless_identities(file, base)
 
     chosen = file.profiles[profile]
     capabilities = {**file.capabilities, **chosen.capabilities}
