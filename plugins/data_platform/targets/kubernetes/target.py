@@ -315,6 +315,7 @@ class KubernetesTarget:
                     provision.create_database(self, item.name, step.name)
                 case "release":
                     self._apply_release(item)
+                    waited = False
                 case "bucket" | "grant":
                     if not waited:
                         self.wait(component)

@@ -277,6 +277,7 @@ class LocalTarget:
                     self._run_job(item, step.name, values)
                 case "process":
                     self._apply_process(item, step, values)
+                    waited = False
                 case "bucket" | "grant":
                     if not waited:
                         self.wait(component)

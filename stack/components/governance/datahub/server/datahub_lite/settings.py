@@ -57,6 +57,9 @@ def _tokens(file: str) -> frozenset[str]:
     if not file:
         return frozenset()
     try:
-        return frozenset(str(entry["sha256"]) for entry in json.loads(Path(file).read_text(encoding="utf-8")))
+        entries = json.loads(Path(file).read_text(encoding="utf-8"))
+        if not isinstance(entries, list):
+            raise TypeError(type(entries).__name__)  # noqa: TRY301 - one message for all that can be wrong with it
+        return frozenset(str(entry["sha256"]) for entry in entries)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ValueError(f"DATAHUB_TOKENS={file} is no list of names and digests: {error!r}") from None
