@@ -34,6 +34,20 @@ profiles:
   bare: {summary: nothing but the database, without: [reader, portal]}
 buckets:
   raw: {versioned: true, expire_noncurrent_days: 7}
+  results: {versioned: true, expire_noncurrent_days: 7}
+identities:
+  pipelines:
+    summary: Tasks that bring files to the store.
+    component: portal
+    claims:
+      - {kind: s3_user, buckets: {raw: add}}
+      - {kind: token, of: reader}
+  checks:
+    summary: What checks store and read back.
+    component: postgresql
+    claims:
+      - {kind: s3_user, buckets: {raw: write, results: read}}
+    databases: [checks]
 """
 _TOOLCHAINS = """
 shell:
@@ -45,7 +59,7 @@ namespace: storage
 version: "1"
 summary: "A store of objects."
 provides: [s3]
-connection: {type: aws, endpoint: http, login: access_key, password: secret_key}
+connection: {type: aws, endpoint: http, login: s3_access_key, password: s3_secret_key}
 credentials: {access_key: platform}
 secrets: [secret_key]
 resources: {cpu: 1, memory_mib: 100}
@@ -60,15 +74,15 @@ version: "1"
 summary: "A database for the others."
 bootstrap: true
 endpoints: {sql: {port: 21000, scheme: tcp}}
-connection: {type: postgres, endpoint: sql, login: username, password: password, schema: postgres}
 credentials: {username: postgres}
 secrets: [password]
+grants: {database: sql}
 resources: {cpu: 1, memory_mib: 100}
 checks: [{name: writes-and-reads-a-row, kind: postgres_roundtrip, within: 30s}]
 backup: {kind: none, reason: it is a test}
 """,
-    "storage/minio": "name: minio\nendpoints: {http: {port: 21010}}" + _STORE,
-    "storage/weeds": "name: weeds\nendpoints: {http: {port: 21020}}" + _STORE,
+    "storage/minio": "name: minio\nendpoints: {http: {port: 21010}}\ngrants: {s3_user: minio_admin}" + _STORE,
+    "storage/weeds": "name: weeds\nendpoints: {http: {port: 21020}}\ngrants: {s3_user: configuration}" + _STORE,
     "processing/reader": """
 name: reader
 namespace: processing
@@ -76,8 +90,11 @@ version: "1"
 summary: "A server that reads from both."
 depends_on: [postgresql, s3]
 endpoints: {http: {port: 21030, path: /ui/}}
-connection: {type: http, endpoint: http, password: token, url_host: true, extra: {timeout: 5}}
+connection: {type: http, endpoint: http, password: reader_token, url_host: true, extra: {timeout: 5}}
 secrets: [token]
+claims:
+  - {kind: s3_user, buckets: {raw: read, results: write}}
+grants: {token: configuration}
 databases: [reader]
 resources: {cpu: 1, memory_mib: 100}
 checks: [{name: answers-on-its-page, kind: http, with: {component: reader, path: /}}]
@@ -89,6 +106,8 @@ namespace: core
 version: "1"
 summary: "A page that shows the others."
 depends_on: [reader]
+claims:
+  - {kind: token, of: reader}
 endpoints: {http: {port: 21040, path: /}}
 resources: {cpu: 1, memory_mib: 100}
 checks: [{name: answers-on-its-page, kind: http, with: {component: portal, path: /}}]
@@ -104,7 +123,9 @@ artifacts:
     needs: [shell]
 jobs:
   prepare: {command: [touch, "{{ DATA }}/prepared"], creates: "{{ DATA }}/prepared"}
-  announce: {command: [sh, -c, 'echo "announced $READER_TOKEN" > "$DATA/announced"']}
+  announce:
+    command: [sh, -c, 'echo "announced $WORD, ${S3_SECRET_KEY:-and no more}" > "$DATA/announced"']
+    environment: {WORD: "{{ READER_TOKEN }}"}
 processes:
   server:
     command: [cat, "{{ ETC }}/reader.conf", "{{ ARTIFACT_PROGRAM }}/program"]
@@ -137,6 +158,9 @@ class Tiny:
         (reader / "etc" / "more").mkdir(parents=True)
         (reader / "etc" / "reader.conf.j2").write_text("token={{ READER_TOKEN }}\n", encoding="utf-8")
         (reader / "etc" / "more" / "plain.txt").write_text("{{ left as it is }}\n", encoding="utf-8")
+        (reader / "etc" / "tokens.json.j2").write_text("{{ TOKENS | tojson }}\n", encoding="utf-8")
+        (self.folder("weeds") / "etc").mkdir()
+        (self.folder("weeds") / "etc" / "users.json.j2").write_text("{{ S3_USERS | tojson }}\n", encoding="utf-8")
         (root / "watched").mkdir()
         (root / "watched" / "code.py").write_text("one = 1\n", encoding="utf-8")
 

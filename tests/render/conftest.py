@@ -12,7 +12,7 @@ from typing import Any, cast
 import yaml
 
 from data_platform.clients.kubernetes import Cluster
-from data_platform.stack.bindings import credential_names
+from data_platform.stack.holders import holders
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
@@ -52,9 +52,8 @@ def target() -> KubernetesTarget:
     stack = load_stack(ROOT, target=KUBERNETES)
     images = {name: f"localhost/data-platform/{name}:0123456789ab" for name in stack.components}
     found = KubernetesTarget(stack, Settings(images=images), cast("Cluster", None), Helm(helm()), inside=True)
-    for name in stack.components:
-        fixed, generated = credential_names(stack, name)
-        found._known[name] = {**fixed, **{key: f"{CANARY}-{name}-{key}" for key in generated}}
+    for name, each in holders(stack).items():
+        found._known[name] = {**each.fixed, **{key: f"{CANARY}-{name}-{key}" for key in each.generated}}
     return found
 
 

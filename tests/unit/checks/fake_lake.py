@@ -65,14 +65,18 @@ class FakeStore:
 class FakePlatform:
     """Addresses that nobody listens on, and tools that are functions."""
 
+    #: Checks have a key of their own; the store's root is for provisioning.
+    holder = "checks"
+
     def __init__(self, tool: Callable[[Sequence[str]], ToolResult] | None = None) -> None:
         self.tool = tool
 
     def address(self, component: str, endpoint: str) -> Address:
         return Address(component, 1, f"http://{component}.test:1/{endpoint}")
 
-    def credentials(self, component: str) -> Mapping[str, str]:
-        return {"access_key": component, "secret_key": "secret"}
+    def credentials(self, holder: str) -> Mapping[str, str]:
+        assert holder == self.holder
+        return {"s3_access_key": holder, "s3_secret_key": "secret"}
 
     def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
         assert seconds > 0

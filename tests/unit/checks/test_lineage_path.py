@@ -37,9 +37,9 @@ class Place:
         assert (component, endpoint) == ("datahub", "http")
         return Address("127.0.0.1", 1, "http://127.0.0.1:1")
 
-    def credentials(self, component: str) -> dict[str, str]:
-        assert component == "datahub"
-        return {"token": "secret"}
+    def credentials(self, holder: str) -> dict[str, str]:
+        assert holder == "pipelines"
+        return {"datahub_token": "secret"}
 
 
 @pytest.fixture

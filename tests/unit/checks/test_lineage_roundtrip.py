@@ -23,9 +23,9 @@ class Place:
         assert (component, endpoint) == ("datahub", "http")
         return Address("127.0.0.1", 1, URL)
 
-    def credentials(self, component: str) -> dict[str, str]:
-        assert component == "datahub"
-        return {"token": "secret"}
+    def credentials(self, holder: str) -> dict[str, str]:
+        assert holder == "checks"
+        return {"datahub_token": "secret"}
 
     def run_tool(self, component: str, tool: str, arguments: object, seconds: float) -> ToolResult:
         raise AssertionError((component, tool, arguments, seconds))

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -98,7 +99,7 @@ def test_every_login_on_kubernetes_needs_a_password_and_none_on_local_is_from_ou
         ("host", "replication", "scram-sha-256"),
     ]
     local = rendered_files(FOLDER / "etc", VALUES | {"BIND": "127.0.0.1"})
-    assert sorted(local) == ["pg_hba.conf", "postgresql.conf", "superuser-password"]
+    assert sorted(local) == ["pg_hba.conf", "postgresql.conf"]
     assert b" 127.0.0.1/32 " in local["pg_hba.conf"]
     assert setting(local["postgresql.conf"].decode(), "listen_addresses") == "'127.0.0.1'"
 
@@ -124,6 +125,13 @@ class Statements:
 
     def __init__(self, *names: str) -> None:
         self.names, self.executed = names, list[str]()
+        # libpq makes it; tests/integration does so with a real one.
+        self.pgconn = SimpleNamespace(encrypt_password=self.verifier)
+
+    @staticmethod
+    def verifier(password: bytes, role: bytes, algorithm: bytes) -> bytes:
+        assert (password, role, algorithm) == (b"secret", b"sales", b"scram-sha-256")
+        return b"SCRAM-SHA-256$4096:salt$stored:server"
 
     def execute(self, query: Any, parameters: tuple[str, ...] = ()) -> Statements:
         self.asked = parameters
@@ -140,6 +148,22 @@ def test_pgbouncer_may_enter_a_new_database_where_there_is_one(names: tuple[str,
     postgres.ensure_database(admin, "sales", "sales", "secret", "for a test")  # type: ignore[arg-type]
     grants = [s for s in admin.executed if s.startswith("grant connect on database")]
     assert [s.removeprefix('grant connect on database "sales" to ') for s in grants] == granted
+
+
+@pytest.mark.parametrize(("names", "verb"), [((), "create"), (("sales",), "alter")])
+def test_the_server_is_sent_a_verifier_and_never_the_password(names: tuple[str, ...], verb: str) -> None:
+    admin = Statements(*names)
+    postgres.ensure_database(admin, "sales", "sales", "secret", "for a test")  # type: ignore[arg-type]
+    assert f"{verb} role \"sales\" login password 'SCRAM-SHA-256$4096:salt$stored:server'" in admin.executed
+    assert "secret" not in " ".join(admin.executed)
+
+
+def test_a_password_is_changed_only_where_there_is_such_a_role() -> None:
+    known, strange = Statements("sales"), Statements()
+    for admin in (known, strange):
+        postgres.change_password(admin, "sales", "secret")  # type: ignore[arg-type]
+    assert [words for words in known.executed if "alter role" in words]
+    assert [words for words in strange.executed if " role " in words] == []
 
 
 class Member(NamedTuple):

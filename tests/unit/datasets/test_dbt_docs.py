@@ -28,6 +28,8 @@ class Store:
 class Place(FakePlatform):
     """A dbt that writes its files, or fails."""
 
+    holder = "pipelines"
+
     def __init__(self, returncode: int = 0) -> None:
         super().__init__()
         self.returncode = returncode
@@ -74,7 +76,7 @@ def test_nothing_is_published_when_dbt_fails(store: Store) -> None:
 def test_results_of_a_run_are_kept_and_a_run_that_left_none_is_let_be(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("data_platform.targets.current.current", FakePlatform)
+    monkeypatch.setattr("data_platform.targets.current.current", Place)
     dbt_docs.keep_results(str(tmp_path), "fx_rates", {})
     assert store.objects == {}
     (tmp_path / "target").mkdir()

@@ -23,9 +23,9 @@ class Place:
         assert endpoint == "http"
         return Address("127.0.0.1", 1, f"http://{component}")
 
-    def credentials(self, component: str) -> dict[str, str]:
-        assert component in ("s3", "datahub")
-        return {"token": "secret", "access_key": "key", "secret_key": "secret"}
+    def credentials(self, holder: str) -> dict[str, str]:
+        assert holder == "pipelines"
+        return {"datahub_token": "secret", "s3_access_key": "key", "s3_secret_key": "secret"}
 
 
 @pytest.fixture

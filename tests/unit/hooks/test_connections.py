@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from data_platform.checks.base import Address
 from data_platform.hooks import connections
 from data_platform.hooks.connections import PlatformConnections, connection_ids, describe
+from data_platform.stack.holders import holders
 from data_platform.stack.load import Stack, load_stack
 
 if TYPE_CHECKING:
@@ -27,12 +29,10 @@ class Place:
         port = self.stack.components[component].component.endpoints[endpoint].port
         return Address("127.0.0.1", port, f"http://127.0.0.1:{port}")
 
-    def credentials(self, component: str) -> Mapping[str, str]:
-        return {
-            "postgresql": {"username": "postgres", "password": "p"},
-            "minio": {"access_key": "platform", "secret_key": "s"},
-            "reader": {"token": "t", "database_user": "reader", "database_password": "d"},
-        }.get(component, {})
+    def credentials(self, holder: str) -> Mapping[str, str]:
+        # Of anybody else nothing is asked: not of the component, not of the store's root.
+        assert holder == "pipelines"
+        return {"s3_access_key": "pipelines", "s3_secret_key": "s", "reader_token": "t"}
 
 
 @pytest.fixture
@@ -42,7 +42,6 @@ def place(tiny: Tiny) -> Any:
 
 def test_ids_are_components_and_the_capabilities_they_stand_for(place: Any, tiny: Tiny) -> None:
     assert connection_ids(place.stack) == {
-        "postgresql": "postgresql",
         "minio": "minio",
         "s3": "minio",
         "reader": "reader",
@@ -50,21 +49,24 @@ def test_ids_are_components_and_the_capabilities_they_stand_for(place: Any, tiny
     assert connection_ids(load_stack(tiny.root, "weeds"))["s3"] == "weeds"
 
 
-def test_a_database_connection_has_login_and_schema(place: Any) -> None:
+def test_a_database_connection_has_login_and_schema(tiny: Tiny) -> None:
+    entry = {"type": "postgres", "endpoint": "sql", "login": "s3_access_key", "password": "s3_secret_key"}
+    tiny.edit(tiny.component("postgresql"), lambda c: c.update(connection={**entry, "schema": "sales"}))
+    place: Any = Place(load_stack(tiny.root))
     assert describe(place, "postgresql") == {
         "conn_type": "postgres",
         "host": "127.0.0.1",
         "port": 21000,
-        "login": "postgres",
-        "password": "p",
-        "schema": "postgres",
+        "login": "pipelines",
+        "password": "s",
+        "schema": "sales",
     }
 
 
 def test_an_object_store_is_an_endpoint_address(place: Any) -> None:
     assert describe(place, "minio") == {
         "conn_type": "aws",
-        "login": "platform",
+        "login": "pipelines",
         "password": "s",
         "extra": {"endpoint_url": "http://127.0.0.1:21010"},
     }
@@ -89,9 +91,20 @@ def test_the_definition_is_not_changed_by_describing_it(place: Any) -> None:
     assert place.stack.components["minio"].component.connection.extra == {}
 
 
-def test_no_connection_holds_the_password_of_a_database_role(place: Any) -> None:
-    for name in set(connection_ids(place.stack).values()):
-        assert "d" not in describe(place, name).values()
+def test_the_connections_of_the_platform_hold_what_pipelines_hold_and_nothing_else(root: Path) -> None:
+    stack = load_stack(root)
+    known = {name: {key: f"{name}.{key}" for key in each.generated} for name, each in holders(stack).items()}
+
+    class Real(Place):
+        def credentials(self, holder: str) -> Mapping[str, str]:
+            return {**holders(stack)[holder].fixed, **known[holder]}
+
+    place: Any = Real(stack)
+    names = set(connection_ids(stack).values())
+    assert {"minio", "datahub", "trino", "airflow"} <= names
+    text = json.dumps([describe(place, name) for name in sorted(names)])
+    given = {value for secrets in known.values() for value in secrets.values() if value in text}
+    assert given == {"pipelines.s3_secret_key", "pipelines.datahub_token"}
 
 
 def test_the_backend_gives_json_that_airflow_reads(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +115,7 @@ def test_the_backend_gives_json_that_airflow_reads(place: Any, monkeypatch: pyte
     text = backend.get_conn_value("s3")
     assert text is not None
     read = Connection.from_json(text, conn_id="s3")
-    assert (read.conn_type, read.login, read.password) == ("aws", "platform", "s")
+    assert (read.conn_type, read.login, read.password) == ("aws", "pipelines", "s")
     assert json.loads(text)["extra"]["endpoint_url"] == "http://127.0.0.1:21010"
 
 

@@ -72,7 +72,7 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     monkeypatch.setattr(datasets, "Trino", FakeTrino)
     target: Any = SimpleNamespace(
         stack=SimpleNamespace(root=tmp_path),
-        credentials=lambda _: {"access_key": "a", "secret_key": "b"},
+        credentials={"pages": {"s3_access_key": "pages", "s3_secret_key": "b"}}.__getitem__,
         address=lambda component, _: Address("h", 1, f"http://{component}"),
     )
 

@@ -60,7 +60,7 @@ class Bucket:
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
     found = Bucket()
     target = SimpleNamespace(
-        credentials=lambda _: {"access_key": "a", "secret_key": "b"},
+        credentials={"pages": {"s3_access_key": "pages", "s3_secret_key": "b"}}.__getitem__,
         address=lambda *_: Address("127.0.0.1", 1, "http://127.0.0.1:1"),
     )
     monkeypatch.setattr("data_platform.targets.current.current", lambda: target)

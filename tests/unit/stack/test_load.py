@@ -94,6 +94,33 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
     "connection_to_no_endpoint": (lambda c: c["connection"].update(endpoint="grpc"), ("connection.endpoint 'grpc'",)),
     "privileged_port": (lambda c: c["endpoints"]["http"].update(port=80), ("endpoints.http.port", "1024")),
     "missing_dependency": (lambda c: c["depends_on"].append("kafka"), ("depends_on names 'kafka'", "minio, portal")),
+    "claim_of_a_kind_that_is_unknown": (
+        lambda c: c["claims"].append({"kind": "key", "of": "portal"}),
+        ("claims.1", "'s3_user', 'token'"),
+    ),
+    "claim_of_a_kind_that_nobody_grants": (
+        lambda c: c["claims"].append({"kind": "token", "of": "postgresql"}),
+        ("claims: 'postgresql' serves no claim of the kind token", "grants"),
+    ),
+    "claim_of_nobody": (
+        lambda c: c["claims"].append({"kind": "token", "of": "kafka"}),
+        ("claims: 'kafka' serves no claim of the kind token",),
+    ),
+    "claim_of_what_it_does_not_depend_on": (
+        lambda c: c.update(depends_on=["postgresql"]),
+        ("claims: 's3' is not in depends_on", "must be up before"),
+    ),
+    "claim_of_an_unknown_bucket": (
+        lambda c: c["claims"][0]["buckets"].update(attic="read"),
+        ("claims: there is no bucket attic", "use one of: raw, results"),
+    ),
+    "claim_of_no_bucket": (lambda c: c["claims"][0].update(buckets={}), ("claims.0.s3_user.buckets", "at least 1")),
+    "claim_of_an_unknown_verb": (
+        lambda c: c["claims"][0]["buckets"].update(raw="delete"),
+        ("claims.0.s3_user.buckets.raw", "'read', 'add' or 'write'"),
+    ),
+    "two_claims_of_one_server": (lambda c: c["claims"].append(c["claims"][0]), ("two claims are of s3",)),
+    "granted_in_an_unknown_way": (lambda c: c["grants"].update(token="by post"), ("grants.token",)),
     "another_name_than_its_folder": (lambda c: c.update(name="writer"), ("processing/writer", "processing/reader")),
     "another_namespace_than_its_folder": (lambda c: c.update(namespace="core"), ("core/reader", "processing/reader")),
 }
@@ -106,6 +133,54 @@ def test_a_mistake_in_component_yaml_is_named(tiny: Tiny, case: str) -> None:
     error = refusal(tiny)
     assert str(tiny.component("reader")) in error.problem
     assert [words for words in said if words not in str(error)] == [], str(error)
+
+
+# The same for what is claimed for an identity: which one, what is changed, and what the error must say.
+BROKEN_IDENTITY: dict[str, tuple[Change, tuple[str, ...]]] = {
+    "unknown_key": (lambda c: c.update(secrets=["mine"]), ("identities.pipelines.secrets: unknown key",)),
+    "no_component": (lambda c: c.pop("component"), ("identities.pipelines.component: Field required",)),
+    "unknown_component": (
+        lambda c: c.update(component="kafka"),
+        ("identities.pipelines: there is no component 'kafka'", "correct the name"),
+    ),
+    "claim_of_a_kind_that_nobody_grants": (
+        lambda c: c["claims"].append({"kind": "token", "of": "minio"}),
+        ("identities.pipelines: claims: 'minio' serves no claim of the kind token",),
+    ),
+    "claim_of_an_unknown_bucket": (
+        lambda c: c["claims"][0].update(buckets={"attic": "add"}),
+        ("identities.pipelines: claims: there is no bucket attic",),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BROKEN_IDENTITY))
+def test_a_mistake_in_an_identity_is_named(tiny: Tiny, case: str) -> None:
+    change, said = BROKEN_IDENTITY[case]
+    tiny.edit(tiny.stack_file, lambda c: change(c["identities"]["pipelines"]))
+    error = refusal(tiny)
+    assert "stack.yaml" in error.problem
+    assert [words for words in said if words not in str(error)] == [], str(error)
+
+
+def test_an_identity_named_like_a_component_is_refused(tiny: Tiny) -> None:
+    tiny.edit(tiny.stack_file, lambda c: c["identities"].update(reader=c["identities"].pop("checks")))
+    error = refusal(tiny)
+    assert "stack.yaml: identities: reader is the name of a component too" in error.problem
+    assert error.remedy == "give it another name"
+
+
+def test_a_store_that_serves_no_users_is_refused_where_it_is_chosen(tiny: Tiny) -> None:
+    tiny.edit(tiny.component("weeds"), lambda c: c.pop("grants"))
+    assert load_stack(tiny.root).resolve("s3") == "minio"
+    assert "'s3' serves no claim of the kind s3_user" in refusal(tiny, "weeds").problem
+
+
+def test_what_an_identity_claims_is_asked_only_where_its_component_takes_part(tiny: Tiny) -> None:
+    # `bare` has neither the portal, to which the identity belongs, nor the reader, from which it has a token.
+    assert "portal" not in load_stack(tiny.root, "bare").components
+    tiny.edit(tiny.stack_file, lambda c: c["identities"]["pipelines"].update(component="postgresql"))
+    assert "identities.pipelines: claims: 'reader' serves no claim" in refusal(tiny, "bare").problem
 
 
 BROKEN_LOCAL: dict[str, tuple[Change, tuple[str, ...]]] = {

@@ -12,7 +12,7 @@ from data_platform.stack.plan import KINDS, Resource, Seen, Step, plan
 
 PLANS = Path(__file__).parent / "plans"
 CASES = sorted(PLANS.glob("*/*.yaml"))
-VERBS = {"fetch", "write", "create", "run", "start", "restart", "stop", "remove", "update"}
+VERBS = {"fetch", "write", "create", "run", "start", "restart", "stop", "remove", "update", "make", "change", "revoke"}
 
 
 def read(case: Path) -> dict[str, Any]:

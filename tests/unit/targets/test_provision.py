@@ -75,13 +75,15 @@ def test_a_database_that_lacks_what_it_is_to_hold_is_updated(
 
 def test_a_bucket_is_missing_only_where_its_server_answers(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "read_bucket", lambda *_: None)
-    assert reasons(place, "minio") == ["create bucket raw: it is not there"]
+    assert reasons(place, "minio") == [f"create bucket {name}: it is not there" for name in ("raw", "results")]
 
     def refuse(*_: object) -> None:
         raise ConnectionRefusedError
 
     monkeypatch.setattr(s3, "read_bucket", refuse)
-    assert reasons(place, "minio") == ["create bucket raw: the object store does not answer"]
+    assert reasons(place, "minio") == [
+        f"create bucket {name}: the object store does not answer" for name in ("raw", "results")
+    ]
 
 
 def test_a_refused_administrator_is_one_error_with_its_remedy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import time
 import warnings
@@ -29,6 +30,9 @@ pytestmark = [
 
 TOKEN = "token-of-the-tests-0123"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
+#: Programs with tokens of their own, of which the server knows the digests.
+PROGRAMS = ("token-of-spark-0123", "token-of-checks-0123")
+DIGESTS = frozenset(hashlib.sha256(token.encode()).hexdigest() for token in PROGRAMS)
 TABLE = "urn:li:dataset:(urn:li:dataPlatform:iceberg,lakehouse.raw.orders,PROD)"
 INGEST = "/aspects?action=ingestProposal"
 RULES = Rules("trino:(lakehouse[.].+) -> iceberg:\\1")
@@ -36,7 +40,7 @@ RULES = Rules("trino:(lakehouse[.].+) -> iceberg:\\1")
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[TestClient]:
-    made = app.create(Settings("127.0.0.1", 1, TOKEN, tmp_path / "datahub.db", RULES))
+    made = app.create(Settings("127.0.0.1", 1, TOKEN, DIGESTS, tmp_path / "datahub.db", RULES))
     with TestClient(made, base_url="http://127.0.0.1", follow_redirects=False) as opened:
         yield opened
 
@@ -59,9 +63,10 @@ def log_in(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer \xe9"]
+    "header",
+    [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, "Bearer \xe9", f"Bearer {min(DIGESTS)}"],
 )
-def test_programs_need_the_token(client: TestClient, header: str | None) -> None:
+def test_programs_need_a_token(client: TestClient, header: str | None) -> None:
     given = {} if header is None else {"Authorization": header.encode("latin-1")}
     for method, path in (
         ("POST", INGEST),
@@ -77,6 +82,19 @@ def test_programs_need_the_token(client: TestClient, header: str | None) -> None
         answer = client.request(method, path, headers=given)
         assert is_refusal(answer, 401), path
         assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("token", PROGRAMS)
+def test_a_program_is_known_by_the_digest_of_its_token(client: TestClient, token: str) -> None:
+    answer = client.post(INGEST, json=proposal(), headers={"Authorization": f"Bearer {token}"})
+    assert answer.json() == {"value": TABLE}
+    assert is_refusal(client.post(INGEST, json=proposal(), headers={"Authorization": f"Bearer {token}0"}), 401)
+
+
+@pytest.mark.parametrize("token", [*PROGRAMS, *DIGESTS])
+def test_the_token_of_a_program_is_no_login_of_a_person(client: TestClient, token: str) -> None:
+    assert client.post("/login", data={"token": token}).status_code == 401
+    assert "set-cookie" not in client.post("/login", data={"token": token}).headers
 
 
 def test_the_session_of_a_person_opens_no_call_of_a_program(client: TestClient) -> None:
@@ -197,7 +215,7 @@ def test_packed_bodies_are_taken_and_bombs_are_not(client: TestClient) -> None:
 
 
 def test_openlineage_names_are_remembered_over_a_restart(tmp_path: Path) -> None:
-    settings = Settings("127.0.0.1", 1, TOKEN, tmp_path / "datahub.db", RULES)
+    settings = Settings("127.0.0.1", 1, TOKEN, DIGESTS, tmp_path / "datahub.db", RULES)
     place = {"namespace": "s3://lakehouse", "name": "orders-1"}
     symlink = {"namespace": "c", "name": "raw.orders", "type": "TABLE"}
     facets = {"symlinks": {"identifiers": [symlink]}, "catalog": {"framework": "iceberg", "name": "lakehouse"}}

@@ -1,4 +1,4 @@
-"""The platform's own stack, as it is on Kubernetes."""
+"""The platform's own stack, as it is on Kubernetes, and a target of it on a cluster in memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,52 @@ from pathlib import Path
 import pytest
 
 from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.plan import Step, plan
+from data_platform.targets import grants, provision
+from data_platform.targets.kubernetes import releases
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.target import KubernetesTarget
+from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="session")
 def stack(root: Path) -> Stack:
     """This checkout's stack."""
     return load_stack(root, target=KUBERNETES)
+
+
+class FakeHelm(releases.Helm):
+    """Remembers what it was asked to install."""
+
+    def __init__(self) -> None:
+        super().__init__("helm")
+        self.upgraded: list[releases.Release] = []
+
+    def upgrade(self, release: releases.Release) -> None:
+        self.upgraded.append(release)
+
+
+@pytest.fixture
+def cluster() -> FakeCluster:
+    return FakeCluster()
+
+
+@pytest.fixture
+def target(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> KubernetesTarget:
+    # Databases and buckets are asked through the servers' own protocols (tests/unit/targets/test_provision.py).
+    monkeypatch.setattr(provision, "observe", lambda *_: [])
+    monkeypatch.setattr(grants, "observe", lambda *_: [])
+    stack = load_stack(ROOT, target=KUBERNETES)
+    images = {name: f"localhost/data-platform/{name}:1" for name in stack.components}
+    settings = Settings(images=images, api_server="10.0.0.1:6443")
+    made = KubernetesTarget(stack, settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
+    made.ensure_credentials()
+    return made
+
+
+def steps(target: KubernetesTarget, component: str) -> list[Step]:
+    kinds = ("secret", "release")
+    wanted = [resource for resource in target.wanted(component) if resource.kind in kinds]
+    return plan(wanted, [seen for seen in target.observe(component) if seen.kind in kinds])

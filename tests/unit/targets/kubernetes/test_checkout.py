@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.bindings import credential_names
+from data_platform.stack.holders import holders
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import needs, places, pods
 from data_platform.targets.kubernetes.checkout import GitSync, git_sync
@@ -70,8 +70,7 @@ def test_all_pods_that_the_target_describes_have_it(
 ) -> None:
     target = KubernetesTarget(stack, settings, None, None, inside=True)  # type: ignore[arg-type]
     target._known = {
-        name: dict.fromkeys([key for keys in credential_names(stack, name) for key in keys], "any")
-        for name in stack.components
+        name: dict.fromkeys((*each.fixed, *each.generated), "any") for name, each in holders(stack).items()
     }
 
     def synced() -> list[bool]:

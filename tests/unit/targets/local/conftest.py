@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from data_platform.stack.load import load_stack
-from data_platform.stack.plan import Resource, Seen
-from data_platform.targets import provision
+from data_platform.stack.plan import Resource, Seen, Step, plan
+from data_platform.targets import grants, provision
 from data_platform.targets.local import ports, target
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
+
+
+Wanted = Callable[[LocalTarget, str], Sequence[Resource]]
 
 
 class PretendedSupervisor:
@@ -49,26 +52,54 @@ class PretendedSupervisor:
 
 
 class Servers:
-    """Databases and buckets that were asked for."""
+    """Databases, buckets and grants that were asked for."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Seen] = []
-        monkeypatch.setattr(provision, "observe", self._observe)
-        monkeypatch.setattr(provision, "create_database", self._create("database"))
-        monkeypatch.setattr(provision, "create_bucket", self._create("bucket"))
+        self.revoked: list[str] = []
+        monkeypatch.setattr(provision, "observe", self._observe(provision.wanted))
+        monkeypatch.setattr(provision, "create_database", self._create("database", provision.wanted))
+        monkeypatch.setattr(provision, "create_bucket", self._create("bucket", provision.wanted))
+        monkeypatch.setattr(grants, "observe", self._observe(grants.wanted))
+        monkeypatch.setattr(grants, "make", self._create("grant", grants.wanted))
+        monkeypatch.setattr(grants, "revoke", lambda _place, _component, name: self.revoked.append(name))
 
-    def _observe(self, place: LocalTarget, component: str) -> list[Seen]:
-        wanted = {(r.kind, r.name) for r in provision.wanted(place, component)}
-        return [seen for seen in self.made if (seen.kind, seen.name) in wanted]
+    def _observe(self, wanted: Wanted) -> object:
+        def observe(place: LocalTarget, component: str) -> list[Seen]:
+            mine = {(r.kind, r.name) for r in wanted(place, component)}
+            return [seen for seen in self.made if (seen.kind, seen.name) in mine]
 
-    def _create(self, kind: str) -> object:
+        return observe
+
+    def _create(self, kind: str, wanted: Wanted) -> object:
         def create(place: LocalTarget, component: str, name: str) -> None:
-            found: Sequence[Resource] = provision.wanted(place, component)
             self.made += [
-                Seen(kind=r.kind, name=name, digest=r.digest) for r in found if (r.kind, r.name) == (kind, name)
+                Seen(kind=r.kind, name=name, digest=r.digest)
+                for r in wanted(place, component)
+                if (r.kind, r.name) == (kind, name)
             ]
 
         return create
+
+
+def steps(place: LocalTarget, component: str = "reader") -> list[Step]:
+    return plan(place.wanted(component), place.observe(component))
+
+
+def short(found: list[Step]) -> list[str]:
+    return [f"{step.verb} {step.kind} {step.name}" for step in found]
+
+
+def deploy(place: LocalTarget, component: str = "reader") -> None:
+    found = steps(place, component)
+    place.fetch(component, found)
+    place.apply(component, [step for step in found if step.kind != "artifact"])
+    place.wait(component)
+
+
+def again(place: LocalTarget) -> LocalTarget:
+    """The same platform, read anew, as the next command or task does."""
+    return LocalTarget(load_stack(place.stack.root), place.state)
 
 
 @pytest.fixture
@@ -79,7 +110,7 @@ def free_ports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
-    """No database, no object store."""
+    """No database, no object store, nobody who was let in."""
     return Servers(monkeypatch)
 
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from data_platform.stack.bindings import credential_names
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import holders
 from data_platform.stack.load import load_stack
-from data_platform.stack.model import Job, Process
+from data_platform.stack.model import Job, Process, Tool
 from data_platform.stack.plan import plan
 from data_platform.targets.local.target import LocalTarget
 from data_platform.targets.render import render
+from tests.secret_values import leaks, named, secrets_of
 
 if TYPE_CHECKING:
     from tests.unit.targets.local.conftest import PretendedSupervisor
@@ -24,8 +26,6 @@ ROOT = Path(__file__).resolve().parents[4]
 _PROFILES = sorted(yaml.safe_load((ROOT / "stack" / "stack.yaml").read_text(encoding="utf-8"))["profiles"])
 PAIRS = [(profile, name) for profile in _PROFILES for name in load_stack(ROOT, profile).components]
 EVERY = pytest.mark.parametrize(("profile", "component"), PAIRS)
-#: A piece of a secret is a secret too: some are cut to the length that a format wants.
-PIECE = 16
 
 
 @pytest.fixture
@@ -37,33 +37,17 @@ def real(
     monkeypatch.setattr("data_platform.targets.local.target.run", lambda *_, **__: "")
     monkeypatch.setattr("data_platform.targets.local.programs.unprivileged_prefix", lambda *_: [])
     monkeypatch.setattr("data_platform.targets.local.target.own", lambda _: None)
-    return LocalTarget(load_stack(ROOT, profile), supervisor.state)
-
-
-def secrets_of(place: LocalTarget) -> dict[str, str]:
-    """All generated secrets, by `component.name`."""
-    return {
-        f"{name}.{key}": place.credentials(name)[key]
-        for name in place.stack.components
-        for key in credential_names(place.stack, name)[1]
-    }
-
-
-def leaks(secrets: dict[str, str], text: str) -> list[str]:
-    """Names of the secrets of which a piece is in the text."""
-    return [
-        name
-        for name, value in secrets.items()
-        if any(value[start : start + PIECE] in text for start in range(len(value) - PIECE + 1))
-    ]
+    made = LocalTarget(load_stack(ROOT, profile), supervisor.state)
+    made.ensure_credentials()
+    return made
 
 
 def arguments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, str]]:
     """Every command line that the component's definition can lead to, with its place."""
-    item, values = place.stack.components[component], place._bindings(component)
-    specs: list[tuple[str, Process | Job]] = [*item.definition.jobs.items(), *item.definition.processes.items()]
-    for name, spec in specs:
-        yield f"launch {component}.{name}", " ".join(place._launch(item, name, spec, values)["command"])
+    item, values = place.stack.components[component], place._bindings(component).all
+    for name in (*item.definition.jobs, *item.definition.processes):
+        command = place._launch(item, name, place._bindings(component))["command"]
+        yield f"launch {component}.{name}", " ".join(command)
     for name, process in item.definition.processes.items():
         words = (*(process.ready.command or ()), process.ready.http or "")
         yield f"ready {component}.{name}", " ".join(render(word, values, name) for word in words)
@@ -72,6 +56,16 @@ def arguments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, str]
     for name, artifact in item.definition.artifacts.items():
         words = artifact.build or ()
         yield f"build {component}.{name}", " ".join(render(word, {**values, "OUT": "/out"}, name) for word in words)
+
+
+def environments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, Process | Job | Tool, dict[str, str]]]:
+    """Name, definition and environment of every process, job and tool."""
+    item, values = place.stack.components[component], place._bindings(component)
+    specs: dict[str, Process | Job] = {**item.definition.jobs, **item.definition.processes}
+    for name, spec in specs.items():
+        yield name, spec, place._launch(item, name, values)["environment"]
+    for name, tool in item.definition.tools.items():
+        yield name, tool, dict(place.tool_command(component, name, []).environment)
 
 
 def deploy(place: LocalTarget, component: str) -> None:
@@ -85,6 +79,33 @@ def test_every_template_finds_its_bindings(real: LocalTarget, component: str) ->
     assert wanted
     assert len({(resource.kind, resource.name) for resource in wanted}) == len(wanted)
     assert list(arguments_of(real, component))
+
+
+@EVERY
+def test_an_environment_holds_the_secrets_that_it_names_and_no_other(real: LocalTarget, component: str) -> None:
+    secrets = secrets_of(real)
+    assert len(secrets) >= 20
+    own = real._bindings(component).secret
+    for name, spec, environment in environments_of(real, component):
+        for_it = {own[binding] for binding in named(spec) & own.keys()}
+        found = set(leaks(secrets, "\n".join(environment.values())))
+        assert found == {label for label, value in secrets.items() if value in for_it}, f"{component}.{name}"
+        # One who has its environment cannot find the rest under the names of the bindings either.
+        assert not (own.keys() - named(spec)) & environment.keys(), f"{component}.{name}"
+
+
+@EVERY
+def test_a_component_has_no_secret_of_another_holder_in_its_files(real: LocalTarget, component: str) -> None:
+    others = {label: value for label, value in secrets_of(real).items() if label.partition(".")[0] != component}
+    files = real._files(real.stack.components[component])
+    # A store whose configuration lists its users knows their keys, and is the only one that does.
+    listed = {
+        f"{each.name}.s3_secret_key"
+        for each in holders(real.stack).values()
+        if each.s3_user and real.stack.components[component].component.grants.get("s3_user") == "configuration"
+    }
+    found = {label for content in files.values() for label in leaks(others, content.decode(errors="replace"))}
+    assert found == listed
 
 
 @EVERY
@@ -151,14 +172,33 @@ def test_servers_are_told_to_listen_on_loopback(real: LocalTarget, component: st
 @pytest.mark.parametrize("profile", ["default"])
 def test_the_scanner_finds_a_planted_secret(real: LocalTarget) -> None:
     secrets = secrets_of(real)
-    item = real.stack.components["minio"]
-    process = item.definition.processes["server"]
-    planted = process.model_copy(update={"command": (*process.command, "--password={{ MINIO_SECRET_KEY }}")})
-    values = real._bindings("minio")
-    command = " ".join(real._launch(item, "server", planted, values)["command"])
+    command = f"minio server --password={secrets['minio.secret_key']}"
     assert leaks(secrets, command) == ["minio.secret_key"]
     assert leaks(secrets, f"key={secrets['airflow.fernet_seed'][5:21]}") == ["airflow.fernet_seed"]
     assert leaks(secrets, "nothing of the kind") == []
+
+
+@pytest.mark.parametrize("profile", ["default"])
+@pytest.mark.parametrize("part", ["processes", "tools"])
+def test_a_secret_that_is_planted_in_a_command_is_an_error_that_names_it(real: LocalTarget, part: str) -> None:
+    component = {"processes": "nessie", "tools": "analysis"}[part]
+    item = real.stack.components[component]
+    ((name, spec), *_) = getattr(item.definition, part).items()
+    planted = spec.model_copy(update={"command": (*spec.command, "--key={{ S3_SECRET_KEY }}")})
+    definition = item.definition.model_copy(update={part: {name: planted}})
+    real.stack.components[component] = item.model_copy(update={"definition": definition})
+    with pytest.raises(PlatformError, match="'S3_SECRET_KEY' is undefined"):
+        list(arguments_of(real, component)) if part == "processes" else real.tool_command(component, name, [])
+
+
+@pytest.mark.parametrize("profile", ["default"])
+def test_an_environment_that_passes_every_binding_on_is_found(real: LocalTarget) -> None:
+    secrets, own = secrets_of(real), real._bindings("nessie").secret
+    ((_, spec, environment), *_) = environments_of(real, "nessie")
+    assert named(spec) == {"NESSIE_DATABASE_PASSWORD", "S3_SECRET_KEY"}
+    assert set(own) == named(spec)
+    everything = "\n".join({**environment, **real._bindings("trino").secret}.values())
+    assert {"trino.s3_secret_key", "trino.database_password"} < set(leaks(secrets, everything))
 
 
 @pytest.mark.parametrize("profile", ["default"])

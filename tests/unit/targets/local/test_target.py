@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import load_stack
-from data_platform.stack.plan import Step, plan
-from data_platform.targets import provision
+from data_platform.stack.plan import Step
+from data_platform.targets import grants, provision
 from data_platform.targets.local.target import LocalTarget
+from tests.unit.targets.local.conftest import again, deploy, short, steps
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
@@ -21,32 +21,13 @@ if TYPE_CHECKING:
 ALL = {"artifact", "file", "database", "job", "process"}
 
 
-def steps(place: LocalTarget, component: str = "reader") -> list[Step]:
-    return plan(place.wanted(component), place.observe(component))
-
-
-def short(found: list[Step]) -> list[str]:
-    return [f"{step.verb} {step.kind} {step.name}" for step in found]
-
-
-def deploy(place: LocalTarget, component: str = "reader") -> None:
-    found = steps(place, component)
-    place.fetch(component, found)
-    place.apply(component, [step for step in found if step.kind != "artifact"])
-    place.wait(component)
-
-
-def again(place: LocalTarget) -> LocalTarget:
-    """The same platform, read anew, as the next command or task does."""
-    return LocalTarget(load_stack(place.stack.root), place.state)
-
-
 def test_everything_is_missing_at_first(place: LocalTarget) -> None:
     assert short(steps(place)) == [
         "fetch artifact shell",
         "fetch artifact program",
         "write file more/plain.txt",
         "write file reader.conf",
+        "write file tokens.json",
         "create database reader",
         "run job prepare",
         "run job announce",
@@ -67,7 +48,8 @@ def test_what_was_deployed_is_there(place: LocalTarget) -> None:
     etc, data = place.state.etc("reader"), place.state.data("reader")
     assert (etc / "reader.conf").read_text() == f"token={token}\n"
     assert (etc / "more" / "plain.txt").read_text() == "{{ left as it is }}\n"
-    assert (data / "announced").read_text() == f"announced {token}\n"
+    # A secret that a job does not name is not in its environment, though the component holds it.
+    assert (data / "announced").read_text() == f"announced {token}, and no more\n"
     program = place._placed("reader")["program"].folder / "program"
     assert program.read_text() == "source\ntool\n"
 
@@ -188,13 +170,35 @@ def test_a_job_that_fails_says_where_its_log_is_and_is_not_recorded(place: Local
     assert "run job prepare" in short(steps(broken))
 
 
-def test_buckets_are_made_after_the_server_takes_requests(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_server_makes_is_made_after_it_takes_requests(
+    place: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
     happened: list[str] = []
     monkeypatch.setattr(LocalTarget, "wait", lambda _, component: happened.append(f"wait {component}"))
     monkeypatch.setattr(provision, "create_bucket", lambda *words: happened.append(f"create {words[-1]}"))
-    assert short(steps(place, "minio")) == ["create bucket raw"]
+    monkeypatch.setattr(grants, "make", lambda *words: happened.append(f"make {words[-1]}"))
+    assert short(steps(place, "minio")) == [
+        "create bucket raw",
+        "create bucket results",
+        "make grant s3_user reader",
+        "make grant s3_user pipelines",
+        "make grant s3_user checks",
+    ]
     place.apply("minio", steps(place, "minio"))
-    assert happened == ["wait minio", "create raw"]
+    made = ["create raw", "create results", "make s3_user reader", "make s3_user pipelines", "make s3_user checks"]
+    assert happened == ["wait minio", *made]
+
+
+def test_a_server_that_is_restarted_is_waited_for_again(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy(place)
+    happened: list[str] = []
+    monkeypatch.setattr(LocalTarget, "wait", lambda *_: happened.append("wait"))
+    monkeypatch.setattr(LocalTarget, "_apply_process", lambda *_: happened.append("restart"))
+    monkeypatch.setattr(grants, "make", lambda *_: happened.append("make"))
+    monkeypatch.setattr(grants, "revoke", lambda *_: happened.append("revoke"))
+    kinds = (("revoke", "grant"), ("restart", "process"), ("make", "grant"), ("make", "grant"))
+    place.apply("reader", [Step(verb=verb, kind=kind, name="x", reason="any") for verb, kind in kinds])  # type: ignore[arg-type]
+    assert happened == ["wait", "revoke", "restart", "wait", "make", "make"]
 
 
 def test_a_component_reached_by_its_capability_is_the_provider(place: LocalTarget) -> None:
@@ -308,6 +312,7 @@ def test_a_tool_gets_its_own_environment_and_of_the_callers_only_what_it_inherit
     before = place.tool_command("reader", "say", ["more"])
     assert before.argv == ["echo", str(place.address("reader", "http").port), "more"]
     assert before.environment["WORD"] == place.credentials("reader")["token"]
+    assert not {"READER_TOKEN", "S3_SECRET_KEY", "READER_DATABASE_PASSWORD"} & before.environment.keys()
     tiny.edit(tiny.local("reader"), lambda c: c["tools"]["say"].update(inherit=["WO*"]))
     after = again(place).tool_command("reader", "say", [])
     assert after.environment["WORD"] == "what the caller says"
@@ -345,6 +350,13 @@ def test_a_launch_file_is_private_and_holds_what_a_program_section_does_not(plac
     launch = json.loads(launch_file.read_text())
     token = place.credentials("reader")["token"]
     assert launch["environment"]["TOKEN"] == token
+    # What it holds and does not name is not there, under any name.
+    assert not {"READER_TOKEN", "S3_SECRET_KEY", "READER_DATABASE_PASSWORD"} & launch["environment"].keys()
+    others = [
+        value for key, value in place.credentials("reader").items() if key in ("s3_secret_key", "database_password")
+    ]
+    assert [value for value in others if value in json.dumps(launch)] == []
+    assert launch["environment"]["S3_ACCESS_KEY"] == "reader"
     assert token not in section.read_text()
     assert token not in " ".join(launch["command"])
     assert "autorestart=true" in section.read_text()
