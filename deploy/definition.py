@@ -125,8 +125,8 @@ def write(stack: Stack, settings: Settings, folder: Path) -> list[str]:
     target = KubernetesTarget(stack, settings, cast("Cluster", kept), Helm("helm"), inside=True)
     rails = guard_rails.guard_rails(stack, settings.size, settings.api_server)
     (folder / "guard-rails.yaml").write_text(_text(*rails), encoding="utf-8")
+    target.ensure_credentials()
     for name, item in stack.components.items():
-        target.credentials(name)
         for content in target._secrets(item).values():
             kept.server_side_apply(secret_object(stack, name, content))
         (folder / "values" / f"{name}.yaml").write_text(_text(dict(target._release(item).values)), encoding="utf-8")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import psycopg
 import pytest
@@ -16,7 +18,7 @@ from data_platform.clients import postgres
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
 from data_platform.stack.plan import plan
-from data_platform.targets import provision
+from data_platform.targets import grants, provision
 from data_platform.targets.local.artifacts import fetch, place
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.ports import is_free
@@ -27,33 +29,65 @@ if TYPE_CHECKING:
     from tests.conftest import Tiny
 
 PORTS = range(29100, 29200)
+ADMIN = "a" * 64
+FIRST, SECOND = "b" * 64, "c" * 64
 
 
-@pytest.fixture
-def server(root: Path, tmp_path: Path) -> Iterator[Address]:
-    """A server without passwords, on loopback."""
+class Server(NamedTuple):
+    """A running PostgreSQL."""
+
+    address: Address
+    log: Path
+
+
+@contextmanager
+def running(root: Path, data: Path, initialise: Sequence[str], options: Sequence[str] = ()) -> Iterator[Server]:
+    """A server on loopback, from the component's artifact.
+
+    Args:
+        root: the checkout.
+        data: folder for its data and its log.
+        initialise: more words for initdb.
+        options: more settings, as NAME=VALUE.
+    """
     artifact = place(load_stack(root), "postgresql", cache_folder())["server"]
     try:
         fetch(artifact, {}, cache_folder())
     except PlatformError as error:
         pytest.skip(f"PostgreSQL is not to be had: {error}")
-    data = tmp_path / "server"
     data.mkdir()
     own(data)
     programs = artifact.folder / artifact.spec.home / "bin"
     port = next(port for port in PORTS if is_free(port))
 
-    def run(program: str, *words: str) -> None:
+    def run(program: str, *words: str, said: str | None = None) -> None:
         prefix = unprivileged_prefix(programs, data)
-        subprocess.run([*prefix, programs / program, f"--pgdata={data}/db", *words], check=True, timeout=60, cwd="/")
+        command = [*prefix, programs / program, f"--pgdata={data}/db", *words]
+        subprocess.run(command, check=True, timeout=60, cwd="/", input=said, text=True)
 
-    run("initdb", "--username=postgres", "--auth=trust", "--no-sync", "--no-instructions")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-    run("pg_ctl", "start", "--wait", f"--log={data}/log", f"--options={options}")
+    run("initdb", "--username=postgres", "--no-sync", "--no-instructions", *initialise, said=ADMIN)
+    settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", *options]
+    given = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
+    run("pg_ctl", "start", "--wait", f"--log={data}/log", f"--options={given}")
     try:
-        yield Address("127.0.0.1", port, "tcp")
+        yield Server(Address("127.0.0.1", port, "tcp"), data / "log")
     finally:
         run("pg_ctl", "stop", "--mode=immediate")
+
+
+@pytest.fixture
+def server(root: Path, tmp_path: Path) -> Iterator[Address]:
+    """A server without passwords."""
+    with running(root, tmp_path / "server", ["--auth=trust"]) as found:
+        yield found.address
+
+
+@pytest.fixture
+def closed(root: Path, tmp_path: Path) -> Iterator[Server]:
+    """A server as ours is: it asks for passwords. It logs everything that it is told, as nobody should let it."""
+    initialise = ["--auth=scram-sha-256", "--pwfile=/dev/stdin"]
+    with running(root, tmp_path / "closed", initialise, ["log_statement=all", "log_parameter_max_length=-1"]) as found:
+        yield found
 
 
 @pytest.fixture
@@ -109,3 +143,75 @@ def test_a_role_cannot_make_such_an_extension_itself(furnish: Any, server: Addre
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("create extension vector")
+
+
+def as_administrator(server: Server) -> psycopg.Connection[tuple[object, ...]]:
+    return postgres.connect(server.address.host, server.address.port, "postgres", ADMIN, "postgres")
+
+
+def may_log_in(server: Server, role: str, password: str) -> bool:
+    try:
+        postgres.connect(server.address.host, server.address.port, role, password, "postgres").close()
+    except psycopg.OperationalError as error:
+        if "password authentication failed" not in str(error):
+            raise
+        return False
+    return True
+
+
+def test_a_role_logs_in_with_its_password_and_after_a_change_with_the_new_one_alone(closed: Server) -> None:
+    with as_administrator(closed) as admin:
+        postgres.ensure_role(admin, "reader", FIRST)
+        assert [may_log_in(closed, "reader", word) for word in (FIRST, SECOND)] == [True, False]
+        postgres.ensure_role(admin, "reader", SECOND)
+        assert [may_log_in(closed, "reader", word) for word in (FIRST, SECOND)] == [False, True]
+        postgres.change_password(admin, "reader", FIRST)
+        postgres.change_password(admin, "nobody", FIRST)
+        assert [may_log_in(closed, "reader", word) for word in (FIRST, SECOND)] == [True, False]
+        assert admin.execute("select 1 from pg_roles where rolname = 'nobody'").fetchone() is None
+
+
+def test_the_log_of_the_server_has_verifiers_and_no_password_whatever_it_logs(closed: Server) -> None:
+    with as_administrator(closed) as admin:
+        for password in (FIRST, SECOND):
+            postgres.ensure_database(admin, "reader", "reader", password, "owned by reader")
+        kept = admin.execute("select rolpassword from pg_authid where rolname = 'reader'").fetchone()
+        assert kept
+        log = closed.log.read_text(encoding="utf-8")
+        statements = re.findall(r"(?:create|alter) role \S+ login password '([^']*)'", log)
+        assert len(statements) == 2
+        assert all(re.fullmatch(r"SCRAM-SHA-256\$\d+:[\w+/=]+\$[\w+/=]+:[\w+/=]+", word) for word in statements)
+        assert statements[-1] == kept[0]
+        assert [word for word in (FIRST, SECOND, ADMIN) if word in log] == []
+        # The twin: a password that is sent as it is would be there.
+        admin.execute("alter role reader password 'told to everybody'")
+    assert "told to everybody" in closed.log.read_text(encoding="utf-8")
+
+
+def test_an_identitys_database_is_its_own_and_closed_to_other_roles(tiny: Tiny, closed: Server) -> None:
+    known = {
+        "postgresql": {"username": "postgres", "password": ADMIN},
+        "checks": {"database_user": "checks", "database_password": FIRST},
+        "reader": {"database_user": "reader", "database_password": SECOND},
+    }
+    found = SimpleNamespace(
+        stack=load_stack(tiny.root), address=lambda *_: closed.address, credentials=known.__getitem__
+    )
+    target = cast("Target", found)
+    (wanted,) = grants.wanted(target, "postgresql")
+    assert grants.observe(target, "postgresql") == []
+    grants.make(target, "postgresql", wanted.name)
+    grants.make(target, "postgresql", wanted.name)
+    assert [(seen.name, seen.digest) for seen in grants.observe(target, "postgresql")] == [(wanted.name, wanted.digest)]
+    provision.create_database(target, "reader", "reader")
+    host, port = closed.address.host, closed.address.port
+    with postgres.connect(host, port, "checks", FIRST, "checks") as connection:
+        connection.execute("create table kept (x int)")
+    for role, password, database in (("reader", SECOND, "checks"), ("checks", FIRST, "reader")):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            postgres.connect(host, port, role, password, database)
+    # A password that is not the holder's own is a step: it is set again.
+    known["checks"]["database_password"] = "d" * 64
+    assert grants.observe(target, "postgresql") == []
+    grants.make(target, "postgresql", wanted.name)
+    assert len(grants.observe(target, "postgresql")) == 1
