@@ -31,10 +31,10 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponenti
 if TYPE_CHECKING:
     from datahub.ingestion.api.workunit import MetadataWorkUnit
 
-GET_FILE = "org.apache.nifi.processors.standard.GetFile"
+TAKE_FILE = "dataplatform.nifi.TakeFile"
 PUT_OBJECT = "dataplatform.nifi.PutObjectS3"
 #: Which events of a processor name a data set outside of NiFi.
-EVENTS = {GET_FILE: nifi.NifiEventType.RECEIVE, PUT_OBJECT: nifi.NifiEventType.SEND}
+EVENTS = {TAKE_FILE: nifi.NifiEventType.RECEIVE, PUT_OBJECT: nifi.NifiEventType.SEND}
 #: A folder that files arrive in is one data set, wherever it lies.
 _LANDING = re.compile(r"(?:.*/)?(landing/[^/]+)/.+")
 _LAST = "last_event_time"
@@ -52,7 +52,7 @@ class Analyzer(nifi.NifiProcessorProvenanceEventAnalyzer):
         super().__init__()
         self.env = env
         self.provenance_event_to_lineage_map |= {
-            GET_FILE: self.landing_folder,
+            TAKE_FILE: self.landing_folder,
             PUT_OBJECT: self.process_s3_provenance_event,  # by the attributes s3.bucket and s3.key
         }
 

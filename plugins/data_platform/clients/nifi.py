@@ -263,15 +263,14 @@ class NiFi:
                 )
         return None
 
-    def set_parameters(self, context: str, name: str, changed: Iterable[Parameter]) -> None:
-        """Give parameters of a context other values; the others stay. NiFi restarts the processors that use them."""
+    def set_parameters(self, context: str, name: str, set_: Iterable[Parameter], removed: Iterable[str] = ()) -> None:
+        """Set parameters of a context, and remove some that nothing uses. NiFi restarts processors that use them."""
         revision = self._json("GET", f"/parameter-contexts/{context}")["revision"]
-        component = {"id": context, "name": name, "parameters": [{"parameter": p._asdict()} for p in changed]}
-        self._in_background(
-            f"/parameter-contexts/{context}/update-requests",
-            "request",
-            {"id": context, "revision": revision, "component": component},
-        )
+        # A name with nothing else means that the parameter is to go.
+        told = [p._asdict() for p in set_] + [{"name": gone} for gone in removed]
+        component = {"id": context, "name": name, "parameters": [{"parameter": entry} for entry in told]}
+        body = {"id": context, "revision": revision, "component": component}
+        self._in_background(f"/parameter-contexts/{context}/update-requests", "request", body)
 
     def delete_parameters(self, context: str) -> None:
         """Delete a parameter context that no group uses."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 from data_platform.checks.base import Deadline
-from data_platform.clients import s3
 from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter, Status
 from data_platform.datasets import flow_definition
 from data_platform.datasets.flow_definition import Decision, Seen, Wanted
@@ -74,10 +73,7 @@ def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, dead
     Raises:
         PlatformError: the files are wrong, NiFi refuses, or flow files would be lost.
     """
-    flow = flow_definition.wanted(
-        target.stack.root, dataset, _given(target, dataset), {"s3.secret.key": target.credentials("s3")["secret_key"]},
-        fetch=fetch,
-    )  # fmt: skip
+    flow = flow_definition.wanted(target.stack.root, dataset, _given(target, dataset), fetch=fetch)
     decided: list[Decision] = []
 
     def bring() -> None:
@@ -181,9 +177,6 @@ def _given(target: Target, dataset: str) -> dict[str, str]:
         "dataset": dataset,
         "landing.folder": landing,
         "dead.letter.folder": f"{landing}.dead-letters",
-        "s3.endpoint": target.internal_address("s3", "http").url,
-        "s3.region": s3.REGION,
-        "s3.access.key": target.credentials("s3")["access_key"],
     }
 
 
@@ -259,13 +252,16 @@ class _Deployment:
             beside = len(self._nifi.groups()) * _APART
             group = self._nifi.upload(self._flow.dataset, flow_definition.prepared(self._flow), beside).id
             # A context of that name may have been left by a flow that was deleted; NiFi takes it as it is.
-            decision = decision._replace(parameters=self._stale_parameters())
+            decision = self._with_what_was_left(decision)
         elif decision.replace:
             self._nifi.run_group(group, "STOPPED")
         if decision.parameters:
-            self._set_parameters(decision)
+            self._set_parameters(decision.parameters)
         if decision.replace:
             self._nifi.replace(group, flow_definition.prepared(self._flow))
+        if decision.obsolete:
+            # Only now, since the flow of before may use them.
+            self._set_parameters((), decision.obsolete)
         if decision.create or decision.replace:
             exported = flow_definition.digest(self._nifi.download(group))
             self._nifi.set_comments(group, flow_definition.marked(self._flow, exported))
@@ -277,16 +273,19 @@ class _Deployment:
             self._wait_until_it_runs(group)
             self._wait_until_on_disk(group)
 
-    def _stale_parameters(self) -> tuple[Parameter, ...]:
+    def _with_what_was_left(self, decision: Decision) -> Decision:
         context = self._nifi.parameters(self._flow.dataset)
         there = context.parameters if context else {}
-        return flow_definition.changed_parameters(self._flow, there)
+        return decision._replace(
+            parameters=flow_definition.changed_parameters(self._flow, there),
+            obsolete=flow_definition.obsolete_parameters(self._flow, there),
+        )
 
-    def _set_parameters(self, decision: Decision) -> None:
+    def _set_parameters(self, changed: tuple[Parameter, ...], removed: tuple[str, ...] = ()) -> None:
         context = self._nifi.parameters(self._flow.dataset)
         if context is None:
             raise NiFiError(f"there is no parameter context {self._flow.dataset}")
-        self._nifi.set_parameters(context.id, self._flow.dataset, decision.parameters)
+        self._nifi.set_parameters(context.id, self._flow.dataset, changed, removed)
 
     def _switch(self, group: str, *, on: bool) -> None:
         names = flow_definition.switch_names(self._flow.definition)
@@ -369,6 +368,8 @@ def _told(decision: Decision) -> str:
     done = [f"upgraded: {decision.replace}"] if decision.replace else []
     if decision.parameters:
         done.append(f"parameters set: {', '.join(p.name for p in decision.parameters)}")
+    if decision.obsolete:
+        done.append(f"parameters removed: {', '.join(decision.obsolete)}")
     if decision.fetch is not None and not decision.replace:
         done.append(f"fetching switched {'on' if decision.fetch else 'off'}")
     if decision.start and not done:

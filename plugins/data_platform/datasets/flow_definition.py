@@ -37,7 +37,7 @@ class FlowSettings(Strict):
     definition: str = Field("flow.json", description="The flow definition, seen from this file.")
     fetch: bool = Field(False, description="Whether the flow fetches the data itself, on its schedule.")
     parameters: dict[str, Annotated[str, BeforeValidator(str)]] = Field(
-        description="Values of the flow's parameters; the platform adds its addresses and credentials."
+        description="Values of the flow's parameters, none of them secret; the platform adds its folders and name."
     )
 
 
@@ -71,7 +71,10 @@ class Decision(NamedTuple):
 
     create: bool
     replace: str
+    #: To be set.
     parameters: tuple[Parameter, ...]
+    #: Names of parameters to be removed: the flow does not declare them (any more).
+    obsolete: tuple[str, ...]
     #: None: the switch is as it should be.
     fetch: bool | None
     start: bool
@@ -79,7 +82,8 @@ class Decision(NamedTuple):
     @property
     def nothing(self) -> bool:
         """Whether all is as it should be."""
-        return not (self.create or self.replace or self.parameters or self.start) and self.fetch is None
+        todo = self.create or self.replace or self.parameters or self.obsolete or self.start
+        return not todo and self.fetch is None
 
 
 def load(root: Path, dataset: str) -> tuple[Definition, FlowSettings]:
@@ -157,26 +161,29 @@ def digest(definition: Definition) -> str:
     return hashlib.sha256(json.dumps(flow, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def wanted(
-    root: Path, dataset: str, given: Mapping[str, str], secret: Mapping[str, str], *, fetch: bool | None = None
-) -> Wanted:
+def wanted(root: Path, dataset: str, given: Mapping[str, str], *, fetch: bool | None = None) -> Wanted:
     """The flow of a dataset as its files and the platform say.
 
     Args:
         root: the checkout.
         dataset: name.
-        given: addresses and names that the platform knows, by the parameter's name.
-        secret: the same for secrets.
+        given: names and folders that the platform knows, by the parameter's name.
         fetch: the switch; None for what the file says.
 
     Raises:
-        PlatformError: a file is missing or wrong, or a parameter has no value, or a value no parameter.
+        PlatformError: a file is missing or wrong, a parameter has no value, a value no parameter, or the flow wants a
+            secret.
     """
     definition, settings = load(root, dataset)
     where = f"{FOLDER}/{dataset}/{PARAMETERS}"
     declared = _declared(definition)
-    values = {**settings.parameters, **given, **secret}
-    if both := sorted(set(settings.parameters) & {*given, *secret}):
+    values = {**settings.parameters, **given}
+    if hidden := sorted(name for name, entry in declared.items() if entry["sensitive"]):
+        raise PlatformError(
+            f"the flow of {dataset} wants {', '.join(hidden)} as a secret; no secret goes through a flow",
+            "put objects with PutObjectS3, which has NiFi's own key; for other servers see NiFi's image/README.md",
+        )
+    if both := sorted(set(settings.parameters) & set(given)):
         raise PlatformError(f"{where} sets {', '.join(both)}, which the platform sets", "remove it there")
     if missing := sorted(set(declared) - set(values)):
         raise PlatformError(f"{where} gives no value to {', '.join(missing)}", "add it below `parameters`")
@@ -185,28 +192,14 @@ def wanted(
             f"{where} sets {', '.join(unknown)}, which the flow does not have",
             f"use one of {', '.join(sorted(declared))}",
         )
-    if exposed := sorted(n for n in secret if n in declared and not declared[n]["sensitive"]):
-        raise PlatformError(
-            f"the flow of {dataset} does not mark {', '.join(exposed)} as sensitive", "mark it in NiFi and export again"
-        )
     parameters = {
-        name: Parameter(name, values[name], _description(entry, values[name]), bool(entry["sensitive"]))
-        for name, entry in declared.items()
+        name: Parameter(name, values[name], str(entry.get("description") or "")) for name, entry in declared.items()
     }
     return Wanted(dataset, definition, digest(definition), parameters, settings.fetch if fetch is None else fetch)
 
 
-def _description(entry: Mapping[str, Any], value: str) -> str:
-    """NiFi does not tell a secret, so its digest stands beside it, to see whether it is still the same."""
-    text = entry.get("description") or ""
-    if not entry["sensitive"]:
-        return str(text)
-    told = hashlib.sha256(f"{entry['name']} {value}".encode()).hexdigest()[:16]
-    return f"{text} [{told}]"
-
-
 def prepared(flow: Wanted) -> Definition:
-    """What NiFi is given: the definition under the dataset's name, with the values that are no secrets."""
+    """What NiFi is given: the definition under the dataset's name, with its values."""
     made = canonical(flow.definition)
     made["flowContents"] |= {"name": flow.dataset, "parameterContextName": flow.dataset}
     for processor in made["flowContents"]["processors"]:
@@ -219,8 +212,7 @@ def prepared(flow: Wanted) -> Definition:
     (context,) = made["parameterContexts"].values()
     context["name"] = flow.dataset
     for entry in context["parameters"]:
-        # A secret is set apart; until then its description must not say that it is there.
-        entry["value"] = None if entry["sensitive"] else flow.parameters[entry["name"]].value
+        entry["value"] = flow.parameters[entry["name"]].value
     made["parameterContexts"] = {flow.dataset: context}
     return made
 
@@ -243,7 +235,7 @@ def decide(flow: Wanted, seen: Seen) -> Decision:
         PlatformError: a connection that the definition no longer has holds flow files.
     """
     if seen.group is None:
-        return Decision(create=True, replace="", parameters=(), fetch=flow.fetch, start=True)
+        return Decision(create=True, replace="", parameters=(), obsolete=(), fetch=flow.fetch, start=True)
     reason = _why_replace(flow, seen)
     if reason:
         _refuse_loss(flow, seen)
@@ -255,6 +247,7 @@ def decide(flow: Wanted, seen: Seen) -> Decision:
         create=False,
         replace=reason,
         parameters=changed_parameters(flow, seen.parameters),
+        obsolete=obsolete_parameters(flow, seen.parameters),
         fetch=fetch,
         start=bool(reason) or resting or bool(fetch),
     )
@@ -263,6 +256,11 @@ def decide(flow: Wanted, seen: Seen) -> Decision:
 def changed_parameters(flow: Wanted, there: Mapping[str, Parameter]) -> tuple[Parameter, ...]:
     """Parameters that must get another value."""
     return tuple(p for name, p in flow.parameters.items() if _differs(p, there.get(name)))
+
+
+def obsolete_parameters(flow: Wanted, there: Mapping[str, Parameter]) -> tuple[str, ...]:
+    """Names of parameters that the flow does not declare: flows of earlier versions held the store's key."""
+    return tuple(sorted(set(there) - set(flow.parameters)))
 
 
 def _why_replace(flow: Wanted, seen: Seen) -> str:
@@ -289,9 +287,7 @@ def _refuse_loss(flow: Wanted, seen: Seen) -> None:
 
 
 def _differs(parameter: Parameter, there: Parameter | None) -> bool:
-    if there is None or there.description != parameter.description or there.sensitive != parameter.sensitive:
-        return True
-    return not parameter.sensitive and there.value != parameter.value
+    return there != parameter
 
 
 def switch_names(definition: Definition) -> set[str]:

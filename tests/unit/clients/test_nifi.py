@@ -314,7 +314,7 @@ def test_only_changed_parameters_are_sent() -> None:
         f"DELETE {updates}/r": [ok({})],
     })  # fmt: skip
     with api.session() as nifi:
-        nifi.set_parameters("c", "x", [Parameter("secret", "s", "", sensitive=True)])
+        nifi.set_parameters("c", "x", [Parameter("secret", "s", "", sensitive=True)], ["old"])
     body = dict(api.asked[1][1])  # type: ignore[call-overload]
     sent = {"parameter": {"name": "secret", "value": "s", "description": "", "sensitive": True}}
-    assert body["component"] == {"id": "c", "name": "x", "parameters": [sent]}
+    assert body["component"] == {"id": "c", "name": "x", "parameters": [sent, {"parameter": {"name": "old"}}]}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
+from data_platform.checks import flow_file
 from data_platform.stack.load import parse
 from data_platform.stack.model import Local
 
@@ -25,7 +29,11 @@ def script(path: str) -> ModuleType:
     return module
 
 
-build_nars, lock, java = script("build_nars"), script("lock"), script("java/compile")
+# The script imports its neighbour by its plain name, as scripts do.
+sys.modules["offer"] = offer = script("nars/offer")
+build_nars, lock, java = script("nars/build_nars"), script("lock"), script("java/compile")
+PROCESSOR = "org.apache.nifi.processor.Processor"
+LOAD = offer.load
 
 
 def write_nar(folder: Path, nar_id: str, parent: str | None, *jars: str) -> None:
@@ -33,7 +41,26 @@ def write_nar(folder: Path, nar_id: str, parent: str | None, *jars: str) -> None
     with zipfile.ZipFile(folder / f"{nar_id}-{build_nars.VERSION}.nar", "w") as nar:
         nar.writestr("META-INF/MANIFEST.MF", manifest)
         for jar in jars:
-            nar.writestr(f"META-INF/bundled-dependencies/{jar}", b"")
+            nar.writestr(f"META-INF/bundled-dependencies/{jar}", jar_of())
+
+
+def jar_of(listed: dict[str, list[str]] | None = None, /, **classes: bytes) -> bytes:
+    """A jar with classes of a package `a`, some of which it lists by kind."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as jar:
+        for name, content in classes.items():
+            jar.writestr(f"a/{name}.class", content)
+        for kind, names in (listed or {}).items():
+            jar.writestr(offer.SERVICES + kind, "".join(f"{name} # of NiFi\n" for name in names))
+    return stream.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def offers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What is offered in these tests; the committed file is read by those that are about it."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(offer, "load", lambda: found)
+    return found
 
 
 @pytest.fixture
@@ -43,7 +70,7 @@ def lib(tmp_path: Path) -> Path:
     folder.mkdir()
     write_nar(folder, "nifi-standard-shared-nar", "nifi-standard-services-api-nar", "jackson-core-2.18.3.jar")
     write_nar(folder, "nifi-standard-services-api-nar", None, "nifi-utils-2.3.0.jar")
-    (folder / "slf4j-api-2.0.17.jar").write_bytes(b"")
+    (folder / "slf4j-api-2.0.17.jar").write_bytes(jar_of())
     return folder
 
 
@@ -52,7 +79,7 @@ def jars(tmp_path: Path) -> Path:
     folder = tmp_path / "jars"
     folder.mkdir()
     for name in ("b-1.jar", "a-2.0-x.jar", "jackson-core-2.14.3.jar", "nifi-utils-2.3.0.jar", "slf4j-api-1.7.36.jar"):
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(jar_of({}, **{name.partition("-")[0]: name.encode()}))
     return folder
 
 
@@ -68,7 +95,7 @@ def test_a_nar_holds_its_jars_without_those_of_its_parents_and_of_the_class_path
     with zipfile.ZipFile(built(lib, jars, tmp_path / "out")) as nar:
         bundled = [n.removeprefix(build_nars.BUNDLED) for n in nar.namelist() if n.endswith(".jar")]
         assert bundled == ["a-2.0-x.jar", "b-1.jar"]
-        assert nar.read(f"{build_nars.BUNDLED}b-1.jar") == b"b-1.jar"
+        assert nar.read(f"{build_nars.BUNDLED}b-1.jar") == (jars / "b-1.jar").read_bytes()
         # NiFi's unpacker fails on a file whose folder has no entry before it.
         assert nar.namelist()[:3] == ["META-INF/", "META-INF/MANIFEST.MF", build_nars.BUNDLED]
         manifest = nar.read("META-INF/MANIFEST.MF").decode()
@@ -105,7 +132,7 @@ def test_a_nar_that_is_not_asked_for_is_an_error(lib: Path, jars: Path, tmp_path
 
 def test_our_own_nar_is_made_of_two_folders_and_says_that_it_is_ours(lib: Path, jars: Path, tmp_path: Path) -> None:
     (tmp_path / "more").mkdir()
-    (tmp_path / "more" / "data-platform-processors-1.jar").write_bytes(b"ours")
+    (tmp_path / "more" / "data-platform-processors-1.jar").write_bytes(jar_of())
     (tmp_path / "out").mkdir()
     words = [f"{nar_id}={jars}" for nar_id in build_nars.PARENTS]
     build_nars.main([str(lib), str(tmp_path / "out"), *words, f"{build_nars.OWN_NAR}={tmp_path / 'more'}"])
@@ -117,15 +144,140 @@ def test_our_own_nar_is_made_of_two_folders_and_says_that_it_is_ours(lib: Path, 
     assert f"Nar-Dependency-Group: {build_nars.GROUP}\r\n" in manifest
 
 
-def test_every_processor_of_ours_is_listed_and_no_other_class() -> None:
-    found = java.processors(java.SOURCES)
-    assert found == [f"dataplatform.nifi.{n}" for n in ("CheckDelimitedText", "PutObjectS3", "UnpackSingleMember")]
+# --- what is offered --------------------------------------------------------------------------------------------------
+
+
+def offered_of(nar: Path, jar: str) -> dict[str, bytes]:
+    with zipfile.ZipFile(nar) as outer, zipfile.ZipFile(io.BytesIO(outer.read(build_nars.BUNDLED + jar))) as inner:
+        return {name: inner.read(name) for name in inner.namelist()}
+
+
+def test_what_is_not_offered_is_neither_listed_nor_there(
+    lib: Path, jars: Path, tmp_path: Path, offers: dict[str, Any]
+) -> None:
+    """NiFi makes any class of a NAR that a flow definition names, so it is not enough not to list it."""
+    names = {"Run": b"", "Run$Output": b"", "Route": b"", "Route$1": b"", "RunHelper": b""}
+    (jars / "b-1.jar").write_bytes(jar_of({PROCESSOR: ["a.Run", "a.Route"]}, **names))
+    offers["a.Route"] = offer.Offer(PROCESSOR)
+    found = offered_of(built(lib, jars, tmp_path / "out"), "b-1.jar")
+    assert set(found) == {offer.SERVICES + PROCESSOR, "a/Route$1.class", "a/Route.class", "a/RunHelper.class"}
+    assert found[offer.SERVICES + PROCESSOR] == b"a.Route\n"
+
+
+@pytest.mark.parametrize("kind", offer.KINDS)
+def test_nothing_of_any_kind_that_clients_can_make_is_there_unasked(
+    kind: str, lib: Path, jars: Path, tmp_path: Path
+) -> None:
+    (jars / "b-1.jar").write_bytes(jar_of({kind: ["a.Run"]}, Run=b""))
+    assert offered_of(built(lib, jars, tmp_path / "out"), "b-1.jar") == {offer.SERVICES + kind: b""}
+
+
+def test_other_services_of_a_jar_stay(lib: Path, jars: Path, tmp_path: Path) -> None:
+    other = {"a.Codec": ["a.Codec1"], PROCESSOR: ["a.Run"]}
+    (jars / "b-1.jar").write_bytes(jar_of(other, Run=b"", Codec1=b"c"))
+    found = offered_of(built(lib, jars, tmp_path / "out"), "b-1.jar")
+    assert found["a/Codec1.class"] == b"c"
+    assert found[f"{offer.SERVICES}a.Codec"].startswith(b"a.Codec1")
+
+
+def test_a_name_that_is_in_no_nar_is_an_error(lib: Path, jars: Path, tmp_path: Path, offers: dict[str, Any]) -> None:
+    offers["a.Rout"] = offer.Offer(PROCESSOR)
+    with pytest.raises(SystemExit, match=r"offered\.toml names what is in no NAR: a\.Rout"):
+        built(lib, jars, tmp_path / "out")
+
+
+def test_a_class_is_not_offered_as_what_it_is_not(
+    lib: Path, jars: Path, tmp_path: Path, offers: dict[str, Any]
+) -> None:
+    (jars / "b-1.jar").write_bytes(jar_of({offer.KINDS[0]: ["a.Route"]}, Route=b""))
+    offers["a.Route"] = offer.Offer(PROCESSOR)
+    with pytest.raises(SystemExit, match=r"in no NAR: a\.Route"):
+        built(lib, jars, tmp_path / "out")
+
+
+@pytest.mark.parametrize("mark", offer.WATCHED)
+def test_what_reaches_out_of_its_flow_needs_a_reason(
+    mark: bytes, lib: Path, jars: Path, tmp_path: Path, offers: dict[str, Any]
+) -> None:
+    (jars / "b-1.jar").write_bytes(jar_of({PROCESSOR: ["a.Merge"]}, **{"Merge": b"", "Merge$1": b"..." + mark}))
+    offers["a.Merge"] = offer.Offer(PROCESSOR)
+    with pytest.raises(ValueError, match=r"a\.Merge is offered, but"):
+        built(lib, jars, tmp_path / "out")
+    offers["a.Merge"] = offer.Offer(PROCESSOR, "its file is below the landing folders")
+    assert built(lib, jars, tmp_path / "again").exists()
+
+
+def test_a_nar_that_is_used_as_published_may_offer_nothing(lib: Path, jars: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(lib / f"nifi-standard-shared-nar-{build_nars.VERSION}.nar", "a") as nar:
+        nar.writestr(f"{build_nars.BUNDLED}ssl-1.jar", jar_of({offer.KINDS[0]: ["a.Keys"]}, Keys=b""))
+    with pytest.raises(ValueError, match=r"ssl-1\.jar in .* offers a\.Keys"):
+        built(lib, jars, tmp_path / "out")
+
+
+def test_a_published_nar_can_be_reduced_too(lib: Path, jars: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "x.nar", "w") as nar:
+        nar.writestr(f"{build_nars.BUNDLED}c-1.jar", jar_of({offer.KINDS[0]: ["a.Grok"]}, Grok=b""))
+    (tmp_path / "out").mkdir()
+    words = [f"{nar_id}={jars if nar_id != 'nifi-standard-nar' else folder}" for nar_id in build_nars.PARENTS]
+    build_nars.main([str(lib), str(tmp_path / "out"), *words])
+    made = tmp_path / "out" / f"nifi-standard-nar-{build_nars.VERSION}.nar"
+    assert offered_of(made, "c-1.jar") == {offer.SERVICES + offer.KINDS[0]: b""}
+
+
+def test_the_committed_file_names_what_our_flows_and_checks_use_and_nothing_that_runs_programs() -> None:
+    found = committed()
+    used = {
+        processor["type"]
+        for path in (FOLDER.parents[3] / "nifi_flows").glob("*/flow.json")
+        for processor in json.loads(path.read_text(encoding="utf-8"))["flowContents"]["processors"]
+    }
+    assert len(used) >= 12
+    assert used | {flow_file._SOURCE, flow_file._TARGET} <= set(found)
+    names = {name.rpartition(".")[2] for name in found}
+    assert [name for name in names if name.startswith(("Execute", "Script", "Invoke"))] == ["InvokeHTTP"]
+    assert not names & {"GetFile", "PutFile", "FetchFile", "ListFile", "TailFile", "MergeContent", "EvaluateXQuery"}
+    assert [name for name, offered in found.items() if offered.restricted] == []
+
+
+def committed() -> dict[str, Any]:
+    found: dict[str, Any] = LOAD()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('kind = "a.Program"\nwhy = "x"\n', "is none of"),
+        (f'kind = "{PROCESSOR}"\nwhy = " "\n', "named twice, or without a reason"),
+        (f'kind = "{PROCESSOR}"\nwhy = "x"\n[[offered]]\nkind = "{PROCESSOR}"\nwhy = "x"\n', "named twice"),
+    ],
+)
+def test_a_wrong_file_is_an_error(text: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "offered.toml"
+    groups = text.replace("why", 'package = "a"\ntypes = ["B"]\nwhy')
+    path.write_text(f"[[offered]]\n{groups}", encoding="utf-8")
+    with pytest.raises(ValueError, match=reason):
+        LOAD(path)
+
+
+# --- our own ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_class_of_ours_is_listed_as_what_it_is_and_no_other_class() -> None:
+    processors = ("CheckDelimitedText", "KeepFile", "PutObjectS3", "TakeFile", "UnpackSingleMember")
+    assert java.services(java.SOURCES) == {
+        "org.apache.nifi.asset.AssetManager": ["dataplatform.nifi.NoAssets"],
+        "org.apache.nifi.nar.NarPersistenceProvider": ["dataplatform.nifi.NoNars"],
+        PROCESSOR: [f"dataplatform.nifi.{name}" for name in processors],
+    }
 
 
 def test_a_folder_without_processors_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "Helper.java").write_text("final class Helper {}", encoding="utf-8")
     with pytest.raises(ValueError, match="no public class"):
-        java.processors(tmp_path)
+        java.services(tmp_path)
 
 
 def test_the_same_classes_make_the_same_jar(tmp_path: Path) -> None:
@@ -133,13 +285,14 @@ def test_the_same_classes_make_the_same_jar(tmp_path: Path) -> None:
     classes.mkdir(parents=True)
     for name in ("B.class", "A.class"):
         (classes / name).write_bytes(name.encode())
-    java.pack(classes.parent, ["dataplatform.A"], tmp_path / "first.jar")
+    java.pack(classes.parent, {PROCESSOR: ["dataplatform.A"]}, tmp_path / "first.jar")
     (classes / "A.class").touch()
-    java.pack(classes.parent, ["dataplatform.A"], tmp_path / "second.jar")
+    java.pack(classes.parent, {PROCESSOR: ["dataplatform.A"]}, tmp_path / "second.jar")
     assert (tmp_path / "first.jar").read_bytes() == (tmp_path / "second.jar").read_bytes()
+    service = java.SERVICES + PROCESSOR
     with zipfile.ZipFile(tmp_path / "first.jar") as jar:
-        assert jar.namelist()[1:] == [java.SERVICE, "dataplatform/A.class", "dataplatform/B.class"]
-        assert jar.read(java.SERVICE) == b"dataplatform.A\n"
+        assert jar.namelist()[1:] == [service, "dataplatform/A.class", "dataplatform/B.class"]
+        assert jar.read(service) == b"dataplatform.A\n"
 
 
 def test_sources_that_do_not_compile_end_the_build(tmp_path: Path) -> None:
@@ -156,7 +309,7 @@ def test_sources_that_do_not_compile_end_the_build(tmp_path: Path) -> None:
 def test_the_flow_uses_our_processors_as_they_are_built() -> None:
     flow = json.loads((FOLDER.parents[3] / "nifi_flows/fx_rates/flow.json").read_text(encoding="utf-8"))
     ours = [p for p in flow["flowContents"]["processors"] if p["type"].startswith("dataplatform.")]
-    assert {p["type"] for p in ours} == set(java.processors(java.SOURCES))
+    assert {p["type"] for p in ours} == set(java.services(java.SOURCES)[PROCESSOR])
     bundle = {"group": build_nars.OWN_GROUP, "artifact": build_nars.OWN_NAR, "version": build_nars.VERSION}
     assert [p["bundle"] for p in ours] == [bundle] * len(ours)
 
@@ -200,17 +353,17 @@ def test_every_pom_has_its_lock_and_every_lock_is_an_artifact() -> None:
     artifacts = parse(Local, FOLDER / "local.yaml").artifacts
     poms = {pom.name.removesuffix(lock.POM) for pom in (FOLDER / "image").glob(f"*{lock.POM}")}
     assert {a.maven_lock for a in artifacts.values() if a.maven_lock} == {f"{name}.lock" for name in poms}
-    assert poms == {"lib", "standard", "update-attribute", "object-store"}
+    assert poms == {"lib", "standard", "update-attribute", "records", "object-store"}
 
 
 def test_the_version_is_the_same_everywhere() -> None:
-    lines = (FOLDER / "lib.lock").read_text(encoding="utf-8").splitlines()
+    lines = [line for name in ("lib", "records") for line in (FOLDER / f"{name}.lock").read_text("utf-8").splitlines()]
     nars = [line.split()[0].split(":") for line in lines if ":nar " in line]
     assert {version for _, _, version, _ in nars} == {build_nars.VERSION}
     assert f"version: {build_nars.VERSION}\n" in (FOLDER / "component.yaml").read_text(encoding="utf-8")
     poms = sorted((FOLDER / "image").glob(f"*{lock.POM}"))
     # What our own processors need besides NiFi has versions of its own.
     of_nifi = [pom for pom in poms if pom.name != f"object-store{lock.POM}"]
-    assert len(of_nifi) == 3
+    assert len(of_nifi) == 4
     for pom in of_nifi:
         assert f"<nifi.version>{build_nars.VERSION}</nifi.version>" in pom.read_text(encoding="utf-8")

@@ -12,8 +12,11 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+from data_platform.clients import s3
 from data_platform.stack.load import parse
-from data_platform.stack.model import Component, Kubernetes
+from data_platform.stack.model import Component, Kubernetes, Local, Process
+from data_platform.targets.kubernetes import places
+from data_platform.targets.local.state import State
 from data_platform.targets.render import rendered_files
 
 ROOT = Path(__file__).parents[3]
@@ -28,6 +31,9 @@ BINDINGS = {
     "ETC": "/etc/nifi",
     "NIFI_HTTP_PORT": "8480",
     "NIFI_SENSITIVE_PROPS_KEY": "a secret",
+    "S3_ACCESS_KEY": "nifi",
+    "S3_HTTP_URL": "http://store.example:9000",
+    "S3_SECRET_KEY": "another secret",
 }
 CLUSTER = {**BINDINGS, "ZOOKEEPER_CLIENT_HOST": "zookeeper.example", "ZOOKEEPER_CLIENT_PORT": "2181"}
 
@@ -106,6 +112,47 @@ def test_nobody_is_killed_for_having_no_leader() -> None:
     for folder, process in ((NIFI, "nifi"), (ZOOKEEPER, "server")):
         probes = chart_values(folder)["workloads"][process]["probes"]
         assert {kind for kind, probe in probes.items() if "tcpSocket" in probe} == {"startup", "liveness"}
+
+
+# --- what flows may reach -----------------------------------------------------------------------------------------
+
+
+def system_properties(process: Process) -> dict[str, str]:
+    words = [word.removeprefix("-D").partition("=") for word in process.command if word.startswith("-Ddata.platform.")]
+    return {name: value for name, _, value in words}
+
+
+def test_files_come_from_where_the_platform_puts_them() -> None:
+    on_kubernetes = parse(Kubernetes, NIFI / "kubernetes.yaml").processes
+    assert on_kubernetes
+    here = system_properties(parse(Local, NIFI / "local.yaml").processes["nifi"])
+    there = system_properties(on_kubernetes["nifi"])
+    assert here["data.platform.landing"] == "{{ STATE }}/landing"
+    assert State(Path("/state")).landing("x") == Path("/state/landing/x")
+    assert there["data.platform.landing"] == str(places.LANDING)
+    assert chart_values(NIFI)["sharedVolumes"]["landing"]["mountPath"] == str(places.LANDING)
+    for found in (here, there):
+        assert found["data.platform.object.store"] == "{{ ETC }}/object-store.properties"
+
+
+def test_the_key_of_the_store_is_in_a_file_of_its_own() -> None:
+    files = rendered_files(NIFI / "etc", BINDINGS)
+    lines = [line.partition("=") for line in files.pop("object-store.properties").decode().splitlines() if "=" in line]
+    assert {name: value for name, _, value in lines} == {
+        "endpoint": "http://store.example:9000",
+        "region": s3.REGION,
+        "access.key": "nifi",
+        "secret.key": "another secret",
+    }
+    assert [name for name, content in files.items() if b"another secret" in content] == []
+
+
+def test_code_comes_with_the_platform_alone() -> None:
+    found = properties(BINDINGS)
+    assert found["nifi.nar.persistence.provider.implementation"] == "dataplatform.nifi.NoNars"
+    assert found["nifi.asset.manager.implementation"] == "dataplatform.nifi.NoAssets"
+    folders = {name: value for name, value in found.items() if name.startswith("nifi.nar.library.")}
+    assert set(folders.values()) == {"/lib", "/nars", "/etc/nifi"}
 
 
 # --- the scripts ----------------------------------------------------------------------------------------------------

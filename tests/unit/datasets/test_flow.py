@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import gzip
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -24,11 +23,12 @@ GIVEN = {
     "dataset": "tiny",
     "landing.folder": "/landing/tiny",
     "dead.letter.folder": "/landing/tiny.dead-letters",
-    "s3.endpoint": "http://127.0.0.1:9000",
-    "s3.region": "us-east-1",
-    "s3.access.key": "platform",
 }
-SECRET = {"s3.secret.key": "a secret"}
+#: What flows of earlier versions were given.
+OLD = {
+    "s3.access.key": Parameter("s3.access.key", "platform", "Name of the key."),
+    "s3.secret.key": Parameter("s3.secret.key", None, "The key. [0123456789abcdef]", sensitive=True),
+}
 SWITCH = "Fetch: at the set times"
 
 
@@ -49,8 +49,8 @@ def write(checkout: Path, **changed: Any) -> None:
     (checkout / "nifi_flows/tiny/parameters.yaml").write_text(yaml.safe_dump(found), encoding="utf-8")
 
 
-def tiny(checkout: Path, *, fetch: bool | None = None, secret: Mapping[str, str] = SECRET) -> Wanted:
-    return wanted(checkout, "tiny", GIVEN, secret, fetch=fetch)
+def tiny(checkout: Path, *, fetch: bool | None = None) -> Wanted:
+    return wanted(checkout, "tiny", GIVEN, fetch=fetch)
 
 
 def deployed(want: Wanted, **changed: Any) -> Seen:
@@ -73,9 +73,9 @@ def test_the_committed_definition_is_canonical() -> None:
 def test_the_committed_definition_holds_no_value_of_a_parameter_and_no_place() -> None:
     text = (ROOT / "nifi_flows/fx_rates/flow.json").read_text(encoding="utf-8")
     (context,) = json.loads(text)["parameterContexts"].values()
-    assert len(context["parameters"]) == 12
+    assert len(context["parameters"]) == 8
     assert [p for p in context["parameters"] if "value" in p] == []
-    assert [p["name"] for p in context["parameters"] if p["sensitive"]] == ["s3.secret.key"]
+    assert [p["name"] for p in context["parameters"] if p["sensitive"]] == []
     for word in ("127.0.0.1", "instanceIdentifier", "fx_rates"):
         assert word not in text
 
@@ -84,7 +84,7 @@ def test_every_committed_dataset_has_a_whole_flow() -> None:
     datasets = sorted(path.parent.name for path in (ROOT / "nifi_flows").glob("*/parameters.yaml"))
     assert "fx_rates" in datasets
     for dataset in datasets:
-        assert wanted(ROOT, dataset, GIVEN, SECRET).parameters
+        assert wanted(ROOT, dataset, GIVEN).parameters
 
 
 def test_fetching_is_off_unless_it_is_asked_for(checkout: Path) -> None:
@@ -123,23 +123,25 @@ def test_a_value_for_no_parameter_is_an_error(checkout: Path) -> None:
         tiny(checkout)
 
 
-def test_a_secret_that_the_flow_would_show_is_an_error(checkout: Path) -> None:
-    settings = yaml.safe_load((checkout / "nifi_flows/tiny/parameters.yaml").read_text(encoding="utf-8"))
-    del settings["parameters"]["first.column"]
-    write(checkout, parameters=settings["parameters"])
-    with pytest.raises(PlatformError, match=r"does not mark first\.column as sensitive"):
-        tiny(checkout, secret={**SECRET, "first.column": "Date"})
+def test_a_flow_that_wants_a_secret_is_an_error(checkout: Path) -> None:
+    place = checkout / "nifi_flows/fx_rates/flow.json"
+    definition = json.loads(place.read_text(encoding="utf-8"))
+    (context,) = definition["parameterContexts"].values()
+    (column,) = [p for p in context["parameters"] if p["name"] == "first.column"]
+    column["sensitive"] = True
+    place.write_text(json.dumps(definition), encoding="utf-8")
+    with pytest.raises(PlatformError, match=r"wants first\.column as a secret; no secret goes through a flow"):
+        tiny(checkout)
 
 
-def test_what_nifi_is_given_has_the_datasets_name_its_values_and_no_secret(checkout: Path) -> None:
+def test_what_nifi_is_given_has_the_datasets_name_and_its_values(checkout: Path) -> None:
     want = tiny(checkout)
     given = prepared(want)
     assert (given["flowContents"]["name"], given["flowContents"]["parameterContextName"]) == ("tiny", "tiny")
     values = {p["name"]: p["value"] for p in given["parameterContexts"]["tiny"]["parameters"]}
     assert values["landing.folder"] == "/landing/tiny"
     assert values["first.column"] == "Date"
-    assert values["s3.secret.key"] is None
-    assert "a secret" not in json.dumps(given)
+    assert None not in values.values()
     for processor in given["flowContents"]["processors"]:
         assert set(processor["propertyDescriptors"]) == set(processor["properties"])
 
@@ -187,14 +189,11 @@ def test_a_flow_that_differs_is_replaced_and_started_again(checkout: Path, chang
     assert decision.fetch is False
 
 
-def test_a_changed_secret_is_seen_by_its_digest(checkout: Path) -> None:
-    seen = deployed(tiny(checkout))
-    # NiFi never tells the value.
-    hidden = {n: p._replace(value=None) if p.sensitive else p for n, p in seen.parameters.items()}
-    assert decide(tiny(checkout), seen._replace(parameters=hidden)).nothing
-    decision = decide(tiny(checkout, secret={"s3.secret.key": "another"}), seen._replace(parameters=hidden))
-    assert [(p.name, p.value) for p in decision.parameters] == [("s3.secret.key", "another")]
-    assert not decision.replace
+def test_parameters_that_the_flow_does_not_declare_are_removed(checkout: Path) -> None:
+    want = tiny(checkout)
+    decision = decide(want, deployed(want, parameters={**want.parameters, **OLD}))
+    assert (decision.obsolete, decision.parameters, decision.replace) == (("s3.access.key", "s3.secret.key"), (), "")
+    assert not decision.nothing
 
 
 def test_a_parameter_of_another_value_or_missing_is_set(checkout: Path) -> None:
@@ -326,12 +325,14 @@ class FakeNiFi:
         assert name == "tiny"
         return self.context
 
-    def set_parameters(self, context: str, name: str, changed: Any) -> None:
+    def set_parameters(self, context: str, name: str, changed: Any, removed: Any) -> None:
         assert (context, name) == ("c", "tiny")
         assert self.context
         self.done.append("parameters")
-        hidden = {p.name: p._replace(value=None) if p.sensitive else p for p in changed}
-        self.context = ParameterContext("c", {**self.context.parameters, **hidden})
+        used = [n for n in removed if f"#{{{n}}}" in json.dumps(self.flow)]
+        assert not used, "NiFi removes no parameter that a processor uses"
+        there = {n: p for n, p in self.context.parameters.items() if n not in removed}
+        self.context = ParameterContext("c", {**there, **{p.name: p for p in changed}})
 
     def bulletins(self, group: str) -> list[Bulletin]:
         assert group == "g"
@@ -355,17 +356,9 @@ class FakeTarget:
         self.stack = SimpleNamespace(root=root)
         self.nifi = nifi
         self.files: list[str] = []
-        self.secret = "a secret"
 
     def address(self, component: str, endpoint: str) -> Address:
         return Address("127.0.0.1", 1, f"http://127.0.0.1/{component}/{endpoint}")
-
-    def internal_address(self, component: str, endpoint: str) -> Address:
-        return Address(component, 1, f"http://{component}/{endpoint}")
-
-    def credentials(self, component: str) -> dict[str, str]:
-        assert component == "s3"
-        return {"access_key": "platform", "secret_key": self.secret}
 
     def landing(self, dataset: str) -> str:
         return f"/landing/{dataset}"
@@ -393,7 +386,7 @@ def deploy(target: FakeTarget, *, fetch: bool | None = None) -> str:
 
 def test_a_flow_is_created_once(target: FakeTarget) -> None:
     assert deploy(target) == "flow tiny: created and started"
-    assert target.nifi.done == ["upload", "parameters", "RUNNING"]
+    assert target.nifi.done == ["upload", "RUNNING"]
     assert target.nifi.states[SWITCH] == "DISABLED"
     assert deploy(target) == "flow tiny: unchanged"
     assert target.nifi.done == []
@@ -408,17 +401,18 @@ def test_a_new_definition_stops_the_flow_first_and_starts_it_when_it_is_on_disk(
     assert deploy(target) == "flow tiny: unchanged"
 
 
-def test_the_flow_is_told_where_components_reach_the_store_not_where_we_do(target: FakeTarget) -> None:
+def test_a_flow_of_an_earlier_version_loses_its_key_when_nothing_uses_it_any_more(target: FakeTarget) -> None:
     deploy(target)
     assert target.nifi.context
-    assert target.nifi.context.parameters["s3.endpoint"].value == "http://s3/http"
-
-
-def test_a_new_secret_is_set_and_nothing_else(target: FakeTarget) -> None:
-    deploy(target)
-    target.secret = "another"
-    assert deploy(target) == "flow tiny: parameters set: s3.secret.key"
-    assert target.nifi.done == ["parameters"]
+    target.nifi.context.parameters.update(OLD)
+    contents = target.nifi.flow["flowContents"]
+    (put,) = [p for p in contents["processors"] if p["name"] == "Put into raw"]
+    put["properties"]["Secret Key"] = "#{s3.secret.key}"
+    told = deploy(target)
+    assert told.startswith("flow tiny: upgraded: ")
+    assert told.endswith("; parameters removed: s3.access.key, s3.secret.key")
+    assert target.nifi.done == ["STOPPED", "replace", "parameters", "RUNNING"]
+    assert not set(OLD) & set(target.nifi.context.parameters)
     assert deploy(target) == "flow tiny: unchanged"
 
 
@@ -437,9 +431,10 @@ def test_parameters_left_by_a_deleted_flow_are_set_right(target: FakeTarget) -> 
     assert deploy(target) == "flow tiny: created and started"
     target.nifi.group = None
     assert target.nifi.context
-    target.nifi.context.parameters["first.column"] = Parameter("first.column", "old", "")
+    target.nifi.context.parameters.update({"first.column": Parameter("first.column", "old", ""), **OLD})
     deploy(target)
     assert target.nifi.context.parameters["first.column"].value == "Date"
+    assert not set(OLD) & set(target.nifi.context.parameters)
 
 
 def test_a_refusal_of_nifi_names_the_dataset(target: FakeTarget, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -498,15 +493,15 @@ def test_a_deployment_that_a_joining_node_stops_is_ended_when_it_has_joined(
 ) -> None:
     target.nifi.answering = 2
     target.nifi.nodes_seen = [CONNECTED]
-    set_parameters, refusals = target.nifi.set_parameters, [NiFiError(refusal)]
+    set_comments, refusals = target.nifi.set_comments, [NiFiError(refusal)]
 
     def refuse_once(*words: Any) -> None:
         if refusals:
             target.nifi.nodes_seen = [seen_then, CONNECTED]
             raise refusals.pop()
-        set_parameters(*words)
+        set_comments(*words)
 
-    monkeypatch.setattr(target.nifi, "set_parameters", refuse_once)
+    monkeypatch.setattr(target.nifi, "set_comments", refuse_once)
     assert deploy(target) == "flow tiny: created and started"
     assert refusals == []
     assert deploy(target) == "flow tiny: unchanged"

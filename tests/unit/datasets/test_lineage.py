@@ -148,7 +148,7 @@ def flow(seen: str | None) -> tuple[Any, FakeNiFi]:
     from datahub.ingestion.api.common import PipelineContext
     from datahub.ingestion.source import nifi
 
-    from data_platform.clients.datahub_nifi import GET_FILE, PUT_OBJECT, Source
+    from data_platform.clients.datahub_nifi import PUT_OBJECT, TAKE_FILE, Source
 
     source = Source.create({"site_url": "http://nifi/nifi/"}, PipelineContext("test"))
     source.ctx.graph = Graph(seen)  # type: ignore[assignment]
@@ -158,7 +158,7 @@ def flow(seen: str | None) -> tuple[Any, FakeNiFi]:
         "config": {"properties": {"Access Name": "k"}},
     }
     components = {
-        "take": nifi.NifiComponent("take", "Take", GET_FILE, **processor),  # type: ignore[arg-type]
+        "take": nifi.NifiComponent("take", "Take", TAKE_FILE, **processor),  # type: ignore[arg-type]
         "put": nifi.NifiComponent("put", "Put", PUT_OBJECT, **processor),  # type: ignore[arg-type]
         "idle": nifi.NifiComponent("idle", "Idle", PUT_OBJECT, **processor),  # type: ignore[arg-type]
     }

@@ -2,8 +2,8 @@
 
 `python image/java/compile.py JAVA COMPILER OUT FOLDER …`: JAVA is the runtime's folder, COMPILER the folder of the
 compiler's jar, OUT gets the jar, and each FOLDER holds jars of the class path; of two versions the first counts. Every
-public class in this folder is a processor and is listed for NiFi. Same input, same bytes: entries are sorted and carry
-no time. Standard library only.
+public class in this folder is listed for NiFi: as a processor, or as what it implements. Same input, same bytes:
+entries are sorted and carry no time. Standard library only.
 """
 
 from __future__ import annotations
@@ -13,34 +13,41 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent
 JAR = "data-platform-processors-1.jar"
-SERVICE = "META-INF/services/org.apache.nifi.processor.Processor"
+SERVICES = "META-INF/services/"
+PROCESSOR = "org.apache.nifi.processor.Processor"
+#: What NiFi looks for by another name than a processor, by the interface that a class implements.
+INTERFACES = {
+    "AssetManager": "org.apache.nifi.asset.AssetManager",
+    "NarPersistenceProvider": "org.apache.nifi.nar.NarPersistenceProvider",
+}
 #: What the classes run on at least.
 RELEASE = "21"
 _SECONDS = 300
 #: The oldest time that a zip can hold.
 _TIME = (1980, 1, 1, 0, 0, 0)
-_PUBLIC = re.compile(r"^public (?:final )?class (\w+)", re.MULTILINE)
+_PUBLIC = re.compile(r"^public (?:final )?class (\w+)(?: implements (\w+))?", re.MULTILINE)
 
 
-def processors(sources: Path) -> list[str]:
-    """Full names of the public classes below a folder, sorted.
+def services(sources: Path) -> dict[str, list[str]]:
+    """Full names of the public classes below a folder, sorted, by what NiFi finds them as.
 
     Raises:
         ValueError: there is none.
+        KeyError: one implements something that NiFi does not look for.
     """
-    found = [
-        ".".join((*path.relative_to(sources).parent.parts, name))
-        for path in sources.rglob("*.java")
-        for name in _PUBLIC.findall(path.read_text(encoding="utf-8"))
-    ]
+    found: dict[str, list[str]] = {}
+    for path in sorted(sources.rglob("*.java")):
+        for name, interface in _PUBLIC.findall(path.read_text(encoding="utf-8")):
+            service = INTERFACES[interface] if interface else PROCESSOR
+            found.setdefault(service, []).append(".".join((*path.relative_to(sources).parent.parts, name)))
     if not found:
         raise ValueError(f"{sources} holds no public class")
-    return sorted(found)
+    return {service: sorted(names) for service, names in sorted(found.items())}
 
 
 def compile_sources(java: Path, compiler: Path, class_path: Iterable[Path], classes: Path) -> None:
@@ -64,11 +71,18 @@ def compile_sources(java: Path, compiler: Path, class_path: Iterable[Path], clas
         raise SystemExit(f"{SOURCES} does not compile")
 
 
-def pack(classes: Path, services: Iterable[str], jar: Path) -> None:
-    """Write the jar of all compiled classes."""
+def pack(classes: Path, listed: Mapping[str, Iterable[str]], jar: Path) -> None:
+    """Write the jar of all compiled classes.
+
+    Args:
+        classes: folder with them.
+        listed: what `services` gave.
+        jar: where it goes.
+    """
     with zipfile.ZipFile(jar, "w", zipfile.ZIP_STORED) as out:
         out.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF", _TIME), "Manifest-Version: 1.0\r\n\r\n")
-        out.writestr(zipfile.ZipInfo(SERVICE, _TIME), "".join(f"{name}\n" for name in services))
+        for service, names in listed.items():
+            out.writestr(zipfile.ZipInfo(SERVICES + service, _TIME), "".join(f"{name}\n" for name in names))
         for path in sorted(classes.rglob("*.class")):
             out.writestr(zipfile.ZipInfo(path.relative_to(classes).as_posix(), _TIME), path.read_bytes())
 
@@ -76,12 +90,12 @@ def pack(classes: Path, services: Iterable[str], jar: Path) -> None:
 def main(arguments: Sequence[str]) -> None:
     """Compile and pack."""
     java, compiler, out, *folders = (Path(word) for word in arguments)
-    services = processors(SOURCES)
+    listed = services(SOURCES)
     class_path = [jar for folder in folders for jar in sorted(folder.glob("*.jar"))]
     with tempfile.TemporaryDirectory() as scratch:
         compile_sources(java, compiler, class_path, Path(scratch))
-        pack(Path(scratch), services, out / JAR)
-    print(f"{JAR}: {', '.join(services)}")
+        pack(Path(scratch), listed, out / JAR)
+    print(f"{JAR}: {', '.join(name for names in listed.values() for name in names)}")
 
 
 if __name__ == "__main__":

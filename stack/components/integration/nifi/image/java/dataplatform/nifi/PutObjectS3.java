@@ -5,6 +5,7 @@ import io.minio.ObjectWriteResponse;
 import io.minio.PutObjectArgs;
 import io.minio.StatObjectArgs;
 import io.minio.errors.ErrorResponseException;
+import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -12,6 +13,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import org.apache.nifi.annotation.behavior.DynamicProperty;
 import org.apache.nifi.annotation.behavior.InputRequirement;
 import org.apache.nifi.annotation.behavior.WritesAttribute;
@@ -32,9 +34,10 @@ import org.apache.nifi.processor.util.StandardValidators;
 
 @Tags({"s3", "object store", "put", "minio", "seaweedfs"})
 @InputRequirement(InputRequirement.Requirement.INPUT_REQUIRED)
-@CapabilityDescription("Puts a file's content as one object into a bucket of any store that speaks S3. An object that "
-    + "exists can be left alone, so that the first arrival wins and repeating is safe.")
-@DynamicProperty(name = "Name of a piece of user metadata", value = "Its value",
+@CapabilityDescription("Puts a file's content as one object into a bucket of the platform's object store. An object that "
+    + "exists can be left alone, so that the first arrival wins and repeating is safe. The store's address and the key "
+    + "are the platform's, not the flow's.")
+@DynamicProperty(name = "Name of a piece of user metadata: small letters, digits, hyphens", value = "Its value",
     expressionLanguageScope = ExpressionLanguageScope.FLOWFILE_ATTRIBUTES,
     description = "Stored with the object; characters other than printable ASCII are percent-encoded")
 @WritesAttributes({
@@ -42,11 +45,6 @@ import org.apache.nifi.processor.util.StandardValidators;
     @WritesAttribute(attribute = "s3.key", description = "The object's key"),
     @WritesAttribute(attribute = "s3.existed", description = "true when an object was there and was left alone")})
 public final class PutObjectS3 extends AbstractProcessor {
-    static final PropertyDescriptor ENDPOINT = fixed("Endpoint URL", "Address of the store, without a path.")
-        .addValidator(StandardValidators.URL_VALIDATOR).build();
-    static final PropertyDescriptor REGION = fixed("Region", "Part of each signature.").defaultValue("us-east-1").build();
-    static final PropertyDescriptor ACCESS_KEY = fixed("Access Key", "Name of the key.").build();
-    static final PropertyDescriptor SECRET_KEY = fixed("Secret Key", "The key.").sensitive(true).build();
     static final PropertyDescriptor BUCKET = perFile("Bucket", "Bucket, which must exist.").build();
     static final PropertyDescriptor KEY = perFile("Object Key", "Key of the object.").defaultValue("${filename}").build();
     static final PropertyDescriptor TYPE = perFile("Content Type", "Type of the content.")
@@ -59,7 +57,13 @@ public final class PutObjectS3 extends AbstractProcessor {
     static final Relationship FAILURE = new Relationship.Builder().name("failure")
         .description("The store could not be reached, or it refused; try again.").build();
     private static final int NOT_FOUND = 404;
+    /**
+     * What may be metadata. Flows of earlier versions have "Access Key", "Secret Key" and others: NiFi takes a property
+     * that it does not know for a dynamic one, and none of them may go out with an object.
+     */
+    private static final Pattern METADATA = Pattern.compile("[a-z0-9]+(-[a-z0-9]+)*");
 
+    private volatile ObjectStore store;
     private volatile MinioClient client;
 
     private static PropertyDescriptor.Builder fixed(String name, String description) {
@@ -74,11 +78,15 @@ public final class PutObjectS3 extends AbstractProcessor {
 
     @Override
     protected List<PropertyDescriptor> getSupportedPropertyDescriptors() {
-        return List.of(ENDPOINT, REGION, ACCESS_KEY, SECRET_KEY, BUCKET, KEY, TYPE, KEEP);
+        return List.of(BUCKET, KEY, TYPE, KEEP);
     }
 
+    /** Null for what may not be metadata: such a processor is invalid, and does not run. */
     @Override
     protected PropertyDescriptor getSupportedDynamicPropertyDescriptor(String name) {
+        if (!METADATA.matcher(name).matches()) {
+            return null;
+        }
         return new PropertyDescriptor.Builder().name(name).dynamic(true).addValidator(Validator.VALID)
             .expressionLanguageSupported(ExpressionLanguageScope.FLOWFILE_ATTRIBUTES).build();
     }
@@ -89,13 +97,9 @@ public final class PutObjectS3 extends AbstractProcessor {
     }
 
     @OnScheduled
-    public void connect(ProcessContext context) {
-        client = MinioClient.builder()
-            .endpoint(context.getProperty(ENDPOINT).getValue())
-            .region(context.getProperty(REGION).getValue())
-            .credentials(context.getProperty(ACCESS_KEY).getValue(), context.getProperty(SECRET_KEY).getValue())
-            .build();
-        client.setTimeout(TimeUnit.SECONDS.toMillis(10), TimeUnit.SECONDS.toMillis(60), TimeUnit.SECONDS.toMillis(60));
+    public void connect() throws IOException {
+        store = ObjectStore.read();
+        client = store.client();
     }
 
     @OnStopped
@@ -123,7 +127,7 @@ public final class PutObjectS3 extends AbstractProcessor {
             file = session.putAllAttributes(file,
                 Map.of("s3.bucket", bucket, "s3.key", key, "s3.existed", String.valueOf(existed)));
             session.getProvenanceReporter().send(file,
-                context.getProperty(ENDPOINT).getValue() + "/" + bucket + "/" + key,
+                store.endpoint() + "/" + bucket + "/" + key,
                 existed ? "existed, left alone" : "put",
                 TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - started));
             session.transfer(file, SUCCESS);
@@ -151,7 +155,7 @@ public final class PutObjectS3 extends AbstractProcessor {
         throws Exception {
         Map<String, String> metadata = new TreeMap<>();
         for (PropertyDescriptor property : context.getProperties().keySet()) {
-            if (property.isDynamic()) {
+            if (property.isDynamic() && METADATA.matcher(property.getName()).matches()) {
                 String value = context.getProperty(property).evaluateAttributeExpressions(file).getValue();
                 metadata.put(property.getName(), ascii(value == null ? "" : value));
             }

@@ -1,18 +1,24 @@
-"""Build the NARs that Maven Central does not have for NiFi 2.x, from their jars, and the one of our own.
+"""Build the NARs whose processors and services clients of NiFi can use, from jars, and the one of our own.
 
-`python image/build_nars.py LIB OUT NAR=FOLDER …`: LIB holds the published jars and NARs, OUT gets the result, and
-each FOLDER holds jars of one NAR (give the NAR again for another folder of it). A jar that a parent NAR or the class
-path carries is left out: two copies of a class in two class loaders are two classes, and the parent's version is the
-one that NiFi was tested with. Same input, same bytes: entries are sorted and carry no time. Standard library only.
+`python image/nars/build_nars.py LIB OUT NAR=FOLDER …`: LIB holds the published jars and NARs, OUT gets the result, and
+each FOLDER holds jars of one NAR, or the NAR as published (give the NAR again for another folder of it). Of each jar
+only what `offered.toml` names is left, see `offer.py`; a NAR of LIB may offer nothing at all. A jar that a parent NAR
+or the class path carries is left out: two copies of a class in two class loaders are two classes, and the parent's
+version is the one that NiFi was tested with. Same input, same bytes: entries are sorted and carry no time. Standard
+library only.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+
+# Run as a script, its own folder comes first on the path.
+import offer
 
 GROUP = "org.apache.nifi"
 #: Our own, so that nobody takes it for a part of NiFi.
@@ -20,13 +26,13 @@ OWN_GROUP, OWN_NAR = "data-platform", "data-platform-nar"
 VERSION = "2.3.0"
 #: Each NAR that we build, and the NAR whose class loader is above its own.
 PARENTS = {
+    "nifi-record-serialization-services-nar": "nifi-standard-shared-nar",
     "nifi-standard-nar": "nifi-standard-shared-nar",
     "nifi-update-attribute-nar": "nifi-standard-shared-nar",
     OWN_NAR: "nifi-standard-shared-nar",
 }
 BUNDLED = "META-INF/bundled-dependencies/"
-#: The oldest time that a zip can hold.
-_TIME = (1980, 1, 1, 0, 0, 0)
+_TIME = offer.TIME
 
 
 def artifact_of(file_name: str) -> str:
@@ -74,30 +80,62 @@ def manifest(nar_id: str) -> str:
     return "".join(f"{key}: {value}\r\n" for key, value in entries.items()) + "\r\n"
 
 
-def build(nar_id: str, jars: Iterable[Path], provided: Collection[str], folder: Path) -> list[str]:
-    """Write one NAR and return the names of the jars in it.
+def jars_in(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and content of the jars in a folder, and of those that NARs in it carry."""
+    for jar in folder.glob("*.jar"):
+        yield jar.name, jar.read_bytes()
+    for published in folder.glob("*.nar"):
+        with zipfile.ZipFile(published) as nar:
+            for name in nar.namelist():
+                if name.endswith(".jar"):
+                    yield PurePosixPath(name).name, nar.read(name)
+
+
+def build(
+    nar_id: str, folders: Iterable[Path], provided: Collection[str], offers: dict[str, offer.Offer], out: Path
+) -> tuple[list[str], set[str]]:
+    """Write one NAR.
 
     Args:
         nar_id: a key of `PARENTS`.
-        jars: folders with its jars.
+        folders: with its jars.
         provided: artifacts to leave out.
-        folder: where the NAR goes.
+        offers: what may be offered.
+        out: folder where the NAR goes.
+
+    Returns:
+        The names of the jars in it, and the classes that it offers.
 
     Raises:
-        ValueError: no jar is left to put in.
+        ValueError: no jar is left to put in, or one offers what it may not.
     """
-    found = {jar.name: jar for place in jars for jar in place.glob("*.jar")}
-    chosen = [found[name] for name in sorted(found) if artifact_of(name) not in provided]
+    found = {name: content for folder in folders for name, content in jars_in(folder)}
+    chosen = [name for name in sorted(found) if artifact_of(name) not in provided]
     if not chosen:
-        raise ValueError(f"{', '.join(map(str, jars))} holds no jar for {nar_id}")
-    with zipfile.ZipFile(folder / f"{nar_id}-{VERSION}.nar", "w", zipfile.ZIP_STORED) as nar:
+        raise ValueError(f"{', '.join(map(str, folders))} holds no jar for {nar_id}")
+    offered: set[str] = set()
+    with zipfile.ZipFile(out / f"{nar_id}-{VERSION}.nar", "w", zipfile.ZIP_STORED) as nar:
         # NiFi's unpacker makes a folder only where the zip has an entry for it, and fails on the files otherwise.
         nar.writestr(zipfile.ZipInfo("META-INF/", _TIME), b"")
         nar.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF", _TIME), manifest(nar_id))
         nar.writestr(zipfile.ZipInfo(BUNDLED, _TIME), b"")
-        for jar in chosen:
-            nar.writestr(zipfile.ZipInfo(BUNDLED + jar.name, _TIME), jar.read_bytes())
-    return [jar.name for jar in chosen]
+        for name in chosen:
+            content, here = offer.reduced(found[name], offers)
+            nar.writestr(zipfile.ZipInfo(BUNDLED + name, _TIME), content)
+            offered |= here
+    return chosen, offered
+
+
+def refuse_unlisted(lib: Path) -> None:
+    """What is used as it is published must offer nothing: it is not reduced.
+
+    Raises:
+        ValueError: a jar or NAR offers something.
+    """
+    for name, content in jars_in(lib):
+        with zipfile.ZipFile(io.BytesIO(content)) as jar:
+            if found := [n for names in offer.listed(jar).values() for n in names]:
+                raise ValueError(f"{name} in {lib} offers {', '.join(found)}; give its NAR to this script instead")
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -109,10 +147,17 @@ def main(arguments: Sequence[str]) -> None:
         folders.setdefault(nar_id, []).append(Path(jars))
     if set(folders) != set(PARENTS):
         raise SystemExit(f"name each of {', '.join(PARENTS)}, as NAR=FOLDER")
+    refuse_unlisted(Path(lib))
     class_path = {artifact_of(jar.name) for jar in Path(lib).glob("*.jar")}
+    offers = offer.load()
+    missing = set(offers)
     for nar_id, jar_folders in folders.items():
-        names = build(nar_id, jar_folders, class_path | set(inherited(Path(lib), PARENTS[nar_id])), Path(out))
-        print(f"{nar_id}: {len(names)} jars")
+        provided = class_path | set(inherited(Path(lib), PARENTS[nar_id]))
+        names, offered = build(nar_id, jar_folders, provided, offers, Path(out))
+        missing -= offered
+        print(f"{nar_id}: {len(names)} jars, offers {len(offered)}")
+    if missing:
+        raise SystemExit(f"{offer.FILE.name} names what is in no NAR: {', '.join(sorted(missing))}")
 
 
 if __name__ == "__main__":
