@@ -59,7 +59,7 @@ class Running:
         done = subprocess.run(
             self._command(words),
             cwd=self.root,
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -79,7 +79,7 @@ class Running:
         with subprocess.Popen(  # noqa: TID251 - the test acts while it runs
             self._command(words),
             cwd=self.root,
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -91,7 +91,8 @@ class Running:
                 raise
 
     @property
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Environment of its commands."""
         return os.environ | {"PYTHONPATH": f"{self.root}:{self.root / 'plugins'}"}
 
     def _command(self, words: tuple[str, ...]) -> list[str]:
@@ -131,7 +132,7 @@ class Running:
         return [supervisor, *supervisor.children(recursive=True)]
 
 
-def _end(running: Running) -> None:
+def end(running: Running) -> None:
     """Stop and remove a platform; nothing of it may be left."""
     before = running.processes()
     running.bootstrap("down", "--purge")
@@ -151,7 +152,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running.bootstrap("up", seconds=UP_SECONDS)
     yield running
     if not kept:
-        _end(running)
+        end(running)
 
 
 @pytest.fixture
@@ -167,4 +168,4 @@ def seaweedfs_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     running = Running(tmp_path_factory.mktemp("seaweedfs") / "a state", profile="seaweedfs")
     running.bootstrap("up", "--profile", "seaweedfs", "--only", "spark", seconds=UP_SECONDS)
     yield running
-    _end(running)
+    end(running)

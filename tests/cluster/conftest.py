@@ -23,8 +23,8 @@ from tests.cluster.given import PLATFORM_SECONDS, UP_SECONDS, Given, Room, boots
 from tests.running import Running
 
 CONTEXT_VARIABLE = "DATA_PLATFORM_TEST_CONTEXT"
-#: Modules that need a platform on the cluster: the first one brings it up, the others skip where there is none.
-ON_A_PLATFORM = ("test_platform", "test_spark_operator", "test_minio", "test_nifi", "test_postgresql")
+#: Modules that need a platform on the cluster, in their order. The first one has one of its own and removes it.
+ON_A_PLATFORM = ("test_takeover", "test_platform", "test_spark_operator", "test_minio", "test_nifi", "test_postgresql")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
