@@ -7,12 +7,13 @@ import os
 
 from bootstrap.arguments import ROOT
 from bootstrap.place import open_target
+from data_platform.stack import load
 from data_platform.stack.errors import PlatformError
 
 
 def datasets() -> list[str]:
     """Datasets that have a flow."""
-    return sorted(path.name for path in (ROOT / "nifi_flows").glob("*/") if path.is_dir())
+    return list(load.datasets(ROOT))
 
 
 def ingest(arguments: argparse.Namespace) -> int:

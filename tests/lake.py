@@ -1,8 +1,7 @@
-"""Scratch datasets on a real platform's lakehouse, and a look at what its readers see."""
+"""Audits on a real platform's lakehouse, on the branches to try things on, and a look at what its readers see."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,21 +19,32 @@ from tests.running import ROOT, Running
 SECONDS = 120.0
 
 
+def lab(platform: Running, number: int = 0) -> str:
+    """Name of a branch to try things on, as a dataset's. Whoever takes one begins it anew and leaves it empty."""
+    return platform.target.stack.file.branches[number]
+
+
 class Lake:
-    """Scratch datasets on one platform, and a look at what readers see."""
+    """Datasets on one platform, each a branch to try things on, and a look at what readers see."""
 
     def __init__(self, platform: Running) -> None:
+        self.platform = platform
         self.target = platform.target
-        self.trino = Trino(self.target.address("trino", "http").url, SECONDS)
+        self.trino_url = self.target.address("trino", "http").url
+        self.trino = Trino(self.trino_url, SECONDS)
         self.nessie = Nessie(self.target.address("nessie", "http").url, SECONDS)
         self.store = object_store(self.target, Deadline(SECONDS))
-        self.datasets: list[str] = []
+        #: With the publications of those who had the branch before.
+        self.datasets: dict[str, list[str]] = {}
         self.tables: list[str] = []
         self.trino.rows("create schema if not exists lakehouse.scratch")
 
     def dataset(self) -> str:
-        self.datasets.append(f"scratch_{uuid.uuid4().hex[:8]}")
-        return self.datasets[-1]
+        """A dataset without anything of its own."""
+        name = lab(self.platform, len(self.datasets))
+        discard(self.target, name, Deadline(SECONDS))
+        self.datasets[name] = self._commits(name)
+        return name
 
     def table(self) -> str:
         """Name for a table in the schema `scratch`."""
@@ -84,7 +94,19 @@ class Lake:
             raise
 
     def commits(self, dataset: str) -> list[str]:
-        """Commits of main that published the dataset, the newest first."""
+        """Commits of main that published the dataset since it was taken, the newest first."""
+        return [commit for commit in self._commits(dataset) if commit not in self.datasets[dataset]]
+
+    def is_open(self, dataset: str) -> bool:
+        """Whether the branch has commits of its own."""
+        return self.nessie.ahead(self.nessie.branches()[branch_of(dataset)], MAIN).commits
+
+    def is_at_main(self, dataset: str) -> bool:
+        """Whether the branch is where main is."""
+        branches = self.nessie.branches()
+        return branches[branch_of(dataset)] == branches[MAIN]
+
+    def _commits(self, dataset: str) -> list[str]:
         return [commit.commit for commit in self.nessie.history(MAIN, {DATASET_PROPERTY: dataset})]
 
     def close(self) -> None:

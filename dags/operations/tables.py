@@ -1,7 +1,7 @@
 """### Keep the tables small
 
 Every Sunday, for each dataset: join small files, and remove what no reader needs any more. Readers can go back 14 days.
-Nothing is touched while a load of the dataset is going on or its branch is open.
+Nothing is touched while a load of the dataset is going on or its audit is open.
 
 **Owner:** platform team. **When it fails:** the log names the table and what stands in the way; nothing is lost by
 leaving it as it is until next week.
@@ -23,6 +23,8 @@ with DAG(
     schedule=CronTriggerTimetable("0 3 * * 0", timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
+    # One driver of Spark at a time.
+    max_active_tasks=1,
     default_args=DEFAULTS,
     tags=["operations"],
     doc_md=__doc__,

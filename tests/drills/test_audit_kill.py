@@ -42,7 +42,7 @@ class Killer:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("function", ["_merge", "_remove"])
+@pytest.mark.parametrize("function", ["_merge", "_move_to_main"])
 def test_a_publish_outlives_the_server(
     platform: Running, lake: Lake, monkeypatch: pytest.MonkeyPatch, server: str, function: str
 ) -> None:
@@ -55,8 +55,7 @@ def test_a_publish_outlives_the_server(
     assert killer.killed
     assert len(lake.commits(dataset)) == 2
     assert lake.values(table) == [1, 2]
-    assert branch_of(dataset) not in lake.nessie.branches()
-    assert branch_of(dataset) not in lake.trino.catalogs()
+    assert lake.is_at_main(dataset)
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -72,23 +71,25 @@ def test_a_branch_is_opened_although_the_server_is_killed(
     assert lake.values(table, branch_of(dataset)) == [1]
 
 
-def test_a_catalog_outlives_the_query_engine_and_one_without_a_branch_does_no_harm(
-    platform: Running, lake: Lake
-) -> None:
+def test_an_open_audit_outlives_the_query_engine(platform: Running, lake: Lake) -> None:
     table = lake.table()
-    kept, lost = lake.published(table), lake.dataset()
-    lake.open(kept)
-    lake.write(kept, table, value=2)
-    lake.nessie.delete_branch(branch_of(lost), lake.open(lost))
+    dataset = lake.published(table)
+    lake.open(dataset)
+    lake.write(dataset, table, value=2)
     killed = platform.programs()["trino.server"]
     os.kill(killed, signal.SIGKILL)
-    assert Deadline(SECONDS).retry(lambda: lake.values(table, branch_of(kept)), on=UNREACHABLE) == [1, 2]
+    assert Deadline(SECONDS).retry(lambda: lake.values(table, branch_of(dataset)), on=UNREACHABLE) == [1, 2]
     assert platform.programs()["trino.server"] != killed
     assert lake.values(table) == [1]
-    # What is declared is there again, beside what was made.
-    assert {"lakehouse", "postgresql", "tpch", branch_of(kept)} <= lake.trino.catalogs()
-    lake.open(lost)
-    assert lake.values(table, branch_of(lost)) == [1]
+    assert {"lakehouse", "postgresql", "tpch", *lake.target.stack.branches} <= lake.trino.catalogs()
+
+
+def test_a_branch_that_somebody_removed_is_made_again(lake: Lake) -> None:
+    table = lake.table()
+    dataset = lake.published(table)
+    lake.nessie.delete_branch(branch_of(dataset), lake.open(dataset))
+    lake.open(dataset)
+    assert lake.values(table, branch_of(dataset)) == [1]
 
 
 def test_a_server_that_stays_away_is_named_and_main_stays(platform: Running, lake: Lake) -> None:

@@ -1,6 +1,6 @@
 """Write, audit, publish on the real platform: what readers of main see, and when.
 
-Datasets and tables of these tests are scratch ones; nothing of them is left.
+Datasets are the branches to try things on, tables are scratch ones; nothing of them is left.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import pytest
 from data_platform.checks.base import Deadline
 from data_platform.clients.trino import Trino
 from data_platform.datasets import audit
-from data_platform.datasets.audit import branch_of, ensure_catalog, head
+from data_platform.datasets.audit import branch_of, head, open_audit, publish
 from data_platform.stack.errors import PlatformError
 from tests.lake import SECONDS, Lake
-from tests.running import Running
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -90,6 +89,7 @@ def test_a_failed_audit_leaves_main_and_stays_to_be_looked_at(lake: Lake) -> Non
     assert lake.nessie.tables("main")[f"scratch.{table}"] == before
     assert lake.values(table) == [1]
     assert lake.values(table, branch_of(dataset)) == [-1, 1]
+    assert lake.is_open(dataset)
     # The next run begins at what readers see.
     lake.open(dataset)
     assert lake.values(table, branch_of(dataset)) == [1]
@@ -100,16 +100,23 @@ def test_a_second_publish_says_so_and_changes_nothing(lake: Lake) -> None:
     dataset = lake.dataset()
     lake.open(dataset)
     lake.write(dataset, table, value=1)
-    assert lake.publish(dataset).startswith(f"{dataset}: published scratch.{table} as ")
+    audited = head(lake.target, dataset, Deadline(SECONDS))
+    assert lake.publish(dataset, audited).startswith(f"{dataset}: published scratch.{table} as ")
     (commit,) = lake.commits(dataset)
-    assert f"published before, at {datetime.now(UTC):%Y-}" in lake.publish(dataset)
+    before = f"{dataset}: published before, at {datetime.now(UTC):%Y-}"
+    assert lake.publish(dataset, audited).startswith(before)
     assert lake.commits(dataset) == [commit]
     assert lake.values(table) == [1]
-    assert branch_of(dataset) not in lake.nessie.branches()
-    assert branch_of(dataset) not in lake.trino.catalogs()
+    assert lake.is_at_main(dataset)
+    # Without what was audited it cannot be told from an audit of nothing; when the next run is under way, it can.
+    assert lake.publish(dataset) == f"{dataset}: nothing changed, nothing to publish"
+    lake.write(dataset, table, value=2)
+    assert lake.publish(dataset, audited).startswith(before)
+    assert lake.commits(dataset) == [commit]
+    assert lake.values(table, branch_of(dataset)) == [1, 2]
 
 
-@pytest.mark.parametrize("ended_at", ["_merge", "_remove"])
+@pytest.mark.parametrize("ended_at", ["_merge", "_move_to_main"])
 def test_a_publish_that_was_ended_is_completed_by_the_next_one(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, ended_at: str
 ) -> None:
@@ -131,7 +138,7 @@ def test_a_publish_that_was_ended_is_completed_by_the_next_one(
     assert len(lake.commits(dataset)) == 2
     assert said == f"{dataset}: published scratch.{table} as {lake.commits(dataset)[0][:12]}"
     assert (lake.values(table), lake.values(other)) == ([1, 2], [1, 2])
-    assert branch_of(dataset) not in lake.nessie.branches()
+    assert lake.is_at_main(dataset)
 
 
 def test_a_branch_without_changes_publishes_nothing_and_says_so(lake: Lake) -> None:
@@ -139,7 +146,13 @@ def test_a_branch_without_changes_publishes_nothing_and_says_so(lake: Lake) -> N
     begin = lake.open(dataset)
     assert lake.publish(dataset, begin) == f"{dataset}: nothing changed, nothing to publish"
     assert lake.commits(dataset) == []
-    assert branch_of(dataset) not in lake.nessie.branches()
+    # An earlier publication is none of this audit.
+    table = lake.table()
+    lake.write(dataset, table, value=1)
+    lake.publish(dataset)
+    begin = lake.open(dataset)
+    for _ in range(2):
+        assert lake.publish(dataset, begin) == f"{dataset}: nothing changed, nothing to publish"
 
 
 def test_a_table_that_was_made_and_dropped_again_publishes_nothing(lake: Lake) -> None:
@@ -147,15 +160,18 @@ def test_a_table_that_was_made_and_dropped_again_publishes_nothing(lake: Lake) -
     lake.open(dataset)
     lake.write(dataset, table, value=1)
     lake.trino.rows(f"drop table {branch_of(dataset)}.scratch.{table}")
-    assert lake.publish(dataset) == f"{dataset}: nothing changed, nothing to publish"
+    audited = head(lake.target, dataset, Deadline(SECONDS))
+    for _ in range(2):
+        assert lake.publish(dataset, audited) == f"{dataset}: nothing changed, nothing to publish"
+        assert lake.is_at_main(dataset)
 
 
-def test_a_dataset_that_never_had_a_branch_cannot_be_published(lake: Lake) -> None:
-    dataset = lake.dataset()
-    with pytest.raises(PlatformError, match=f"there is no branch audit_{dataset}"):
-        lake.publish(dataset)
-    with pytest.raises(PlatformError, match=f"there is no branch audit_{dataset}"):
-        ensure_catalog(lake.target, dataset)
+def test_a_dataset_that_was_never_deployed_is_named_with_the_way_to_do_it(lake: Lake) -> None:
+    with pytest.raises(PlatformError, match="there is no branch audit_never_deployed"):
+        publish(lake.target, "never_deployed", Deadline(SECONDS))
+    with pytest.raises(PlatformError, match="Trino has no catalog audit_never_deployed") as caught:
+        open_audit(lake.target, "never_deployed", Deadline(SECONDS))
+    assert "stack_deploy" in caught.value.remedy
 
 
 def test_what_was_written_after_the_audit_is_not_published(lake: Lake) -> None:
@@ -213,13 +229,26 @@ def test_what_spark_writes_to_the_branch_is_audited_and_not_yet_read(lake: Lake)
     assert lake.trino.value(f"select count(*) from lakehouse.scratch.{table}") == rows
 
 
-def test_no_secret_is_in_the_statement_that_makes_the_catalog(platform: Running, lake: Lake) -> None:
+def test_lists_of_all_catalogs_work_before_during_and_after_an_audit(lake: Lake) -> None:
+    table = lake.table()
+
+    def listed() -> set[str]:
+        """Catalogs that have the table, in a list over all of them, as tools for SQL ask for it."""
+        rows = lake.trino.rows(f"select table_cat from system.jdbc.tables where table_name = '{table}'")
+        assert lake.trino.value("select count(*) from system.jdbc.tables") > len(rows)
+        return {str(catalog) for (catalog,) in rows}
+
+    assert listed() == set()
     dataset = lake.dataset()
     lake.open(dataset)
-    asked = lake.trino.rows("select query from system.runtime.queries where query like 'create catalog%'")
-    mine = [sql for (sql,) in asked if branch_of(dataset) in sql]
-    secret = lake.target.credentials("s3")["secret_key"]
-    assert mine
-    assert all("${ENV:S3_SECRET_KEY}" in sql and secret not in sql for sql in mine)
-    kept = platform.folder / "data" / "trino" / "catalog" / f"{branch_of(dataset)}.properties"
-    assert secret not in kept.read_text(encoding="utf-8")
+    lake.write(dataset, table, value=1)
+    assert listed() == {branch_of(dataset)}
+    lake.publish(dataset)
+    assert listed() == {branch_of(dataset), "lakehouse"}
+
+
+def test_every_dataset_and_every_branch_to_try_things_on_is_a_catalog(lake: Lake) -> None:
+    branches = set(lake.target.stack.branches)
+    assert {branch_of("fx_rates"), branch_of(lake.dataset())} <= branches
+    assert {name for name in lake.trino.catalogs() if name.startswith("audit_")} == branches
+    assert branches <= lake.nessie.branches().keys()

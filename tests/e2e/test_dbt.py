@@ -20,12 +20,11 @@ from data_platform.clients import s3
 from data_platform.clients.trino import Trino
 from data_platform.datasets import audit
 from data_platform.datasets.dbt_docs import PROJECT, build_docs
+from tests.lake import lab
 from tests.running import Running
 
 pytestmark = pytest.mark.timeout(900)
 
-#: A branch of the tests' own, with raw rates of their own.
-DATASET = "dbt_test"
 SELECT = ["--select", "path:models/staging/fx_rates", "path:models/marts/fx_rates"]
 COLUMNS = {
     "staging.stg_fx_rates": "rate_date, currency, rate, source_file, ingested_at",
@@ -80,8 +79,10 @@ def dbt(platform: Running) -> Iterator[Dbt]:
     """A branch with the rates above, and dbt that works in it."""
     target, deadline = platform.target, Deadline(300)
     with pytest.MonkeyPatch.context() as patch:
-        catalog = audit.branch_of(DATASET)
-        audit.open_audit(target, DATASET, deadline)
+        # With raw rates of its own.
+        dataset = lab(platform)
+        catalog = audit.branch_of(dataset)
+        audit.open_audit(target, dataset, deadline)
         patch.setenv("DBT_CATALOG", catalog)
         with Trino(target.address("trino", "http").url, 300, catalog) as trino:
             # Never `drop table` in a branch: that removes files that main may still use.
@@ -93,7 +94,7 @@ def dbt(platform: Running) -> Iterator[Dbt]:
             found = Dbt(platform, trino)
             found.build("--full-refresh")
             yield found
-        audit.discard(target, DATASET, deadline)
+        audit.discard(target, dataset, deadline)
 
 
 def insert(trino: Trino, rates: dict[tuple[date, str], Decimal], source: str = "a.csv") -> None:

@@ -1,6 +1,6 @@
 """The Spark job of `fx_rates` on the real platform: the object store, the table catalog, and Trino to read with.
 
-It loads into a branch of its own, from a folder of its own in the raw zone; nothing of it is left.
+It loads into a branch to try things on, from a folder of its own in the raw zone; nothing of it is left.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from data_platform.clients.nessie import Nessie, Table
 from data_platform.clients.trino import Trino
 from data_platform.datasets.audit import branch_of, discard, open_audit
 from tests.integration.spark_jobs.fx_rates import reference
+from tests.lake import lab
 from tests.running import Running
 
 pytestmark = pytest.mark.timeout(1800)
@@ -36,14 +37,15 @@ class Load:
 
     def __init__(self, platform: Running) -> None:
         self.target = platform.target
-        self.dataset = f"load_test_{uuid.uuid4().hex[:8]}"
+        self.folder = f"load_test_{uuid.uuid4().hex[:8]}"
+        self.dataset = lab(platform)
         self.branch = branch_of(self.dataset)
         keys = self.target.credentials("s3")
         self.store = s3.client(self.target.address("s3", "http").url, keys["access_key"], keys["secret_key"], 60.0)
 
     def put(self, key: str, content: bytes) -> str:
         """Store an object in the test's folder and return its key there."""
-        self.store.put_object(_BUCKET, f"{self.dataset}/{key}", io.BytesIO(content), len(content))
+        self.store.put_object(_BUCKET, f"{self.folder}/{key}", io.BytesIO(content), len(content))
         return key
 
     def run(self, *contents: bytes) -> dict[str, Any]:
@@ -68,7 +70,7 @@ class Load:
             "spark.openlineage.transport.url": "http://127.0.0.1:9",
         }
         options = [word for setting in settings.items() for word in ("--conf", "=".join(setting))]
-        arguments = [*options, "spark_jobs/fx_rates/load.py", "--manifest", f"s3a://{_BUCKET}/{self.dataset}/{key}"]
+        arguments = [*options, "spark_jobs/fx_rates/load.py", "--manifest", f"s3a://{_BUCKET}/{self.folder}/{key}"]
         done = self.target.run_tool("spark", "submit", arguments, _SECONDS)
         print(done.output)
         assert done.returncode == 0, done.output
@@ -97,7 +99,7 @@ def load(platform: Running) -> Iterator[Load]:
         yield there
     finally:
         discard(there.target, there.dataset, Deadline(120))
-        for item in there.store.list_objects(_BUCKET, f"{there.dataset}/", recursive=True):
+        for item in there.store.list_objects(_BUCKET, f"{there.folder}/", recursive=True):
             there.store.remove_object(_BUCKET, item.object_name)
 
 

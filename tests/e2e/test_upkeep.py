@@ -8,8 +8,9 @@ import pytest
 import trino.exceptions
 
 from data_platform.checks.base import Deadline
+from data_platform.clients.trino import Trino
 from data_platform.datasets import upkeep
-from data_platform.datasets.audit import branch_of
+from data_platform.datasets.audit import MAIN, branch_of
 from tests.lake import SECONDS, Lake
 
 pytestmark = pytest.mark.timeout(900)
@@ -65,9 +66,11 @@ def grown(lake: Lake) -> tuple[str, str]:
     return dataset, table
 
 
-def maintain(lake: Lake, dataset: str, table: str) -> list[str]:
-    """Maintain so that the past stays readable since the newest state."""
-    return upkeep.maintain(lake.target, dataset, Deadline(SECONDS), states(lake, table)[-1][1])
+def maintain(lake: Lake, dataset: str, table: str) -> str:
+    """Maintain so that the past stays readable since the newest state; what was done to the table."""
+    lines = upkeep.maintain(lake.target, dataset, Deadline(SECONDS), states(lake, table)[-1][1])
+    (line,) = [line for line in lines if line.startswith(f"scratch.{table}: ")]
+    return line.partition(": ")[2]
 
 
 @pytest.mark.usefixtures("_seconds_count")
@@ -77,7 +80,13 @@ def test_upkeep_keeps_the_past_for_its_time_and_nothing_longer(lake: Lake) -> No
     past = [snapshot for snapshot, _ in states(lake, table)]
     assert [as_of(lake, table, snapshot) for snapshot in past] == [[], [1], [1, 2], [1, 2, 3]]
     files = {item.object_name for item in lake.files(table)}
-    assert maintain(lake, dataset, table) == [f"scratch.{table}: small files merged; 2 of 5 states kept"]
+    # A branch that nobody writes to, at an old commit of main, does not stand against it.
+    idle = lake.dataset()
+    name, first = branch_of(idle), lake.commits(dataset)[-1]
+    lake.nessie.reset_branch(name, lake.nessie.branches()[name], f"{MAIN}@{first}")
+    assert lake.values(table, branch_of(idle)) == [1]
+    assert maintain(lake, dataset, table) == "small files merged; 2 of 5 states kept"
+    assert lake.values(table, branch_of(idle)) == [1, 2, 3]
     assert lake.values(table) == [1, 2, 3]
     assert lake.trino.value(f'select count(*) from lakehouse.scratch."{table}$files"') == 1
     # What readers saw then can still be read; what nobody needs is gone, files too.
@@ -94,9 +103,8 @@ def test_upkeep_leaves_what_a_branch_needs(lake: Lake) -> None:
     other = lake.dataset()
     lake.open(other)
     lake.write(other, table, value=9)
-    (line,) = maintain(lake, dataset, table)
-    assert line == (
-        f"scratch.{table}: small files merged; otherwise left alone, {branch_of(other)} may need what would be removed"
+    assert maintain(lake, dataset, table) == (
+        f"small files merged; otherwise left alone, {branch_of(other)} may need what would be removed"
     )
     assert lake.values(table, branch_of(other)) == [1, 2, 3, 9]
     assert as_of(lake, table, states(lake, table)[1][0]) == [1]
@@ -106,11 +114,21 @@ def test_upkeep_waits_for_the_end_of_an_audit(lake: Lake) -> None:
     table = lake.table()
     dataset = lake.published(table)
     lake.open(dataset)
+    lake.write(dataset, table, value=2)
     before = lake.nessie.tables("main")[f"scratch.{table}"]
     assert upkeep.maintain(lake.target, dataset, Deadline(SECONDS), datetime.now(UTC)) == [
         f"{dataset}: left alone, {branch_of(dataset)} is open; publish it or run the pipeline again"
     ]
     assert lake.nessie.tables("main")[f"scratch.{table}"] == before
+
+
+def test_nobody_lifts_the_guard_by_trino(lake: Lake) -> None:
+    table = lake.table()
+    lake.published(table)
+    for catalog in ("lakehouse", branch_of(lake.dataset())):
+        statement = f"alter table {catalog}.scratch.{table} set properties extra_properties"
+        with pytest.raises(trino.exceptions.TrinoUserError, match=r"gc\.enabled"):
+            lake.trino.rows(f"{statement} = map(array['gc.enabled'], array['true'])")
 
 
 @pytest.mark.usefixtures("_seconds_count")
@@ -123,6 +141,11 @@ def test_upkeep_expires_what_spark_made_and_puts_the_guard_back(lake: Lake) -> N
     guard = f"""select value from lakehouse.scratch."{table}$properties" where key = 'gc.enabled'"""
     change_later(lake, dataset, table, "delete from {table} where id = 0")
     assert (lake.trino.value(made), lake.trino.value(guard)) == (1, "false")
+    with (
+        Trino(lake.trino_url, SECONDS, settings={"lakehouse.expire_snapshots_min_retention": "0s"}) as anybody,
+        pytest.raises(trino.exceptions.TrinoQueryError, match="GC is disabled"),
+    ):
+        anybody.rows(f"alter table lakehouse.scratch.{table} execute expire_snapshots(retention_threshold => '0s')")
     maintain(lake, dataset, table)
     assert (lake.trino.value(made), lake.trino.value(guard)) == (0, "false")
     assert lake.trino.value(f"select count(*) from lakehouse.scratch.{table}") == 99

@@ -12,12 +12,11 @@ import pytest
 
 from data_platform.clients import s3
 from data_platform.clients.trino import Trino
+from tests.lake import lab
 from tests.running import Running
 
 pytestmark = pytest.mark.timeout(1800)
 SECONDS = 600.0
-#: A catalog and branch of these tests alone.
-BRANCH = "test_validation"
 #: What each mistake breaks: statement, rule of a suite, whether it names a file.
 MISTAKES = [
     (
@@ -67,14 +66,13 @@ def broken(platform: Running, trino: Trino) -> Iterator[str]:
     from data_platform.checks.base import Deadline
     from data_platform.datasets import audit
 
-    deadline = Deadline(SECONDS)
-    audit.open_audit(platform.target, BRANCH, deadline)
-    audit.ensure_catalog(platform.target, BRANCH)
-    catalog = audit.branch_of(BRANCH)
+    dataset = lab(platform)
+    audit.open_audit(platform.target, dataset, Deadline(SECONDS))
+    catalog = audit.branch_of(dataset)
     for statement, _ in MISTAKES:
         trino.rows(statement.replace("raw.fx_rates", f"{catalog}.raw.fx_rates"))
     yield catalog
-    audit.discard(platform.target, BRANCH, Deadline(SECONDS))
+    audit.discard(platform.target, dataset, Deadline(SECONDS))
 
 
 def test_every_mistake_is_found_with_file_rule_and_next_step(platform: Running, broken: str) -> None:

@@ -55,6 +55,18 @@ class Merge(NamedTuple):
     keys: tuple[str, ...]
 
 
+class Ahead(NamedTuple):
+    """What a commit has that a branch has not.
+
+    Attributes:
+        commits: whether it, or one before it, was never merged into the branch.
+        keys: what merging it would change; empty when the branch already says the same.
+    """
+
+    commits: bool
+    keys: tuple[str, ...]
+
+
 class Commit(NamedTuple):
     """An entry of the history.
 
@@ -123,7 +135,7 @@ class Nessie:
 
     def reset_branch(self, name: str, commit: str, source: str) -> str:
         """Move a branch, if it still is at that commit, to the newest commit of another one and return that."""
-        origin = self._json("GET", f"/trees/{quote(source, safe='')}", params={})["reference"]
+        origin = self._json("GET", f"/trees/{quote(source, safe='@')}", params={})["reference"]
         path = f"/trees/{quote(name, safe='')}@{commit}"
         return str(self._json("PUT", path, params={"type": "BRANCH"}, body=origin)["reference"]["hash"])
 
@@ -168,20 +180,29 @@ class Nessie:
         Raises:
             NessieConflictError: both sides changed the same key; nothing was merged.
         """
-        # Nessie wants to know some commit of the target; changes after it are found all the same.
-        known = self._json("GET", f"/trees/{quote(target, safe='')}", params={})["reference"]["hash"]
-        found = self._json(
-            "POST",
-            f"/trees/{quote(target, safe='')}@{known}/history/merge",
-            params={},
-            body={
-                "fromRefName": source,
-                "fromHash": commit,
-                "commitMeta": {"message": message, "properties": dict(properties)},
-            },
-        )
+        found = self._merge(target, {"fromRefName": source, "fromHash": commit,
+                                     "commitMeta": {"message": message, "properties": dict(properties)}})  # fmt: skip
         keys = tuple(sorted(_key(detail) for detail in found["details"])) if found["wasApplied"] else ()
         return Merge(str(found["resultantTargetHash"]), keys)
+
+    def ahead(self, commit: str, target: str) -> Ahead:
+        """What a commit has that a branch has not; changes nothing.
+
+        Args:
+            commit: of any branch, or one that no branch has any more.
+            target: the branch that it is compared with.
+        """
+        try:
+            found = self._merge(target, {"fromRefName": "DETACHED", "fromHash": commit, "isDryRun": True})
+        except NessieConflictError as conflict:
+            return Ahead(commits=True, keys=conflict.keys)
+        keys = tuple(sorted(_key(detail) for detail in found["details"]))
+        return Ahead(str(found["commonAncestor"]) != commit, keys)
+
+    def _merge(self, target: str, what: Mapping[str, Any]) -> dict[str, Any]:
+        # Nessie wants to know some commit of the target; changes after it are found all the same.
+        known = self._json("GET", f"/trees/{quote(target, safe='')}", params={})["reference"]["hash"]
+        return self._json("POST", f"/trees/{quote(target, safe='')}@{known}/history/merge", params={}, body=what)
 
     def tables(self, reference: str) -> dict[str, Table]:
         """All Iceberg tables at a reference, as `schema.table`."""

@@ -39,13 +39,16 @@ class Trino:
     trino.exceptions.TrinoConnectionError when nobody answers.
     """
 
-    def __init__(self, url: str, seconds: float, catalog: str | None = None) -> None:
+    def __init__(
+        self, url: str, seconds: float, catalog: str | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
         """Prepare a session; nothing is sent yet.
 
         Args:
             url: Trino's address without path.
             seconds: deadline of one statement, kept by the server too.
             catalog: where names without a catalog are looked up.
+            settings: of this session, such as lakehouse.expire_snapshots_min_retention.
         """
         parts = urlsplit(url)
         self._seconds = seconds
@@ -61,7 +64,7 @@ class Trino:
             http_scheme=parts.scheme,
             http_session=self._http,
             request_timeout=seconds,
-            session_properties={"query_max_run_time": f"{max(1, round(seconds))}s"},
+            session_properties={"query_max_run_time": f"{max(1, round(seconds))}s", **(settings or {})},
         )
 
     def __enter__(self) -> Self:
@@ -100,25 +103,6 @@ class Trino:
     def catalogs(self) -> set[str]:
         """Names of all catalogs."""
         return {str(row[0]) for row in self.rows("show catalogs")}
-
-    def create_catalog(self, name: str, properties: Mapping[str, str]) -> None:
-        """Add a catalog if there is none of that name. The server keeps it over a restart.
-
-        Args:
-            name: of the catalog.
-            properties: what a catalog's file holds, `connector.name` included. Secrets belong in as `${ENV:NAME}`:
-                statements are in the server's history.
-        """
-        # Trino 476 takes quotes for a part of the connector's name.
-        connector = properties["connector.name"]
-        settings = ", ".join(
-            f"{identifier(key)} = {literal(value)}" for key, value in properties.items() if key != "connector.name"
-        )
-        self.rows(f"create catalog if not exists {identifier(name)} using {connector} with ({settings})")
-
-    def drop_catalog(self, name: str) -> None:
-        """Remove a catalog if it is there; queries that run in it go on to their end."""
-        self.rows(f"drop catalog if exists {identifier(name)}")
 
     def _rows(self, sql: str) -> list[list[Any]]:
         cursor = self._connection.cursor()

@@ -2,22 +2,23 @@
 
 The branch `audit_<dataset>` begins at what readers see. Spark and dbt write to it, validations read it, by Trino's
 catalog of the same name. `publish` merges it: one commit of Nessie, so all tables change at once. A branch whose audit
-failed stays to be looked at, until the next run begins anew. See docs/decisions/write-audit-publish.md.
+failed stays as it is to be looked at, until the next run begins anew. Branch and catalog always are there (made by a
+deploy); an audit is open while the branch has commits of its own. See docs/decisions/write-audit-publish.md.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
 from data_platform.checks.base import Deadline
 from data_platform.clients import trino
-from data_platform.clients.nessie import Nessie, NessieConflictError, NessieUnavailableError
+from data_platform.clients.nessie import Commit, Nessie, NessieConflictError, NessieUnavailableError
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import BRANCH_PREFIX
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -32,11 +33,8 @@ NAMESPACES = ("raw", "staging", "marts")
 DATASET_PROPERTY = "data-platform-dataset"
 
 _DATASET = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_REF = "iceberg.nessie-catalog.ref"
 #: A server is being restarted, or somebody else did the same at the same moment; the same act may succeed again.
 _AWAY = (httpx.TransportError, NessieUnavailableError, NessieConflictError, *trino.UNREACHABLE)
-#: Seconds that adding a catalog may take.
-_CATALOG_SECONDS = 120.0
 
 
 def branch_of(dataset: str) -> str:
@@ -47,11 +45,11 @@ def branch_of(dataset: str) -> str:
     """
     if not _DATASET.fullmatch(dataset):
         raise PlatformError(f"{dataset!r} is no name of a dataset", "use lower-case letters, digits and underscores")
-    return f"audit_{dataset}"
+    return f"{BRANCH_PREFIX}{dataset}"
 
 
 def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
-    """Make the branch at main's newest commit, or move it there; what it held is given up.
+    """Move the branch to main's newest commit; what it held is given up. It is made where somebody removed it.
 
     Args:
         target: where.
@@ -62,42 +60,24 @@ def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
         The commit at which it begins.
 
     Raises:
-        PlatformError: a server does not answer until the deadline.
+        PlatformError: Trino does not know the dataset yet, or a server does not answer until the deadline.
     """
     branch = branch_of(dataset)
 
     def act() -> str:
-        # Made anew, in case the settings of the catalog for readers have changed.
         with _trino(target, deadline) as client:
-            client.drop_catalog(branch)
+            if branch not in client.catalogs():
+                raise PlatformError(
+                    f"Trino has no catalog {branch}: {dataset} was added after it started",
+                    "run stack_deploy, or python3 -m bootstrap up: Trino begins anew once",
+                )
         with _nessie(target, deadline) as nessie:
             # Two branches that each make the same namespace could not both be merged.
             nessie.create_namespaces(MAIN, NAMESPACES)
             old = nessie.head(branch)
-            head = nessie.create_branch(branch, MAIN) if old is None else nessie.reset_branch(branch, old, MAIN)
-        with _trino(target, deadline) as client:
-            client.create_catalog(branch, catalog_settings(target, branch))
-        return head
+            return nessie.create_branch(branch, MAIN) if old is None else nessie.reset_branch(branch, old, MAIN)
 
     return _patiently(f"opening {branch}", deadline, act)
-
-
-def ensure_catalog(target: Target, dataset: str, deadline: Deadline | None = None) -> None:
-    """Make Trino's catalog of the branch where it is missing; for tasks that are repeated.
-
-    Raises:
-        PlatformError: there is no branch, or a server does not answer until the deadline.
-    """
-    branch, until = branch_of(dataset), deadline or Deadline(_CATALOG_SECONDS)
-
-    def act() -> None:
-        with _nessie(target, until) as nessie:
-            if nessie.head(branch) is None:
-                raise _no_branch(branch, dataset)
-        with _trino(target, until) as client:
-            client.create_catalog(branch, catalog_settings(target, branch))
-
-    _patiently(f"making the catalog {branch}", until, act)
 
 
 def head(target: Target, dataset: str, deadline: Deadline) -> str:
@@ -118,7 +98,7 @@ def head(target: Target, dataset: str, deadline: Deadline) -> str:
 
 
 def publish(target: Target, dataset: str, deadline: Deadline, audited: str | None = None) -> str:
-    """Give the branch to readers in one commit, then remove branch and catalog. May be repeated at any point.
+    """Give the branch to readers in one commit, then move it there. May be repeated at any point.
 
     Args:
         target: where.
@@ -131,30 +111,29 @@ def publish(target: Target, dataset: str, deadline: Deadline, audited: str | Non
 
     Raises:
         PlatformError: somebody else changed one of the tables since `open_audit`, the branch moved since it was
-            audited, there is no branch and never was, or a server does not answer until the deadline. Main is as it
-            was, and the branch stays.
+            audited, there is no branch, or a server does not answer until the deadline. Main is as it was, and so is
+            the branch.
     """
     branch = branch_of(dataset)
 
     def act() -> str:
+        # Kept over repetitions: once it was published, the branch is elsewhere.
+        nonlocal audited
         with _nessie(target, deadline) as nessie:
-            commit = nessie.head(branch)
-            if commit is None:
-                return _published_before(nessie, dataset)
-            if audited is not None and commit != audited:
-                raise PlatformError(
-                    f"{branch} is at {commit[:12]}, but what was audited is {audited[:12]}: somebody wrote in between",
-                    "audit it again: clear the tasks that validate, then this one",
-                )
-            said = _merge(nessie, dataset, commit)
-        _remove(target, branch, commit, deadline)
-        return said
+            if (there := nessie.head(branch)) is None:
+                raise _no_branch(branch, dataset)
+            audited = audited or there
+            if audited != there:
+                return _done_before(nessie, dataset, audited, there)
+            said = _merge(nessie, dataset, audited)
+            _move_to_main(nessie, branch, audited)
+            return said
 
     return _patiently(f"publishing {dataset}", deadline, act)
 
 
 def discard(target: Target, dataset: str, deadline: Deadline) -> None:
-    """Remove branch and catalog, where they are there; main stays as it is.
+    """Give up what the branch holds, where it is there: it moves to main, which stays as it is.
 
     Raises:
         PlatformError: a server does not answer until the deadline.
@@ -163,10 +142,25 @@ def discard(target: Target, dataset: str, deadline: Deadline) -> None:
 
     def act() -> None:
         with _nessie(target, deadline) as nessie:
-            commit = nessie.head(branch)
-        _remove(target, branch, commit, deadline)
+            if (there := nessie.head(branch)) is not None:
+                _move_to_main(nessie, branch, there)
 
-    _patiently(f"removing {branch}", deadline, act)
+    _patiently(f"moving {branch} to {MAIN}", deadline, act)
+
+
+def settle(nessie: Nessie) -> set[str]:
+    """Move audit branches that have no commits of their own to main; return those that have, whose audits are open."""
+    heads = nessie.branches()
+    newest = heads.pop(MAIN)
+    opened = set()
+    for name, commit in heads.items():
+        if not name.startswith(BRANCH_PREFIX) or commit == newest:
+            continue
+        if nessie.ahead(commit, MAIN).commits:
+            opened.add(name)
+        else:
+            _move_to_main(nessie, name, commit)
+    return opened
 
 
 def _merge(nessie: Nessie, dataset: str, commit: str) -> str:
@@ -184,7 +178,7 @@ def _merge(nessie: Nessie, dataset: str, commit: str) -> str:
         ) from None
     made, keys = merge.commit, merge.keys
     if not keys:
-        before = next((c for c in nessie.history(MAIN, _mark(dataset)) if commit in c.parents[1:]), None)
+        before = _publication(nessie, dataset, commit)
         if before is None:
             return f"{dataset}: nothing changed, nothing to publish"
         made, keys = before.commit, before.keys
@@ -196,53 +190,32 @@ def _merge(nessie: Nessie, dataset: str, commit: str) -> str:
     return f"{dataset}: published {', '.join(keys)} as {made[:12]}"
 
 
-def _published_before(nessie: Nessie, dataset: str) -> str:
-    """What the newest publication did; for a repetition that finds no branch any more."""
-    before = next(nessie.history(MAIN, _mark(dataset)), None)
-    if before is None:
-        raise _no_branch(branch_of(dataset), dataset)
-    return f"{dataset}: published before, at {before.time}: {', '.join(before.keys)} as {before.commit[:12]}"
-
-
-def _remove(target: Target, branch: str, commit: str | None, deadline: Deadline) -> None:
-    """Remove catalog, then branch: a catalog without its branch makes Trino's lists of all tables fail."""
-    with _trino(target, deadline) as client:
-        client.drop_catalog(branch)
-    if commit is not None:
-        with _nessie(target, deadline) as nessie:
-            if nessie.head(branch) is not None:
-                nessie.delete_branch(branch, commit)
-
-
-def catalog_settings(target: Target, branch: str) -> dict[str, str]:
-    """Settings of the catalog that readers use, at a branch."""
-    file = target.stack.components["trino"].folder / "etc" / "catalog" / f"{CATALOG}.properties"
-    return at_branch(read_properties(file), branch)
-
-
-def read_properties(file: Path) -> dict[str, str]:
-    """Settings of a catalog's file: lines `key=value`, and comments."""
-    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {key.strip(): value.strip() for key, _, value in pairs}
-
-
-def at_branch(properties: Mapping[str, str], branch: str) -> dict[str, str]:
-    """The same catalog at another branch.
+def _done_before(nessie: Nessie, dataset: str, audited: str, there: str) -> str:
+    """What became of an audited commit that the branch is no longer at; for a repetition.
 
     Raises:
-        PlatformError: the settings name no branch, so another one would change nothing.
+        PlatformError: it was not published.
     """
-    if _REF not in properties:
-        raise PlatformError(
-            f"{CATALOG}.properties of trino has no {_REF}",
-            f"write {_REF}={MAIN} into it; branches are catalogs with another one",
-        )
-    return {**properties, _REF: branch}
+    ahead = nessie.ahead(audited, MAIN)
+    if not ahead.commits and (before := _publication(nessie, dataset, audited)):
+        return f"{dataset}: published before, at {before.time}: {', '.join(before.keys)} as {before.commit[:12]}"
+    if not ahead.keys:
+        return f"{dataset}: nothing changed, nothing to publish"
+    raise PlatformError(
+        f"{branch_of(dataset)} is at {there[:12]}, but what was audited is {audited[:12]}: somebody wrote in between",
+        "audit it again: clear the tasks that validate, then this one",
+    )
 
 
-def _mark(dataset: str) -> dict[str, str]:
-    return {DATASET_PROPERTY: dataset}
+def _publication(nessie: Nessie, dataset: str, commit: str) -> Commit | None:
+    """The commit of main that published this very commit of the branch."""
+    published = nessie.history(MAIN, {DATASET_PROPERTY: dataset})
+    return next((entry for entry in published if commit in entry.parents[1:]), None)
+
+
+def _move_to_main(nessie: Nessie, branch: str, commit: str) -> None:
+    """Move a branch, if it still is at that commit, to main's newest one."""
+    nessie.reset_branch(branch, commit, MAIN)
 
 
 def _no_branch(branch: str, dataset: str) -> PlatformError:

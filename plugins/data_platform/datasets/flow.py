@@ -20,6 +20,7 @@ from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter, Status
 from data_platform.datasets import flow_definition
 from data_platform.datasets.flow_definition import Decision, Seen, Wanted
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import FLOWS
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -106,7 +107,7 @@ def export_flow(target: Target, dataset: str, deadline: Deadline) -> Path:
         PlatformError: NiFi has no such flow, or the dataset's files are wrong.
     """
     _, settings = flow_definition.load(target.stack.root, dataset)
-    path = (target.stack.root / flow_definition.FOLDER / dataset / settings.definition).resolve()
+    path = (target.stack.root / FLOWS / dataset / settings.definition).resolve()
     with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
         exported = nifi.download(_existing(nifi, dataset).id)
     text = json.dumps(flow_definition.canonical(exported), indent=2, sort_keys=True, ensure_ascii=False)

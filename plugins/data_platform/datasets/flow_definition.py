@@ -19,9 +19,9 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from data_platform.clients.nifi import Definition, Parameter, Queue
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import FLOW, FLOWS
 from data_platform.stack.model import Strict
 
-FOLDER, PARAMETERS = "nifi_flows", "parameters.yaml"
 #: Processors whose names begin so bring data in from elsewhere. What waits before them is a wish, not data.
 FETCH = "Fetch: "
 #: States of a processor that can be started; one that is invalid is, once its parameters are right.
@@ -92,13 +92,13 @@ def load(root: Path, dataset: str) -> tuple[Definition, FlowSettings]:
     Raises:
         PlatformError: a file is missing or wrong; the message names it.
     """
-    path = root / FOLDER / dataset / PARAMETERS
+    path = root / FLOWS / dataset / FLOW
     try:
         settings = FlowSettings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
         place = path.parent / settings.definition
         definition: Definition = json.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise PlatformError(f"{error.filename} is missing", f"see {FOLDER}/README.md for what a dataset has") from None
+        raise PlatformError(f"{error.filename} is missing", f"see {FLOWS}/README.md for what a dataset has") from None
     except (ValidationError, yaml.YAMLError) as error:
         raise PlatformError(f"{path}: {error}", "correct the file") from None
     except ValueError as error:
@@ -175,7 +175,7 @@ def wanted(root: Path, dataset: str, given: Mapping[str, str], *, fetch: bool | 
             secret.
     """
     definition, settings = load(root, dataset)
-    where = f"{FOLDER}/{dataset}/{PARAMETERS}"
+    where = f"{FLOWS}/{dataset}/{FLOW}"
     declared = _declared(definition)
     values = {**settings.parameters, **given}
     if hidden := sorted(name for name, entry in declared.items() if entry["sensitive"]):

@@ -8,26 +8,30 @@ What a commit of Nessie may still need is never removed: see `keeps` and docs/de
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from data_platform.checks.base import Deadline
 from data_platform.clients.nessie import Nessie, Table
 from data_platform.clients.trino import Trino, identifier
-from data_platform.datasets.audit import DATASET_PROPERTY, MAIN, branch_of, catalog_settings
+from data_platform.datasets.audit import CATALOG, DATASET_PROPERTY, MAIN, branch_of, settle
+from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from data_platform.targets.base import Target
 
 #: How long the past can be read.
 KEEP = timedelta(days=14)
 #: A retention counts back from the start of Trino's statement, which is a little later than when we read the clock.
 _SLACK = timedelta(minutes=1)
-#: Spark's catalog forbids to expire what it has made, as other branches may need it. Here that is looked at instead.
+#: Forbids to expire states of a table, as other branches may need them. Here that is looked at instead; the job lifts
+#: the guard and puts it back.
 _GUARD = "gc.enabled"
+_JOB = "spark_jobs/upkeep/expire.py"
+#: Lines of a job's output that an error shows.
+_SHOWN = 30
+#: By itself Trino refuses retentions of less than a week.
+_SETTINGS = {f"{CATALOG}.remove_orphan_files_min_retention": "0s"}
 _NO_SNAPSHOT = -1
 
 
@@ -36,6 +40,32 @@ class Snapshot(NamedTuple):
 
     id: int
     since: datetime
+
+
+class Look(NamedTuple):
+    """What there is to do for a table.
+
+    Attributes:
+        states: in which it was on main.
+        oldest: when the oldest state that stays began; None when all stay.
+        guarded: False where the guard against expiring was left lifted.
+        reason: why it must be left alone; empty when nothing stands against it.
+    """
+
+    states: Sequence[Snapshot]
+    oldest: datetime | None
+    guarded: bool
+    reason: str
+
+    @property
+    def kept(self) -> int:
+        """How many states stay."""
+        return sum(self.oldest is None or state.since >= self.oldest for state in self.states)
+
+    @property
+    def expires(self) -> bool:
+        """Whether Spark has something to do: states go, or the guard of a job that was killed is to be put back."""
+        return not self.reason and self.oldest is not None and (self.kept < len(self.states) or not self.guarded)
 
 
 def boundary(history: Iterable[Snapshot], since: datetime) -> datetime | None:
@@ -66,7 +96,8 @@ def maintain(target: Target, dataset: str, deadline: Deadline, since: datetime |
     """Maintain the tables that publications of a dataset have written, as readers see them.
 
     A table is left alone while a branch or tag needs a state of it that would go, and all are while the dataset's own
-    branch is open. A branch that is opened meanwhile and changes the same table cannot be published: `publish` says so.
+    audit is open. Branches without commits of their own are moved to main first. One that is opened meanwhile and
+    changes the same table cannot be published: `publish` says so.
 
     Args:
         target: where.
@@ -78,85 +109,62 @@ def maintain(target: Target, dataset: str, deadline: Deadline, since: datetime |
         One line a table: what was done, or why nothing was.
 
     Raises:
-        trino.exceptions.TrinoQueryError, NessieError: a server refuses; what was done until then is whole.
+        PlatformError: Spark cannot expire; what was done until then is whole.
+        trino.exceptions.TrinoQueryError, NessieError: a server refuses; likewise.
     """
-    branch = branch_of(dataset)
+    branch, since = branch_of(dataset), since or datetime.now(UTC) - KEEP
     with Nessie(target.address("nessie", "http").url, deadline.remaining) as nessie:
-        references = {name: kind for name, (kind, _) in nessie.references().items() if name != MAIN}
-        if branch in references:
+        if branch in settle(nessie):
             return [f"{dataset}: left alone, {branch} is open; publish it or run the pipeline again"]
         there = nessie.tables(MAIN)
         written = {key for c in nessie.history(MAIN, {DATASET_PROPERTY: dataset}) for key in c.keys}
-        elsewhere = {name: nessie.tables(name) for name in references}
-    lines = []
-    with (
-        Trino(target.address("trino", "http").url, deadline.remaining) as trino,
-        _catalog(trino, target, dataset) as at,
-    ):
+        elsewhere = {name: nessie.tables(name) for name in nessie.references() if name != MAIN}
+    with Trino(target.address("trino", "http").url, deadline.remaining, settings=_SETTINGS) as trino:
+        looks = {}
         for key in sorted(written & there.keys()):
+            trino.rows(f"alter table {_called(key)} execute optimize")
             others = {name: tables[key] for name, tables in elsewhere.items() if key in tables}
-            lines.append(f"{key}: {_maintain(trino, at, key, others, since or datetime.now(UTC) - KEEP)}")
-    return lines
+            looks[key] = _look(trino, key, others, since)
+        _expire(target, {key: look.oldest for key, look in looks.items() if look.expires and look.oldest}, deadline)
+        for key, look in looks.items():
+            if not look.reason:
+                orphans = f"remove_orphan_files(retention_threshold => '{_age(since)}')"
+                trino.rows(f"alter table {_called(key)} execute {orphans}")
+    return [f"{key}: {_said(look)}" for key, look in looks.items()]
 
 
-def _maintain(trino: Trino, catalog: str, key: str, others: Mapping[str, Table], since: datetime) -> str:
+def _look(trino: Trino, key: str, others: Mapping[str, Table], since: datetime) -> Look:
+    rows = trino.rows(f"select snapshot_id, made_current_at from {_called(key, '$history')}")
+    states = [Snapshot(int(row[0]), row[1]) for row in rows]
+    oldest = boundary(states, since)
+    # Tables that Trino made have none until Spark has expired states of them.
+    guard = trino.value(f"select value from {_called(key, '$properties')} where key = '{_GUARD}'")
+    return Look(states, oldest, guard != "true", keeps(states, oldest, others))
+
+
+def _expire(target: Target, tables: Mapping[str, datetime], deadline: Deadline) -> None:
+    """Let Spark remove the states of tables that are older than the given ones."""
+    if not tables:
+        return
+    words = [word for key, oldest in tables.items() for word in ("--table", f"{key}={oldest.isoformat()}")]
+    done = target.run_tool("spark", "submit", [_JOB, *words], deadline.remaining)
+    if done.returncode != 0:
+        last = "\n".join(done.output.strip().splitlines()[-_SHOWN:])
+        raise PlatformError(f"{_JOB} ended with {done.returncode}:\n{last}", "mend the cause, clear the task")
+
+
+def _called(key: str, part: str = "") -> str:
+    """A table of readers' catalog, or one of the tables about it, as it is written in a statement."""
     schema, _, name = key.partition(".")
+    return f"{CATALOG}.{identifier(schema)}.{identifier(name + part)}"
 
-    def called(part: str) -> str:
-        return f"{catalog}.{identifier(schema)}.{identifier(name + part)}"
 
-    table = called("")
-    trino.rows(f"alter table {table} execute optimize")
-    rows = trino.rows(f"select snapshot_id, made_current_at from {called('$history')}")
-    history = [Snapshot(int(row[0]), row[1]) for row in rows]
-    oldest = boundary(history, since)
-    if reason := keeps(history, oldest, others):
-        return f"small files merged; otherwise {reason}"
-    if oldest is not None:
-        with _unguarded(trino, table, called("$properties")):
-            trino.rows(f"alter table {table} execute expire_snapshots(retention_threshold => '{_age(oldest)}')")
-    trino.rows(f"alter table {table} execute remove_orphan_files(retention_threshold => '{_age(since)}')")
-    kept = sum(oldest is None or state.since >= oldest for state in history)
-    return f"small files merged; {kept} of {len(history)} states kept"
+def _said(look: Look) -> str:
+    if look.reason:
+        return f"small files merged; otherwise {look.reason}"
+    return f"small files merged; {look.kept} of {len(look.states)} states kept"
 
 
 def _age(moment: datetime) -> str:
     """A moment as Trino's retentions want it: a duration back from the start of the statement."""
     return f"{(datetime.now(UTC) - moment + _SLACK).total_seconds():.1f}s"
-
-
-@contextmanager
-def _catalog(trino: Trino, target: Target, dataset: str) -> Iterator[str]:
-    """A catalog that may what readers' catalog may not: expire early, and lift the guard."""
-    name = f"upkeep_{dataset}"
-    freedom = {
-        "iceberg.allowed-extra-properties": _GUARD,
-        "iceberg.expire-snapshots.min-retention": "0s",
-        "iceberg.remove-orphan-files.min-retention": "0s",
-    }
-    trino.drop_catalog(name)
-    trino.create_catalog(name, catalog_settings(target, MAIN) | freedom)
-    try:
-        yield name
-    finally:
-        trino.drop_catalog(name)
-
-
-@contextmanager
-def _unguarded(trino: Trino, table: str, properties: str) -> Iterator[None]:
-    """Lift Iceberg's guard against expiring, where the table has it, and put it back."""
-    if trino.value(f"select value from {properties} where key = '{_GUARD}'") != "false":
-        yield
-        return
-    _guard(trino, table, on=False)
-    try:
-        yield
-    finally:
-        _guard(trino, table, on=True)
-
-
-def _guard(trino: Trino, table: str, on: bool) -> None:
-    trino.rows(
-        f"alter table {table} set properties extra_properties"
-        f" = map(array['{_GUARD}'], array['{'false' if on else 'true'}'])"
-    )

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class MaintainTablesOperator(DatasetOperator):
     """Join small files and expire old states of the tables that the dataset has published."""
 
+    tools_of = "spark"
+
     def execute(self, context: Context) -> list[str]:
         """One line a table; skipped while a load is going on, because both would change the same tables."""
         from data_platform.datasets.upkeep import maintain

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class OpenAuditOperator(DatasetOperator):
-    """Make the branch that the run works on, at what readers see now."""
+    """Move the branch that the run works on to what readers see now."""
 
     def execute(self, context: Context) -> str:
         """The branch's first commit."""
@@ -64,10 +64,9 @@ class ValidateTablesOperator(DatasetOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """What was found; fails when an expectation was not met."""
         del context
-        from data_platform.datasets.audit import branch_of, ensure_catalog, head
+        from data_platform.datasets.audit import branch_of, head
 
         target, catalog = current(), branch_of(self.dataset)
-        ensure_catalog(target, self.dataset)
         commit = head(target, self.dataset, Deadline(self.seconds))
         arguments = ["--dataset", self.dataset, "--suite", self.suite, "--catalog", catalog, "--publish"]
         result = result_of(target.run_tool("analysis", "validate", arguments, self.seconds), "the validation")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from data_platform.clients import s3
 from data_platform.clients.trino import Trino
-from data_platform.datasets.flow_definition import FOLDER, PARAMETERS
 from data_platform.stack import holders
 
 if TYPE_CHECKING:
@@ -68,14 +66,9 @@ class Datasets(NamedTuple):
     problems: tuple[str, ...]
 
 
-def names(root: Path) -> list[str]:
-    """Names of the datasets: each has a flow."""
-    return sorted(folder.name for folder in (root / FOLDER).glob("*") if (folder / PARAMETERS).is_file())
-
-
 def describe(target: Target) -> Datasets:
     """Every dataset, as far as Trino and the object store answer."""
-    found = names(target.stack.root)
+    found = target.stack.datasets
     problems: list[str] = []
     known = _ask_trino(target, found, problems)
     there = _ask_store(target, found, problems)

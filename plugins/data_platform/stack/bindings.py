@@ -73,6 +73,8 @@ def bindings(
     """
     found: dict[str, str] = {}
     component = stack.components[name].component
+    if component.shows_branches:
+        found["BRANCHES"] = " ".join(stack.branches)
     own_aliases = [name, *(c for c in component.provides if stack.capabilities.get(c) == name)]
     for alias in (*own_aliases, *component.depends_on):
         target = stack.resolve(alias)

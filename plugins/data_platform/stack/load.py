@@ -23,7 +23,16 @@ DEFAULT_PROFILE = "default"
 #: Where components can run. A component exists on the targets that it has a file for.
 LOCAL, KUBERNETES = "local", "kubernetes"
 TARGETS = (LOCAL, KUBERNETES)
+#: A dataset is a folder here with this file: its flow, the beginning of its way.
+FLOWS, FLOW = "nifi_flows", "parameters.yaml"
+#: Before a dataset's name: its branch of the table catalog, and the catalog in Trino that shows it.
+BRANCH_PREFIX = "audit_"
 M = TypeVar("M", bound=Strict)
+
+
+def datasets(root: Path) -> tuple[str, ...]:
+    """Names of the datasets of a checkout: each has a flow."""
+    return tuple(sorted(path.parent.name for path in (root / FLOWS).glob(f"*/{FLOW}")))
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,16 @@ class Stack:
     components: dict[str, Loaded]
     capabilities: dict[str, str]
     toolchains: dict[str, Artifact]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets of this checkout."""
+        return datasets(self.root)
+
+    @property
+    def branches(self) -> tuple[str, ...]:
+        """Branches of the table catalog that always are there: one for each dataset, and those to try things on."""
+        return tuple(f"{BRANCH_PREFIX}{name}" for name in (*self.datasets, *self.file.branches))
 
     def resolve(self, name: str) -> str:
         """Component of that name, or the one that provides the capability of that name.
@@ -255,7 +274,17 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
                 f"{item.folder / f'{target}.yaml'}: toolchains names {', '.join(unknown)}",
                 f"use one of {', '.join(toolchains)}, or add it to stack/toolchains.yaml",
             )
-    return Stack(root, file, profile, target, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
+    stack = Stack(root, file, profile, target, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
+    _refuse_shared_branches(stack)
+    return stack
+
+
+def _refuse_shared_branches(stack: Stack) -> None:
+    if twice := sorted({name for name in stack.branches if stack.branches.count(name) > 1}):
+        names = ", ".join(name.removeprefix(BRANCH_PREFIX) for name in twice)
+        raise PlatformError(
+            f"stack.yaml: branches names {names} twice, or it is a dataset ({FLOWS}/)", "give the branch another name"
+        )
 
 
 def load_toolchains(path: Path) -> dict[str, Artifact]:

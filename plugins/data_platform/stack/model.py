@@ -196,6 +196,9 @@ class Component(Strict):
     databases: tuple[DatabaseEntry, ...] = Field(
         (), description="PostgreSQL databases owned by a role of the component's name."
     )
+    shows_branches: bool = Field(
+        False, description="It has the binding BRANCHES, and begins anew when a dataset is added."
+    )
     resources: Resources
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
     backup: Backup
@@ -424,6 +427,11 @@ class StackFile(Strict):
     buckets: dict[Name, Bucket]
     identities: dict[Name, Identity] = Field(
         default_factory=dict, description="Holders of credentials that are no components."
+    )
+    branches: tuple[Key, ...] = Field(
+        (),
+        description="Branches of the table catalog to try things on by hand, beside one for each dataset: `lab_1` is"
+        " the branch audit_lab_1, and Trino's catalog of that name.",
     )
 
 

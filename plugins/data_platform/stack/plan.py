@@ -6,9 +6,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["artifact", "file", "secret", "database", "job", "process", "release", "bucket", "grant"]
+Kind = Literal["artifact", "file", "secret", "database", "job", "process", "release", "bucket", "branch", "grant"]
 #: Steps run in this order: what a later kind needs comes before it.
-KINDS: tuple[Kind, ...] = ("artifact", "file", "secret", "database", "job", "process", "release", "bucket", "grant")
+KINDS: tuple[Kind, ...] = (
+    "artifact",
+    "file",
+    "secret",
+    "database",
+    "job",
+    "process",
+    "release",
+    "bucket",
+    "branch",
+    "grant",
+)
 
 _MISSING_VERB: dict[Kind, str] = {
     "artifact": "fetch",
@@ -19,6 +30,7 @@ _MISSING_VERB: dict[Kind, str] = {
     "process": "start",
     "release": "install",
     "bucket": "create",
+    "branch": "create",
     "grant": "make",
 }
 _CHANGED_VERB: dict[Kind, str] = {
@@ -29,7 +41,7 @@ _CHANGED_VERB: dict[Kind, str] = {
     "bucket": "update",
     "grant": "change",
 }
-#: What is left over and may go. Data (databases, buckets) is never removed by a plan.
+#: What is left over and may go. Data (databases, buckets, branches) is never removed by a plan.
 _LEFTOVER_VERB: dict[Kind, str] = {"file": "remove", "secret": "remove", "process": "stop", "grant": "revoke"}
 
 

@@ -1,4 +1,4 @@
-"""Databases and buckets: the same on every target, made through the servers' own protocols. See also `grants`."""
+"""Databases, buckets, branches: the same on every target, made through the servers' own protocols. See also `grants`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from data_platform.clients import postgres
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER, holder
 from data_platform.stack.plan import Kind, Resource, Seen
+from data_platform.targets import branches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ def _database_digest(owner: str, schemas: Sequence[str], extensions: Sequence[st
 
 
 def wanted(target: Target, component: str) -> list[Resource]:
-    """Databases that the component owns, and the buckets if it stands for the object store."""
+    """Databases that the component owns, the buckets if it stands for the object store, the branches if it has them."""
     stack = target.stack
     found = databases(component, stack.components[component].component.databases, "database")
     if stack.capabilities.get("s3") == component:
@@ -41,7 +42,7 @@ def wanted(target: Target, component: str) -> list[Resource]:
             Resource(kind="bucket", name=name, digest=digest_of(spec.model_dump()))
             for name, spec in stack.file.buckets.items()
         ]
-    return found
+    return [*found, *branches.wanted(stack, component)]
 
 
 def databases(owner: str, specs: Sequence[Database], kind: Kind) -> list[Resource]:
@@ -53,13 +54,18 @@ def databases(owner: str, specs: Sequence[Database], kind: Kind) -> list[Resourc
 
 
 def observe(target: Target, component: str) -> list[Seen]:
-    """Databases that the component's role can log in to, with what they hold of what is declared, and buckets.
+    """Databases that the component's role can log in to, with what they hold of what is declared, buckets, and
+    branches.
 
     What a server that does not answer holds is shown as not healthy, with that reason: the steps that follow make what
     is missing and leave the rest alone.
     """
     specs = target.stack.components[component].component.databases
-    return [*observe_databases(target, component, specs, "database"), *_observe_buckets(target, component)]
+    return [
+        *observe_databases(target, component, specs, "database"),
+        *_observe_buckets(target, component),
+        *branches.observe(target, component),
+    ]
 
 
 def observe_databases(target: Target, owner: str, specs: Sequence[Database], kind: Kind) -> list[Seen]:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from data_platform.clients.nessie import (
+    Ahead,
     Commit,
     Merge,
     Nessie,
@@ -235,3 +236,29 @@ def test_history_asks_for_the_commits_with_a_property() -> None:
         assert list(nessie.history("main", {"dataset": "rates"})) == [
             Commit("dd", "2026-01-02T03:04:05Z", ("cc", "bb"), ("raw.rates",))
         ]
+
+
+@pytest.mark.parametrize(
+    ("ancestor", "details", "ahead"),
+    [
+        ("aa", [{"key": {"elements": ["raw", "rates"]}}], Ahead(commits=True, keys=("raw.rates",))),
+        ("aa", [], Ahead(commits=True, keys=())),  # made and dropped again
+        ("bb", [], Ahead(commits=False, keys=())),
+    ],
+)
+def test_what_a_commit_has_and_main_has_not_is_asked_without_changing_anything(
+    ancestor: str, details: list[object], ahead: Ahead
+) -> None:
+    sent: list[tuple[str, object]] = []
+    said = {"wasApplied": False, "commonAncestor": ancestor, "resultantTargetHash": "aa", "details": details}
+    with session(merging(httpx.Response(200, json=said), sent)) as nessie:
+        assert nessie.ahead("bb", "main") == ahead
+    # 0.99 takes `dryRun` for nothing, and merges.
+    asked = {"fromRefName": "DETACHED", "fromHash": "bb", "isDryRun": True}
+    assert sent == [("/api/v2/trees/main@aa/history/merge", asked)]
+
+
+def test_a_commit_that_could_not_be_merged_is_ahead() -> None:
+    refusal = {"errorDetails": {"conflicts": [{"conflictType": "VALUE_DIFFERS", "key": {"elements": ["raw", "x"]}}]}}
+    with session(merging(httpx.Response(409, json=refusal), [])) as nessie:
+        assert nessie.ahead("bb", "main") == Ahead(commits=True, keys=("raw.x",))

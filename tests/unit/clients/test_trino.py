@@ -74,17 +74,12 @@ def test_names_and_texts_are_quoted_whatever_is_in_them() -> None:
     assert client.literal("it's") == "'it''s'"
 
 
-def test_a_catalog_is_made_if_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    trino_session, cursor = session(monkeypatch, [[], []])
-    properties = {"connector.name": "iceberg", "iceberg.catalog.type": "nessie", "s3.aws-secret-key": "${ENV:S3_KEY}"}
-    trino_session.create_catalog("audit_rates", properties)
-    trino_session.drop_catalog("audit_rates")
-    made, dropped = cursor.asked
-    assert made == (
-        'create catalog if not exists "audit_rates" using iceberg with '
-        """("iceberg.catalog.type" = 'nessie', "s3.aws-secret-key" = '${ENV:S3_KEY}')"""
-    )
-    assert dropped == 'drop catalog if exists "audit_rates"'
+def test_settings_of_a_session_are_told_beside_its_deadline() -> None:
+    with client.Trino("http://trino.test:8440", 3, settings={"lakehouse.some_retention": "0s"}) as trino_session:
+        assert trino_session._connection._client_session.properties == {
+            "query_max_run_time": "3s",
+            "lakehouse.some_retention": "0s",
+        }
 
 
 def test_catalogs_are_a_set_of_names(monkeypatch: pytest.MonkeyPatch) -> None:

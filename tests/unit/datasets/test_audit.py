@@ -4,43 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 from data_platform.checks.base import Deadline
-from data_platform.clients.nessie import Commit, Merge, NessieConflictError, NessieUnavailableError
+from data_platform.clients.nessie import Ahead, Commit, Merge, NessieConflictError, NessieUnavailableError
 from data_platform.datasets import audit
-from data_platform.datasets.audit import (
-    at_branch,
-    branch_of,
-    discard,
-    ensure_catalog,
-    open_audit,
-    publish,
-    read_properties,
-)
+from data_platform.datasets.audit import branch_of, discard, open_audit, publish, settle
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import load_stack
 
 BRANCH = "audit_rates"
 
 
 class Servers:
-    """A catalog of branches and a query engine with catalogs. `log` holds what was changed, in order."""
+    """A catalog of branches and a query engine with its catalogs. `log` holds what was changed, in order."""
 
-    def __init__(self, root: Path) -> None:
-        self.heads: dict[str, str] = {"main": "m1"}
-        self.catalogs: dict[str, dict[str, str]] = {}
+    def __init__(self) -> None:
+        self.heads: dict[str, str] = {"main": "m1", BRANCH: "m0"}
+        #: Commits that main has by its own history.
+        self.known = {"m0", "m1"}
+        self.shown = {"lakehouse", BRANCH}
         self.merged: list[Commit] = []
         self.changes: tuple[str, ...] = ("raw.rates",)
         self.wrong: set[str] = set()
         self.troubles: list[Exception] = []
         self.log: list[str] = []
-        self.stack = SimpleNamespace(components={"trino": load_stack(root).components["trino"]})
 
     # Nessie
     def head(self, branch: str) -> str | None:
@@ -56,23 +46,28 @@ class Servers:
         self.heads[name] = self.heads[source]
         return self.heads[name]
 
+    def branches(self) -> dict[str, str]:
+        return dict(self.heads)
+
     def reset_branch(self, name: str, commit: str, source: str) -> str:
+        assert self.heads[name] == commit
         self.log.append(f"reset {name} from {commit}")
         self.heads[name] = self.heads[source]
         return self.heads[name]
 
-    def delete_branch(self, name: str, commit: str) -> None:
-        assert self.heads.pop(name) == commit
-        self.log.append(f"delete {name}")
-
     def merge(self, source: str, commit: str, target: str, message: str, properties: dict[str, str]) -> Merge:
         assert (source, target, properties) == (BRANCH, "main", {"data-platform-dataset": "rates"})
         self.log.append(message)
-        if not self.changes or any(commit in one.parents for one in self.merged):
+        if not self.changes or commit in self.known:
             return Merge(self.heads["main"], ())
         self.heads["main"] = "m2"
+        self.known |= {"m2", commit}
         self.merged.insert(0, Commit("m2", "2026-01-02T03:04:05Z", ("m1", commit), self.changes))
         return Merge("m2", self.changes)
+
+    def ahead(self, commit: str, target: str) -> Ahead:
+        assert target == "main"
+        return Ahead(False, ()) if commit in self.known else Ahead(True, self.changes)
 
     def differences(self, one: str, other: str) -> set[str]:
         assert (one, other) == ("main@m2", f"{BRANCH}@b1")
@@ -83,18 +78,13 @@ class Servers:
         return iter(self.merged)
 
     # Trino
-    def create_catalog(self, name: str, properties: dict[str, str]) -> None:
-        self.log.append(f"create catalog {name}")
-        self.catalogs.setdefault(name, properties)
-
-    def drop_catalog(self, name: str) -> None:
-        self.log.append(f"drop catalog {name}")
-        self.catalogs.pop(name, None)
+    def catalogs(self) -> set[str]:
+        return self.shown
 
 
 @pytest.fixture
-def servers(root: Path, monkeypatch: pytest.MonkeyPatch) -> Servers:
-    servers = Servers(root)
+def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
+    servers = Servers()
 
     @contextmanager
     def session(*_: object) -> Iterator[Servers]:
@@ -126,72 +116,102 @@ def test_what_is_no_name_of_a_dataset_is_refused(name: str) -> None:
         branch_of(name)
 
 
-def test_properties_are_read_without_comments_and_values_may_hold_an_equals_sign(tmp_path: Path) -> None:
-    file = tmp_path / "a.properties"
-    file.write_text("# a comment\n\nconnector.name = iceberg\nuri=http://x/?a=b\n", encoding="utf-8")
-    assert read_properties(file) == {"connector.name": "iceberg", "uri": "http://x/?a=b"}
-
-
-def test_the_branchs_catalog_is_the_readers_catalog_at_another_branch(root: Path) -> None:
-    (component,) = root.glob("stack/components/*/trino/etc/catalog/lakehouse.properties")
-    readers = read_properties(component)
-    mine = at_branch(readers, "audit_rates")
-    assert {key for key in readers if readers[key] != mine[key]} == {"iceberg.nessie-catalog.ref"}
-    assert mine.keys() == readers.keys()
-    assert mine["iceberg.nessie-catalog.ref"] == "audit_rates"
-    # What a statement of Trino shows to everybody.
-    assert mine["s3.aws-secret-key"] == "${ENV:S3_SECRET_KEY}"
-
-
-def test_settings_without_a_branch_are_refused() -> None:
-    with pytest.raises(PlatformError, match=r"has no iceberg\.nessie-catalog\.ref"):
-        at_branch({"connector.name": "iceberg"}, "audit_rates")
-
-
-def test_a_branch_is_opened_at_main_with_its_catalog(servers: Any) -> None:
+def test_an_audit_begins_at_main_whatever_the_branch_held(servers: Any) -> None:
+    servers.heads[BRANCH] = "b0"
     assert open_audit(servers, "rates", soon()) == "m1"
-    assert servers.log == [
-        f"drop catalog {BRANCH}", "namespaces main raw staging marts", f"create {BRANCH}", f"create catalog {BRANCH}"
-    ]  # fmt: skip
-    assert servers.catalogs[BRANCH]["iceberg.nessie-catalog.ref"] == BRANCH
+    assert servers.log == ["namespaces main raw staging marts", f"reset {BRANCH} from b0"]
+    assert servers.heads[BRANCH] == "m1"
 
 
-def test_a_branch_that_is_there_is_moved_to_main(servers: Any) -> None:
-    opened(servers)
+def test_a_branch_that_somebody_removed_is_made_again(servers: Any) -> None:
+    del servers.heads[BRANCH]
     assert open_audit(servers, "rates", soon()) == "m1"
-    assert f"reset {BRANCH} from b1" in servers.log
+    assert f"create {BRANCH}" in servers.log
 
 
-def test_a_catalog_is_made_again_only_for_a_branch(servers: Any) -> None:
-    with pytest.raises(PlatformError, match="there is no branch audit_rates"):
-        ensure_catalog(servers, "rates", soon())
-    opened(servers)
-    servers.catalogs.clear()
-    ensure_catalog(servers, "rates", soon())
-    assert BRANCH in servers.catalogs
+def test_a_dataset_that_trino_does_not_know_yet_is_refused_with_the_way_to_add_it(servers: Any) -> None:
+    servers.shown.remove(BRANCH)
+    with pytest.raises(PlatformError, match="Trino has no catalog audit_rates") as caught:
+        open_audit(servers, "rates", soon())
+    assert "stack_deploy" in caught.value.remedy
+    assert servers.log == []
 
 
-def test_publishing_merges_once_and_removes_the_catalog_before_the_branch(servers: Any) -> None:
+def test_publishing_merges_once_and_moves_the_branch_to_main(servers: Any) -> None:
     opened(servers)
     assert publish(servers, "rates", soon(), audited="b1") == "rates: published raw.rates as m2"
-    assert servers.log == ["publish rates", f"drop catalog {BRANCH}", f"delete {BRANCH}"]
+    assert servers.log == ["publish rates", f"reset {BRANCH} from b1"]
+    assert servers.heads[BRANCH] == "m2"
 
 
 def test_publishing_again_finds_what_was_merged(servers: Any) -> None:
     opened(servers)
     publish(servers, "rates", soon())
-    # As if it had been killed before the removal.
+    # As if it had been killed before the branch was moved.
     servers.heads[BRANCH] = "b1"
     assert publish(servers, "rates", soon()) == "rates: published raw.rates as m2"
     assert len(servers.merged) == 1
-    assert publish(servers, "rates", soon()) == ("rates: published before, at 2026-01-02T03:04:05Z: raw.rates as m2")
+
+
+def test_a_repetition_says_what_became_of_the_very_commit_that_was_audited(servers: Any) -> None:
+    opened(servers)
+    publish(servers, "rates", soon(), audited="b1")
+    before = "rates: published before, at 2026-01-02T03:04:05Z: raw.rates as m2"
+    assert publish(servers, "rates", soon(), audited="b1") == before
+    # Also when the next run is under way.
+    servers.heads[BRANCH] = "b2"
+    assert publish(servers, "rates", soon(), audited="b1") == before
+    assert len(servers.merged) == 1
+    assert servers.heads[BRANCH] == "b2"
+
+
+def test_an_older_publication_is_not_said_to_be_this_one(servers: Any) -> None:
+    opened(servers)
+    publish(servers, "rates", soon(), audited="b1")
+    # Nothing was written since: what was audited is main itself.
+    open_audit(servers, "rates", soon())
+    assert publish(servers, "rates", soon(), audited="m2") == "rates: nothing changed, nothing to publish"
+    assert publish(servers, "rates", soon()) == "rates: nothing changed, nothing to publish"
+    servers.heads[BRANCH] = "b2"
+    assert publish(servers, "rates", soon(), audited="m2") == "rates: nothing changed, nothing to publish"
+    # Something was written, audited, and given up.
+    with pytest.raises(PlatformError, match="is at b2, but what was audited is b9"):
+        publish(servers, "rates", soon(), audited="b9")
+
+
+def test_a_repetition_of_what_changed_nothing_is_no_complaint(servers: Any) -> None:
+    opened(servers)
+    servers.changes = ()
+    publish(servers, "rates", soon(), audited="b1")
+    assert publish(servers, "rates", soon(), audited="b1") == "rates: nothing changed, nothing to publish"
+
+
+def test_an_answer_that_was_lost_after_the_branch_was_moved_is_not_an_empty_audit(
+    servers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(servers)
+    move = servers.reset_branch
+
+    def lose(*arguments: str) -> None:
+        monkeypatch.setattr(servers, "reset_branch", move)
+        move(*arguments)
+        raise httpx.ReadError("connection reset")
+
+    monkeypatch.setattr(servers, "reset_branch", lose)
+    assert publish(servers, "rates", soon()).startswith("rates: published before, at 2026")
+
+
+def test_there_is_nothing_to_publish_without_a_branch(servers: Any) -> None:
+    del servers.heads[BRANCH]
+    with pytest.raises(PlatformError, match="there is no branch audit_rates"):
+        publish(servers, "rates", soon())
 
 
 def test_nothing_changed_is_said(servers: Any) -> None:
     opened(servers)
     servers.changes = ()
     assert publish(servers, "rates", soon()) == "rates: nothing changed, nothing to publish"
-    assert BRANCH not in servers.heads
+    assert servers.heads[BRANCH] == "m1"
 
 
 def test_a_branch_that_moved_after_the_audit_is_not_published(servers: Any) -> None:
@@ -222,12 +242,23 @@ def test_what_is_not_as_audited_is_named_and_the_branch_stays(servers: Any) -> N
     assert servers.heads[BRANCH] == "b1"
 
 
-def test_discarding_removes_what_is_there(servers: Any) -> None:
+def test_discarding_gives_up_what_the_branch_holds(servers: Any) -> None:
     opened(servers)
     discard(servers, "rates", soon())
-    discard(servers, "rates", soon())
-    assert servers.log == [f"drop catalog {BRANCH}", f"delete {BRANCH}", f"drop catalog {BRANCH}"]
+    assert servers.heads == {"main": "m1", BRANCH: "m1"}
     assert servers.merged == []
+    del servers.heads[BRANCH]
+    discard(servers, "rates", soon())
+    assert servers.heads == {"main": "m1"}
+
+
+def test_branches_without_commits_of_their_own_are_moved_to_main_and_no_others(servers: Any) -> None:
+    servers.heads |= {"audit_open": "b9", "audit_at_main": "m1", "somebodys": "m0"}
+    assert settle(servers) == {"audit_open"}
+    assert servers.log == [f"reset {BRANCH} from m0"]
+    assert servers.heads == {
+        "main": "m1", BRANCH: "m1", "audit_open": "b9", "audit_at_main": "m1", "somebodys": "m0"
+    }  # fmt: skip
 
 
 def test_a_server_that_comes_back_is_waited_for(servers: Any) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from data_platform.checks.base import Deadline, ToolResult
 from data_platform.clients.nessie import Table
-from data_platform.datasets.upkeep import Snapshot, boundary, keeps
+from data_platform.datasets import upkeep
+from data_platform.datasets.upkeep import Look, Snapshot, boundary, keeps
+from data_platform.stack.errors import PlatformError
 
 #: States 1, 2, 3, … began on these days of January.
 DAYS = (1, 5, 20)
@@ -56,3 +60,39 @@ def test_a_branch_that_needs_what_would_go_stands_against_it(
 
 def test_without_branches_nothing_stands_against_it() -> None:
     assert keeps(HISTORY, day(5), {}) == ""
+
+
+@pytest.mark.parametrize(
+    ("oldest", "guarded", "reason", "expires"),
+    [
+        (day(5), True, "", True),
+        (day(1), True, "", False),  # all states stay
+        (None, True, "", False),
+        (day(1), False, "", True),  # a job that was killed left the guard lifted
+        (day(5), True, "left alone", False),
+        (day(5), False, "left alone", False),
+    ],
+)
+def test_spark_is_started_only_where_states_go_or_the_guard_is_to_be_put_back(
+    oldest: datetime | None, guarded: bool, reason: str, expires: bool
+) -> None:
+    assert Look(HISTORY, oldest, guarded, reason).expires is expires
+
+
+def test_the_job_is_told_each_table_and_the_state_that_stays() -> None:
+    asked: list[list[str]] = []
+
+    class Place:
+        def run_tool(self, component: str, tool: str, arguments: list[str], seconds: float) -> ToolResult:
+            assert (component, tool) == ("spark", "submit")
+            assert seconds > 0
+            asked.append(arguments)
+            return ToolResult(1, "line\nno such table") if len(asked) == 2 else ToolResult(0, "")
+
+    place: Any = Place()
+    upkeep._expire(place, {}, Deadline(5))
+    assert asked == []
+    upkeep._expire(place, {"raw.rates": day(5)}, Deadline(5))
+    assert asked == [["spark_jobs/upkeep/expire.py", "--table", "raw.rates=2026-01-05T00:00:00+00:00"]]
+    with pytest.raises(PlatformError, match=r"(?s)expire.py ended with 1:.*no such table"):
+        upkeep._expire(place, {"raw.rates": day(5)}, Deadline(5))

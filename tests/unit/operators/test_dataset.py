@@ -48,7 +48,6 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     for module in (ingest, publish, report):
         monkeypatch.setattr(module, "current", lambda: made)
     monkeypatch.setattr("data_platform.targets.current.current", lambda: made)
-    monkeypatch.setattr("data_platform.datasets.audit.ensure_catalog", lambda *_: None)
     monkeypatch.setattr("data_platform.datasets.audit.head", lambda *_: "c0ffee")
     return made
 

@@ -248,3 +248,13 @@ def test_a_server_is_told_of_those_alone_who_have_claimed_something_of_it(stack:
             if name in {stack.capabilities.get(claim.provider, claim.provider) for claim in each.claims}
         }
         assert listed == claiming
+
+
+def test_branches_are_told_to_those_alone_who_show_them(tiny: Tiny) -> None:
+    tiny.edit(tiny.stack_file, lambda c: c.update(branches=["lab_1", "lab_2"]))
+    tiny.edit(tiny.component("reader"), lambda c: c.update(shows_branches=True))
+    stack = load_stack(tiny.root)
+    told = {name: seen_by(stack, name).open.get("BRANCHES") for name in stack.components}
+    # Others would begin anew for nothing when a dataset is added.
+    assert told.pop("reader") == "audit_lab_1 audit_lab_2"
+    assert set(told.values()) == {None}

@@ -323,3 +323,24 @@ def test_an_error_has_a_problem_and_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(PlatformError) as caught:
         load_stack(tmp_path)
     assert str(caught.value) == f"{tmp_path / 'stack' / 'stack.yaml'} is missing\n  → {caught.value.remedy}"
+
+
+def test_a_dataset_is_a_folder_with_a_flow_and_has_a_branch(tiny: Tiny) -> None:
+    assert load_stack(tiny.root).datasets == ()
+    for name in ("rates", "currencies"):
+        (tiny.root / "nifi_flows" / name).mkdir(parents=True)
+        (tiny.root / "nifi_flows" / name / "parameters.yaml").touch()
+    (tiny.root / "nifi_flows" / "notes").mkdir()
+    (tiny.root / "nifi_flows" / "README.md").touch()
+    tiny.edit(tiny.stack_file, lambda c: c.update(branches=["lab"]))
+    stack = load_stack(tiny.root)
+    assert stack.datasets == ("currencies", "rates")
+    assert stack.branches == ("audit_currencies", "audit_rates", "audit_lab")
+
+
+@pytest.mark.parametrize("branches", [["lab", "lab"], ["rates"]])
+def test_two_branches_of_one_name_are_refused(tiny: Tiny, branches: list[str]) -> None:
+    (tiny.root / "nifi_flows" / "rates").mkdir(parents=True)
+    (tiny.root / "nifi_flows" / "rates" / "parameters.yaml").touch()
+    tiny.edit(tiny.stack_file, lambda c: c.update(branches=branches))
+    assert f"branches names {branches[-1]} twice" in refusal(tiny).problem

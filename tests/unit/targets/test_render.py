@@ -67,3 +67,26 @@ def test_an_unknown_binding_in_a_file_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.j2").write_text("{{ KAFKA_URL }}")
     with pytest.raises(PlatformError, match=r"a\.j2: 'KAFKA_URL' is undefined"):
         rendered_files(tmp_path, BINDINGS)
+
+
+def test_a_template_may_become_a_file_for_each_word_and_include_others(tmp_path: Path) -> None:
+    (tmp_path / "of").mkdir()
+    (tmp_path / "of" / "readers.properties").write_text("ref=main\nkey=${ENV:KEY}\n")
+    (tmp_path / "of" / "[BRANCHES].properties.j2").write_text(
+        '{% set readers %}{% include "of/readers.properties" %}{% endset %}'
+        '{{ readers | replace("ref=main", "ref=" ~ EACH) }}on {{ TRINO_HTTP_PORT }}'
+    )
+    assert rendered_files(tmp_path, BINDINGS | {"BRANCHES": "audit_a audit_b"}) == {
+        "of/readers.properties": b"ref=main\nkey=${ENV:KEY}\n",
+        "of/audit_a.properties": b"ref=audit_a\nkey=${ENV:KEY}\non 8440",
+        "of/audit_b.properties": b"ref=audit_b\nkey=${ENV:KEY}\non 8440",
+    }
+    assert list(rendered_files(tmp_path, BINDINGS | {"BRANCHES": ""})) == ["of/readers.properties"]
+    with pytest.raises(PlatformError, match=r"\[BRANCHES\]\.properties\.j2: 'BRANCHES' is undefined"):
+        rendered_files(tmp_path, BINDINGS)
+
+
+def test_a_file_that_is_not_there_cannot_be_included(tmp_path: Path) -> None:
+    (tmp_path / "a.j2").write_text('{% include "none" %}')
+    with pytest.raises(PlatformError, match=r"a\.j2: .*none"):
+        rendered_files(tmp_path, BINDINGS)

@@ -316,7 +316,7 @@ class KubernetesTarget:
                 case "release":
                     self._apply_release(item)
                     waited = False
-                case "bucket" | "grant":
+                case "bucket" | "branch" | "grant":
                     if not waited:
                         self.wait(component)
                         waited = True

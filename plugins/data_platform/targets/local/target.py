@@ -278,7 +278,7 @@ class LocalTarget:
                 case "process":
                     self._apply_process(item, step, values)
                     waited = False
-                case "bucket" | "grant":
+                case "bucket" | "branch" | "grant":
                     if not waited:
                         self.wait(component)
                         waited = True

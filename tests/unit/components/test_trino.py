@@ -1,0 +1,68 @@
+"""Trino's files: which catalogs there are, and that nobody adds one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.targets.render import rendered_files
+
+VALUES = {"BRANCHES": "audit_fx_rates audit_lab_1"}
+_REF = "iceberg.nessie-catalog.ref"
+
+
+@pytest.fixture(scope="module")
+def folder(root: Path) -> Path:
+    return load_stack(root).components["trino"].folder
+
+
+def properties(content: bytes) -> dict[str, str]:
+    """Settings of a file: lines `key=value`, and comments."""
+    lines = [line for line in content.decode().splitlines() if line and not line.startswith("#")]
+    pairs = {key: value for key, _, value in (line.partition("=") for line in lines)}
+    # Trino refuses a setting that is there twice.
+    assert len(pairs) == len(lines)
+    return pairs
+
+
+def test_a_branchs_catalog_is_the_readers_catalog_at_another_branch(folder: Path) -> None:
+    files = {name: properties(content) for name, content in rendered_files(folder / "etc", VALUES).items()
+             if name.startswith("catalog/")}  # fmt: skip
+    readers = files["catalog/lakehouse.properties"]
+    assert readers[_REF] == "main"
+    assert set(files) == {
+        f"catalog/{name}.properties" for name in ("lakehouse", "postgresql", "tpch", "audit_fx_rates", "audit_lab_1")
+    }
+    for branch in VALUES["BRANCHES"].split():
+        assert files[f"catalog/{branch}.properties"] == readers | {_REF: branch}
+
+
+def test_no_catalog_holds_a_secret_or_lets_anybody_lift_the_guard(folder: Path) -> None:
+    for name, content in rendered_files(folder / "etc", VALUES).items():
+        if not name.startswith("catalog/"):
+            continue
+        for key, value in properties(content).items():
+            assert "extra-properties" not in key, name
+            if "secret" in key or "password" in key:
+                assert value.startswith("${ENV:"), f"{name}: {key}"
+
+
+def test_no_server_makes_catalogs_while_it_runs(folder: Path) -> None:
+    servers = {
+        path.name: properties(path.read_bytes())
+        for path in (*folder.glob("etc/*.properties"), *folder.glob("etc-kubernetes/*.properties"))
+        if b"coordinator=" in path.read_bytes()
+    }
+    assert sorted(servers) == ["config.properties", "coordinator.properties", "worker.properties"]
+    for name, settings in servers.items():
+        assert settings["catalog.management"] == "static", name
+        assert [key for key in settings if key.startswith("catalog.")] == ["catalog.management"], name
+
+
+def test_every_server_reads_the_catalogs_that_a_deploy_wrote(root: Path) -> None:
+    for target in ("local", KUBERNETES):
+        processes = load_stack(root, target=target).components["trino"].definition.processes
+        for name, process in processes.items():
+            assert "-Dcatalog.config-dir={{ ETC }}/catalog" in process.command, f"{target}: {name}"
