@@ -17,6 +17,7 @@ LEAST = {
     "doctor": [],
     "ingest": ["fx_rates", "a.csv"],
     "run": ["stack_deploy"],
+    "rotate": ["nessie"],
     "down": [],
     "images": ["list"],
     "cluster": ["status"],

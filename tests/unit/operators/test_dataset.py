@@ -47,7 +47,8 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place()
     for module in (ingest, publish, report):
         monkeypatch.setattr(module, "current", lambda: made)
-    monkeypatch.setattr("data_platform.targets.current.current", lambda: made)
+    for name in ("current", "anew"):
+        monkeypatch.setattr(f"data_platform.targets.current.{name}", lambda: made)
     monkeypatch.setattr("data_platform.datasets.audit.head", lambda *_: "c0ffee")
     return made
 
