@@ -36,6 +36,7 @@ def files() -> dict[str, str]:
         "commands.md": _commands(),
         "dags.md": _dags(),
         "guard-rails.md": _guard_rails(),
+        "secrets.md": _secrets(),
     }
 
 
@@ -206,6 +207,22 @@ def _guard_rails() -> str:
         if table is permissions.DEPLOYER:
             lines += ["In the whole cluster, besides changing the labels of the platform's own namespaces:", ""]
     return _text(lines)
+
+
+def _secrets() -> str:
+    from docs.secret_places import rows
+
+    lines = [
+        "# Secrets",
+        "",
+        _NOTE,
+        "Every generated secret, who holds it, and where else than in the credentials file its value may be. What the",
+        "columns mean, and how to see that it is so: [secrets.md](../topics/secrets.md).",
+        "",
+    ]
+    head = ("holder", "secret", "environment", "configuration file", "server that made it")
+    table = [(row.holder, f"`{row.key}`", row.environments, row.files, row.servers) for row in rows(ROOT)]
+    return _text([*lines, *_table(head, table)])
 
 
 def _schedule(module: ast.Module) -> str:

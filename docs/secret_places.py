@@ -1,0 +1,151 @@
+"""Where each secret's value may be, read from `stack/` alone: for `docs/reference/secrets.md`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+from jinja2 import meta
+
+from data_platform.stack.bindings import bindings
+from data_platform.stack.holders import DATABASE_PASSWORD, Holder, claim_key, holder, holders
+from data_platform.stack.load import KUBERNETES, LOCAL, Stack, load_stack
+from data_platform.stack.model import Job, Loaded, Process, S3User, Token, Tool
+
+#: Where the platform may be: profile and target.
+Place = tuple[str, str]
+_MINIO, _WEED, _CLUSTER = ("default", LOCAL), ("seaweedfs", LOCAL), ("default", KUBERNETES)
+PLACES: tuple[Place, ...] = (_MINIO, _CLUSTER, _WEED)
+#: Words for some of them.
+_WORDS = {
+    frozenset({_MINIO, _WEED}): "on one machine",
+    frozenset({_MINIO, _CLUSTER}): "with MinIO",
+    frozenset({_CLUSTER}): "on Kubernetes",
+    frozenset({_WEED}): "with SeaweedFS",
+}
+Secret = tuple[str, str]
+#: What was found, by secret.
+Found = Mapping[Secret, list[str]]
+
+
+class Row(NamedTuple):
+    """One secret: what may hold its value."""
+
+    holder: str
+    key: str
+    environments: str
+    files: str
+    servers: str
+
+
+class _Nowhere(NamedTuple):
+    host: str = "host"
+    port: int = 1
+    url: str = "url"
+
+
+def rows(root: Path) -> Iterator[Row]:
+    """One row a secret, of every holder in every profile and on every target.
+
+    Args:
+        root: the checkout.
+    """
+    stacks = {place: load_stack(root, *place) for place in PLACES}
+    kinds = (_environments, _files, _servers)
+    said: list[dict[Secret, dict[Place, list[str]]]] = [defaultdict(dict) for _ in kinds]
+    secrets: dict[Secret, set[Place]] = {}
+    for place, stack in stacks.items():
+        for name, each in holders(stack).items():
+            for key in each.generated:
+                secrets.setdefault((name, key), set()).add(place)
+        for column, kind in zip(said, kinds, strict=True):
+            for secret, found in kind(stack).items():
+                column[secret][place] = found
+    for secret, there in secrets.items():
+        yield Row(*secret, *(_merged(column.get(secret, {}), there) for column in said))
+
+
+def _merged(found: Mapping[Place, list[str]], there: set[Place]) -> str:
+    """What was found, each with where that is so if it is not so wherever the holder is."""
+    where: dict[str, set[Place]] = defaultdict(set)
+    for place in PLACES:
+        for one in found.get(place, ()):
+            where[one].add(place)
+    parts = [one if places == there else f"{one} ({_WORDS[frozenset(places)]})" for one, places in where.items()]
+    return "; ".join(parts) or "none"
+
+
+def _names(text: str) -> set[str]:
+    """Variables that a template names."""
+    return meta.find_undeclared_variables(jinja2.Environment().parse(text))  # noqa: S701 - nothing is rendered
+
+
+def _secret_names(stack: Stack, component: str) -> dict[str, str]:
+    """Key of each secret of a component, by the name of its binding."""
+    of = holder(stack, component)
+    known = {**of.fixed, **{key: key for key in of.generated}}
+    return bindings(stack, component, lambda *_: _Nowhere(), lambda _: known).secret
+
+
+def _environments(stack: Stack) -> Found:
+    """Processes, jobs and tools whose `environment:` names a secret."""
+    found: dict[Secret, list[str]] = defaultdict(list)
+    for name, item in stack.components.items():
+        known = _secret_names(stack, name)
+        for what, spec in _specs(item):
+            for binding in sorted(known.keys() & {each for text in spec.environment.values() for each in _names(text)}):
+                found[name, known[binding]].append(f"{what} of {name}")
+    return found
+
+
+def _specs(item: Loaded) -> Iterator[tuple[str, Process | Job | Tool]]:
+    definition = item.definition
+    for kind, specs in (("job", definition.jobs), ("process", definition.processes), ("tool", definition.tools)):
+        yield from ((f"{kind} `{name}`", spec) for name, spec in specs.items())
+    if item.kubernetes:
+        yield from ((f"pod `{name}`", definition.tools[pod.tool]) for name, pod in item.kubernetes.pods.items())
+
+
+def _files(stack: Stack) -> Found:
+    """Configuration files that name a secret, or list those for whom their server makes something."""
+    found: dict[Secret, list[str]] = defaultdict(list)
+    for name, item in stack.components.items():
+        known = _secret_names(stack, name)
+        for path, text in _templates(stack, item):
+            where, names = f"`{path}` of {name}", _names(text)
+            for binding in sorted(known.keys() & names):
+                found[name, known[binding]].append(where)
+            for each, key in _listed(stack, name, names):
+                found[each.name, key].append(where if key.endswith("secret_key") else f"{where}, its digest alone")
+    return found
+
+
+def _templates(stack: Stack, item: Loaded) -> Iterator[tuple[str, str]]:
+    for folder in ("etc", *(["etc-kubernetes"] if stack.target == KUBERNETES else [])):
+        for path in sorted((item.folder / folder).rglob("*.j2")):
+            yield str(path.relative_to(item.folder / folder).with_suffix("")), path.read_text(encoding="utf-8")
+
+
+def _listed(stack: Stack, name: str, names: set[str]) -> Iterator[tuple[Holder, str]]:
+    for each in holders(stack).values():
+        for claim in each.claims:
+            if stack.resolve(claim.provider) == name and isinstance(claim, S3User) and "S3_USERS" in names:
+                yield each, claim_key(claim, "secret_key")
+            if stack.resolve(claim.provider) == name and isinstance(claim, Token) and "TOKENS" in names:
+                yield each, claim_key(claim, "token")
+
+
+def _servers(stack: Stack) -> Found:
+    """Servers that know a secret, or something by which they recognise it, because they made its holder."""
+    found: dict[Secret, list[str]] = defaultdict(list)
+    for name, each in holders(stack).items():
+        if each.databases:
+            found[name, DATABASE_PASSWORD].append("postgresql, a SCRAM verifier")
+        for claim in each.claims:
+            provider = stack.resolve(claim.provider)
+            if stack.components[provider].component.grants.get(claim.kind) == "minio_admin":
+                found[name, claim_key(claim, "secret_key")].append(f"{provider}, encrypted by its root key")
+    return found
