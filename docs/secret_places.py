@@ -78,9 +78,14 @@ def _merged(found: Mapping[Place, list[str]], there: set[Place]) -> str:
     return "; ".join(parts) or "none"
 
 
-def _names(text: str) -> set[str]:
-    """Variables that a template names."""
-    return meta.find_undeclared_variables(jinja2.Environment().parse(text))  # noqa: S701 - nothing is rendered
+def _names(text: str, folder: Path | None = None) -> set[str]:
+    """Variables that a template names, or a file of the folder that it includes."""
+    parsed = jinja2.Environment().parse(text)  # noqa: S701 - nothing is rendered
+    found = meta.find_undeclared_variables(parsed)
+    for name in meta.find_referenced_templates(parsed):
+        if name and folder:
+            found |= _names((folder / name).read_text(encoding="utf-8"), folder)
+    return found
 
 
 def _secret_names(stack: Stack, component: str) -> dict[str, str]:
@@ -114,8 +119,8 @@ def _files(stack: Stack) -> Found:
     found: dict[Secret, list[str]] = defaultdict(list)
     for name, item in stack.components.items():
         known = _secret_names(stack, name)
-        for path, text in _templates(stack, item):
-            where, names = f"`{path}` of {name}", _names(text)
+        for path, names in _templates(stack, item):
+            where = f"`{path}` of {name}"
             for binding in sorted(known.keys() & names):
                 found[name, known[binding]].append(where)
             for each, key in _listed(stack, name, names):
@@ -123,10 +128,12 @@ def _files(stack: Stack) -> Found:
     return found
 
 
-def _templates(stack: Stack, item: Loaded) -> Iterator[tuple[str, str]]:
-    for folder in ("etc", *(["etc-kubernetes"] if stack.target == KUBERNETES else [])):
-        for path in sorted((item.folder / folder).rglob("*.j2")):
-            yield str(path.relative_to(item.folder / folder).with_suffix("")), path.read_text(encoding="utf-8")
+def _templates(stack: Stack, item: Loaded) -> Iterator[tuple[str, set[str]]]:
+    """Templates of its configuration files, by the name that the file gets, with what they name."""
+    for etc in ("etc", *(["etc-kubernetes"] if stack.target == KUBERNETES else [])):
+        folder = item.folder / etc
+        for path in sorted(folder.rglob("*.j2")):
+            yield str(path.relative_to(folder).with_suffix("")), _names(path.read_text(encoding="utf-8"), folder)
 
 
 def _listed(stack: Stack, name: str, names: set[str]) -> Iterator[tuple[Holder, str]]:

@@ -61,9 +61,13 @@ def test_what_a_process_a_tool_or_a_file_names_is_seen(tiny: Tiny) -> None:
     tiny.edit(tiny.local("reader"), lambda c: c["tools"]["say"]["environment"].update(named))
     (tiny.folder("portal") / "etc").mkdir()
     (tiny.folder("portal") / "etc" / "key.j2").write_text("{% if true %}{{ READER_TOKEN }}{% endif %}")
+    etc = tiny.folder("reader") / "etc" / "more"
+    (etc / "key").write_text("{{ READER_DATABASE_PASSWORD }}")
+    (etc / "whole.conf.j2").write_text('key={% include "more/key" %}')
     stack = load_stack(tiny.root)
     assert secret_places._environments(stack)["reader", "s3_secret_key"] == ["tool `say` of reader"]
     assert secret_places._files(stack)["portal", "reader_token"][-1] == "`key` of portal"
+    assert secret_places._files(stack)["reader", "database_password"] == ["`more/whole.conf` of reader"]
 
 
 def test_servers_are_those_that_made_something_for_a_holder(tiny: Tiny) -> None:

@@ -1,4 +1,4 @@
-"""Databases, buckets, branches: the same on every target, through the servers' own protocols. See also `grants`."""
+"""Databases, buckets, branches: the same on every target, by the servers' own protocols. See also `grants`."""
 
 from __future__ import annotations
 
