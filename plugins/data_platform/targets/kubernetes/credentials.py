@@ -1,4 +1,7 @@
-"""Generated credentials, one Secret a holder, in the namespace of the component that he belongs to."""
+"""Generated credentials, one Secret a holder, in the namespace of the component that he belongs to.
+
+Each bears the id of its platform, where there is one.
+"""
 
 from __future__ import annotations
 
@@ -30,33 +33,33 @@ def read(cluster: Cluster, stack: Stack, name: str) -> dict[str, str]:
     return {**dict.fromkeys(of.generated, NOT_YET), **_kept(cluster, stack, name), **of.fixed}
 
 
-def ensure(cluster: Cluster, stack: Stack, name: str) -> dict[str, str]:
+def ensure(cluster: Cluster, stack: Stack, name: str, platform: str = "") -> dict[str, str]:
     """Credentials of a holder; what is missing is generated and saved first. What is there is never replaced."""
     of, kept = holder(stack, name), _kept(cluster, stack, name)
     if any(key not in kept for key in of.generated):
         kept |= {key: new_secret() for key in of.generated if key not in kept}
-        _write(cluster, stack, name, kept)
+        _write(cluster, stack, name, kept, platform)
     return {**kept, **of.fixed}
 
 
-def stage(cluster: Cluster, stack: Stack, name: str, key: str) -> str:
+def stage(cluster: Cluster, stack: Stack, name: str, key: str, platform: str = "") -> str:
     """See `Target.stage`."""
     kept = _kept(cluster, stack, name)
     if (following := f"{key}{NEXT}") not in kept:
         kept[following] = new_secret()
-        _write(cluster, stack, name, kept)
+        _write(cluster, stack, name, kept, platform)
     return kept[following]
 
 
-def promote(cluster: Cluster, stack: Stack, name: str, key: str) -> None:
+def promote(cluster: Cluster, stack: Stack, name: str, key: str, platform: str = "") -> None:
     """See `Target.promote`."""
     kept = _kept(cluster, stack, name)
     if (staged := kept.pop(f"{key}{NEXT}", None)) is not None:
         kept[key] = staged
-        _write(cluster, stack, name, kept)
+        _write(cluster, stack, name, kept, platform)
 
 
-def _write(cluster: Cluster, stack: Stack, name: str, kept: dict[str, str]) -> None:
+def _write(cluster: Cluster, stack: Stack, name: str, kept: dict[str, str], platform: str) -> None:
     of = holder(stack, name)
     content = Content(_name(of.name), {key: value.encode() for key, value in kept.items()})
-    cluster.server_side_apply(secret_object(stack, of.component, content))
+    cluster.server_side_apply(secret_object(stack, of.component, content, platform))

@@ -70,7 +70,7 @@ def environment_secret(item: Loaded, name: str, spec: Process | Job | Tool, valu
     return Content(f"{item.name}-{name}", {key: value.encode() for key, value in found.items()})
 
 
-def secret_object(stack: Stack, component: str, content: Content) -> Object:
+def secret_object(stack: Stack, component: str, content: Content, platform: str = "") -> Object:
     """A Secret as the API takes it."""
     return {
         "apiVersion": "v1",
@@ -78,7 +78,7 @@ def secret_object(stack: Stack, component: str, content: Content) -> Object:
         "metadata": {
             "name": content.name,
             "namespace": places.namespace(stack, component),
-            "labels": places.labels(stack, component),
+            "labels": places.labels(stack, component, platform=platform),
         },
         "type": "Opaque",
         "data": {key: base64.b64encode(value).decode() for key, value in content.data.items()},

@@ -41,13 +41,14 @@ _DEFAULT = Need(cpu=0.1, memory=128, cpu_limit=1, memory_limit=512)
 _GROWTH = 2
 
 
-def guard_rails(stack: Stack, size: str, api_server: str) -> list[Object]:
+def guard_rails(stack: Stack, size: str, api_server: str, platform: str = "") -> list[Object]:
     """All objects, in the order in which they are to be applied; the same for the same stack.
 
     Args:
         stack: the platform, on the target kubernetes.
         size: small or production.
         api_server: ADDRESS:PORT of the API server as pods reach it; several with commas between.
+        platform: id of the platform that makes them; empty where others than the bootstrap do.
 
     Raises:
         PlatformError: there is no such size, or the address is none.
@@ -59,7 +60,7 @@ def guard_rails(stack: Stack, size: str, api_server: str) -> list[Object]:
     found += permissions(stack)
     found += policies(stack, api_server)
     for thing in found:
-        thing["metadata"].setdefault("labels", {}).update(_labels(stack))
+        thing["metadata"].setdefault("labels", {}).update(_labels(stack, platform))
     # A stable sort: within a kind the order above counts.
     return sorted(found, key=lambda thing: ORDER.index(thing["kind"]))
 
@@ -69,8 +70,9 @@ def inside(objects: list[Object]) -> list[Object]:
     return [thing for thing in objects if thing["kind"] not in CLUSTER_WIDE]
 
 
-def _labels(stack: Stack) -> dict[str, str]:
-    return {places.PART_OF: stack.file.name, places.MANAGED_BY: places.MANAGER}
+def _labels(stack: Stack, platform: str) -> dict[str, str]:
+    found = {places.PART_OF: stack.file.name, places.MANAGED_BY: places.MANAGER}
+    return found | ({places.PLATFORM_ID: platform} if platform else {})
 
 
 def _namespace(stack: Stack, name: str) -> Object:

@@ -34,6 +34,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 #: Digest of what an object was made from.
 DIGEST = "data-platform/digest"
 MANAGER = "data-platform"
+#: Id of the platform that made an object, as in the mark of its state folder: two of them do not mix.
+PLATFORM_ID = "data-platform/platform"
 
 #: Which image a container runs, by component: its tools are there.
 COMPONENT_VARIABLE = "DATA_PLATFORM_COMPONENT"
@@ -68,7 +70,7 @@ def artifact_home(name: str, spec: Artifact) -> str:
     return str(ARTIFACTS / name / spec.home)
 
 
-def labels(stack: Stack, component: str, process: str = "") -> dict[str, str]:
+def labels(stack: Stack, component: str, process: str = "", platform: str = "") -> dict[str, str]:
     """Labels of the objects of a component."""
     found = {NAME: component, INSTANCE: component, PART_OF: stack.file.name, MANAGED_BY: MANAGER}
-    return found | ({COMPONENT: process} if process else {})
+    return found | ({COMPONENT: process} if process else {}) | ({PLATFORM_ID: platform} if platform else {})

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
-from data_platform.targets.kubernetes import needs, places, spark_application
+from data_platform.targets.kubernetes import needs, ownership, spark_application
 from data_platform.targets.kubernetes.needs import Asked, Need, quantity
-from data_platform.targets.kubernetes.permissions import DEPLOYER, namespaces
+from data_platform.targets.kubernetes.permissions import DEPLOYER, namespaces, permissions
 
 Object = dict[str, Any]
 
@@ -67,6 +67,7 @@ class Facts(NamedTuple):
         unfit: nodes that take none, and why.
         entries: ingress classes and gateways.
         labels: of the namespaces of our names that are there.
+        roles: labels of the cluster-wide roles and bindings of our names, as `ClusterRole NAME`.
         pending: helm releases in the middle of an operation, as NAMESPACE/NAME, and its state.
         has_spark_operator: whether the cluster knows its applications.
     """
@@ -80,6 +81,7 @@ class Facts(NamedTuple):
     labels: Mapping[str, Mapping[str, str]]
     pending: Mapping[str, str]
     has_spark_operator: bool
+    roles: Mapping[str, Mapping[str, str]] = {}
 
 
 class Finding(NamedTuple):
@@ -108,7 +110,7 @@ class Verdict(NamedTuple):
             )
 
 
-def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "") -> Verdict:
+def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "", platform: str = "") -> Verdict:
     """Decide whether the platform fits.
 
     Args:
@@ -116,6 +118,7 @@ def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "") -> Ver
         size: small or production.
         facts: what was seen.
         storage_class: the one that the platform is to use; the cluster's default when empty.
+        platform: id of the platform; what another one made is not taken over.
     """
     asked = needs.all_asked(stack, size)
     pod, count = needs.job(stack, size)
@@ -123,7 +126,7 @@ def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "") -> Ver
         *_version(facts),
         *_permissions(facts),
         *_storage(facts, storage_class),
-        *_namespaces(stack, facts),
+        *_made_by_others(stack, facts, platform),
         *_ways_in(stack, size, facts),
         *_capacity(size, facts, asked, needs.task(stack).plus(pod.times(count))),
     ]
@@ -162,14 +165,13 @@ def _storage(facts: Facts, wanted: str) -> Iterator[Finding]:
         )
 
 
-def _namespaces(stack: Stack, facts: Facts) -> Iterator[Finding]:
-    for name in sorted(set(namespaces(stack)) & set(facts.labels)):
-        if facts.labels[name].get(places.MANAGED_BY) != places.MANAGER:
-            yield Finding(
-                f"the namespace {name} is there and was not made by this platform",
-                f"give the platform another name in stack/stack.yaml, or hand the namespace over: "
-                f"kubectl label namespace {name} {places.MANAGED_BY}={places.MANAGER}",
-            )
+def _made_by_others(stack: Stack, facts: Facts, platform: str) -> Iterator[Finding]:
+    there = {f"Namespace {name}": labels for name, labels in facts.labels.items() if name in namespaces(stack)}
+    for named, labels in sorted({**there, **facts.roles}.items()):
+        kind, _, name = named.partition(" ")
+        thing = {"kind": kind, "metadata": {"name": name, "labels": labels}}
+        if said := ownership.objection(thing, stack.file.name, platform):
+            yield Finding(*said)
 
 
 def _ways_in(stack: Stack, size: str, facts: Facts) -> Iterator[Finding]:
@@ -264,7 +266,16 @@ def read_facts(cluster: Reader, stack: Stack) -> Facts:
             for secret in cluster.list_objects("v1", "Secret", name, _PENDING)
         },
         has_spark_operator=cluster.knows(spark_application.API_VERSION, spark_application.KIND),
+        roles={
+            f"{kind} {name}": found["metadata"].get("labels") or {}
+            for kind, name in _role_names(stack)
+            if (found := cluster.get(f"{_RBAC}/v1", kind, name))
+        },
     )
+
+
+def _role_names(stack: Stack) -> list[tuple[str, str]]:
+    return [(o["kind"], o["metadata"]["name"]) for o in permissions(stack) if o["kind"].startswith("ClusterRole")]
 
 
 def _read_denied(cluster: Reader, names: Sequence[str]) -> list[str]:

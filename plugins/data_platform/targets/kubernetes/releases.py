@@ -23,6 +23,8 @@ from data_platform.targets.kubernetes.faults import of_helm
 Object = dict[str, Any]
 #: Label of Helm's own record that says what a release was made from. A label's value has at most 63 characters.
 DIGEST_LABEL = "data-platform-digest"
+#: Label of the same record: id of the platform, for people (helm list --selector).
+PLATFORM_LABEL = "data-platform-platform"
 _DIGEST_LENGTH = 40
 _HISTORY = "5"
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
@@ -31,13 +33,19 @@ _SERVER_KEYS = ("managedFields", "resourceVersion", "generation", "uid", "creati
 
 
 class Record(NamedTuple):
-    """Helm's record of the newest revision of a release."""
+    """Helm's record of the newest revision of a release.
+
+    Attributes:
+        is_ours: whether one of its revisions says that the platform made it. Which platform that was, its namespace
+            decides, which bears the id.
+    """
 
     revision: int
     status: str
     digest: str
     secret: str
     manifest: str
+    is_ours: bool = False
 
     @property
     def is_pending(self) -> bool:
@@ -56,6 +64,7 @@ class Release(NamedTuple):
         sizes: files with values of the size, on top.
         digest: of all that; kept with it.
         source: arguments that say where such a chart is, and which version.
+        platform: id of the platform that it is of.
     """
 
     name: str
@@ -65,6 +74,7 @@ class Release(NamedTuple):
     sizes: tuple[Path, ...]
     digest: str
     source: tuple[str, ...] = ()
+    platform: str = ""
 
     @property
     def place(self) -> list[str]:
@@ -99,7 +109,22 @@ def newest(cluster: Cluster, name: str, namespace: str) -> Record | None:
         str(labels.get(DIGEST_LABEL, "")),
         str(last["metadata"]["name"]),
         str(content.get("manifest", "")),
+        any(DIGEST_LABEL in secret["metadata"]["labels"] for secret in kept),
     )
+
+
+def refuse_others(record: Record, name: str, namespace: str) -> None:
+    """Refuse to upgrade a release that has our component's name and is not ours.
+
+    Raises:
+        PlatformError: it is somebody else's.
+    """
+    if not record.is_ours:
+        raise PlatformError(
+            f"the Helm release {name} in {namespace} was not made by this platform",
+            f"see whose it is (helm get metadata {name} -n {namespace}); if it may go: "
+            f"helm uninstall {name} -n {namespace}",
+        )
 
 
 def objects_of(manifest: str, namespace: str) -> list[Object]:
@@ -174,6 +199,7 @@ class Helm:
         # Readiness is looked at by `wait`, with reasons; Helm itself waits for its hooks.
         how = ["--install", "--wait=hookOnly", "--server-side=true", "--force-conflicts", "--take-ownership"]
         kept = ["--history-max", _HISTORY, "--labels", f"{DIGEST_LABEL}={short(release.digest)}"]
+        kept[-1] += f",{PLATFORM_LABEL}={release.platform}" if release.platform else ""
         with release.files() as layers:
             try:
                 self._run(

@@ -17,6 +17,7 @@ from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
 class Settings(Strict):
     """One platform on one cluster."""
 
+    platform: str = Field(default="", description="Id of the platform; empty where the bootstrap did not make it.")
     profile: Name = DEFAULT_PROFILE
     size: Literal["small", "production"] = "small"
     images: dict[Name, str] = Field(default_factory=dict, description="Reference of each component's image.")

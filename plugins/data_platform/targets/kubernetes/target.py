@@ -21,7 +21,17 @@ from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import grants, provision
-from data_platform.targets.kubernetes import credentials, guard_rails, needs, places, pods, releases, rollout, tools
+from data_platform.targets.kubernetes import (
+    credentials,
+    guard_rails,
+    needs,
+    ownership,
+    places,
+    pods,
+    releases,
+    rollout,
+    tools,
+)
 from data_platform.targets.kubernetes.checkout import GitSync, git_sync
 from data_platform.targets.kubernetes.definition import (
     Content,
@@ -118,16 +128,16 @@ class KubernetesTarget:
     def ensure_credentials(self) -> None:
         """See `Target`."""
         for name in holders(self.stack):
-            self._known[name] = credentials.ensure(self.cluster, self.stack, name)
+            self._known[name] = credentials.ensure(self.cluster, self.stack, name, self.settings.platform)
 
     def stage(self, holder: str, key: str) -> str:
         """See `Target`."""
         self._known.pop(holder, None)
-        return credentials.stage(self.cluster, self.stack, holder, key)
+        return credentials.stage(self.cluster, self.stack, holder, key, self.settings.platform)
 
     def promote(self, holder: str, key: str) -> None:
         """See `Target`."""
-        credentials.promote(self.cluster, self.stack, holder, key)
+        credentials.promote(self.cluster, self.stack, holder, key, self.settings.platform)
         self._known.pop(holder, None)
 
     def bindings(self, component: str) -> Bindings:
@@ -274,11 +284,14 @@ class KubernetesTarget:
     def prepare(self) -> list[str]:
         """See `Target`: the namespaces with their guard rails. Objects that differed are named."""
         changed = []
-        rails = guard_rails.guard_rails(self.stack, self.settings.size, self.settings.api_server)
+        platform = self.settings.platform
+        rails = guard_rails.guard_rails(self.stack, self.settings.size, self.settings.api_server, platform)
         # What gives permissions is the bootstrap's to say.
         for wanted in guard_rails.inside(rails) if self.inside else rails:
             meta = wanted["metadata"]
             before = self.cluster.get(wanted["apiVersion"], wanted["kind"], meta["name"], meta.get("namespace", ""))
+            if before is not None and wanted["kind"] in ownership.HOLDERS:
+                ownership.refuse_others(before, self.stack.file.name, platform)
             after = self.cluster.server_side_apply(wanted)
             if before is None or before["metadata"]["resourceVersion"] != after["metadata"]["resourceVersion"]:
                 changed.append(f"{wanted['kind']} {meta.get('namespace', '')}/{meta['name']}".replace(" /", " "))
@@ -331,14 +344,16 @@ class KubernetesTarget:
         there = self.cluster.get("v1", "Secret", step.name, self._namespace(item.name))
         if there is not None and not set(content_of(there).data) <= set(content.data):
             self.cluster.delete("v1", "Secret", step.name, self._namespace(item.name))
-        self.cluster.server_side_apply(secret_object(self.stack, item.name, content))
+        self.cluster.server_side_apply(secret_object(self.stack, item.name, content, self.settings.platform))
 
     def _apply_release(self, item: Loaded) -> None:
         here = self._namespace(item.name)
         record = releases.newest(self.cluster, item.name, here)
+        if record is not None:
+            releases.refuse_others(record, item.name, here)
         if record is not None and record.is_pending:
             print(releases.heal(self.cluster, record, item.name, here), flush=True)
-        self.helm.upgrade(self._release(item))
+        self.helm.upgrade(self._release(item)._replace(platform=self.settings.platform))
 
     def revision(self, component: str) -> str:
         """See `Target`: Helm's number of the release, if it is deployed."""

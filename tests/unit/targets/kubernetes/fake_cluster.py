@@ -6,6 +6,7 @@ import base64
 import copy
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 Object = dict[str, Any]
@@ -53,7 +54,17 @@ class FakeCluster:
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "", **_: object) -> bool:
         del api_version
+        if kind == "Namespace":
+            for key in [key for key in self.objects if key[1] == name]:
+                del self.objects[key]
         return self.objects.pop((kind, namespace, name), None) is not None
+
+    def wait_until(
+        self, api_version: str, kind: str, name: str, namespace: str = "", *, done: Callable[..., bool], **_: object
+    ) -> Object | None:
+        found = self.get(api_version, kind, name, namespace)
+        assert done(found), f"{kind} {name} would be waited for"
+        return found
 
     def release(self, name: str, namespace: str, manifest: str, **more: str) -> None:
         """Helm's record of a release, as Helm writes it."""

@@ -9,7 +9,7 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
-from data_platform.targets.kubernetes import needs
+from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import all_asked, total
 from data_platform.targets.kubernetes.permissions import namespaces
 from data_platform.targets.kubernetes.preflight import (
@@ -22,6 +22,8 @@ from data_platform.targets.kubernetes.preflight import (
     unfit_reason,
 )
 
+OURS = "01234567"
+MANAGED = {places.MANAGED_BY: places.MANAGER}
 GOOD = Facts(
     version=(1, 37),
     storage_classes={"local-path": True},
@@ -36,7 +38,7 @@ GOOD = Facts(
 
 
 def problems(stack: Stack, size: str = "small", storage_class: str = "", **changed: Any) -> list[tuple[str, str]]:
-    return [tuple(p) for p in judge(stack, size, GOOD._replace(**changed), storage_class).problems]
+    return [tuple(p) for p in judge(stack, size, GOOD._replace(**changed), storage_class, OURS).problems]
 
 
 @pytest.mark.parametrize("size", ["small", "production"])
@@ -63,6 +65,16 @@ REFUSED = {
         {"labels": {"data-platform-storage": {"team": "payments"}}},
         "the namespace data-platform-storage is there and was not made by this platform",
         "kubectl label namespace data-platform-storage app.kubernetes.io/managed-by=data-platform",
+    ),
+    "another platform's namespace": (
+        {"labels": {"data-platform-core": MANAGED | {places.PLATFORM_ID: "fedcba98"}}},
+        "the namespace data-platform-core belongs to another platform (fedcba98; this one is 01234567)",
+        "use the state folder of that platform",
+    ),
+    "someone else's role": (
+        {"roles": {"ClusterRole data-platform-deployer": {}}},
+        "the ClusterRole data-platform-deployer is there and was not made by this platform",
+        "kubectl label clusterrole data-platform-deployer",
     ),
     "no node": (
         {"nodes": (), "unfit": {"lab": "DiskPressure"}},
@@ -261,6 +273,8 @@ def test_classes_entries_labels_and_pending_releases_are_read(stack: Stack) -> N
         GatewayClass=[{"metadata": {"name": "envoy"}}],
         SparkApplication=[],
         Namespace=[{"metadata": {"name": "data-platform-core", "labels": {"team": "x"}}}],
+        ClusterRole=[{"metadata": {"name": "data-platform-deployer", "labels": {"team": "y"}}}],
+        ClusterRoleBinding=[{"metadata": {"name": "others"}}],
         Secret=[
             {
                 "metadata": {
@@ -275,6 +289,7 @@ def test_classes_entries_labels_and_pending_releases_are_read(stack: Stack) -> N
     assert found.storage_classes == {"a": True, "b": False}
     assert found.entries == ["IngressClass nginx", "GatewayClass envoy"]
     assert found.labels == {"data-platform-core": {"team": "x"}}
+    assert found.roles == {"ClusterRole data-platform-deployer": {"team": "y"}}
     assert found.pending == {"data-platform-core/airflow": "pending-upgrade"}
     assert found.has_spark_operator
     assert not read_facts(FakeCluster(), stack).has_spark_operator
