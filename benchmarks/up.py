@@ -28,6 +28,7 @@ from bootstrap.place import make_target, remember
 from bootstrap.progress import Progress
 from bootstrap.up import install
 from data_platform.stack.load import Stack
+from data_platform.targets.local import mark
 from data_platform.targets.local.target import LocalTarget
 
 
@@ -48,6 +49,7 @@ def bootstrap(state: Path, *words: str) -> float:
 def side_a(state: Path) -> tuple[dict[str, float], LocalTarget]:
     """Seconds of each component, installed alone on a machine that does nothing else."""
     target = make_target(state, None)
+    mark.claim(target.state)
     remember(target)
     supervision.ensure(target.state)
     seconds = {}

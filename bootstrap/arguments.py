@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TEST_ROOMS = ("lint", "unit", "dags", "docs", "render", "integration", "cluster", "e2e", "drills")
+_ADOPT = "take over a state folder that was moved or restored here, when its original is gone"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -33,6 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     up.add_argument("--profile", metavar="NAME", help="a profile of stack/stack.yaml (default: the one in use)")
     up.add_argument("--only", metavar="A,B", default="", help="only these components and what they depend on")
     up.add_argument("--foreground", action="store_true", help="stay until interrupted, then stop the platform")
+    up.add_argument("--adopt", action="store_true", help=_ADOPT)
 
     status = verb("status", "components, addresses, state and last checks")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -55,7 +57,8 @@ def make_parser() -> argparse.ArgumentParser:
     down.add_argument(
         "--target", choices=["local", "kubernetes"], help="where it must run, to stop nothing else (default: either)"
     )
-    down.add_argument("--purge", action="store_true", help="remove its data and secrets too")
+    down.add_argument("--purge", action="store_true", help="remove its data and secrets too; what you put there stays")
+    down.add_argument("--adopt", action="store_true", help=f"first {_ADOPT}")
     cluster = verb("cluster", "a Kubernetes with one node on this machine, for tests and labs")
     cluster.add_argument("action", choices=["up", "down", "status"], help="down removes all that it holds, too")
     cluster.add_argument(

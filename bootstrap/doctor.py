@@ -10,8 +10,9 @@ from bootstrap.place import make_target
 from data_platform.checks.run import arguments as check_arguments
 from data_platform.clients.supervisor import ALIVE
 from data_platform.stack.errors import PlatformError
-from data_platform.targets.local import ports
+from data_platform.targets.local import mark, ports
 from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
 
@@ -41,17 +42,13 @@ def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
 
 def orphans(target: LocalTarget) -> set[str]:
     """Components with servers, or children of killed ones, that run without a supervisor; `up` ends them first."""
-    from data_platform.targets.local.launch import lives, start_of
+    from data_platform.targets.local.launch import is_of, runs
     from data_platform.targets.local.state import read_json
 
     found = set()
     for record in (target.state.run / "started").glob("*.json"):
         started = read_json(record)
-        if not started:
-            continue
-        now = start_of(int(started["pid"]))
-        # No new process gets the number of a group that still has members.
-        if now == started["start"] if now else lives(int(started["pid"])):
+        if started and is_of(started, record) and runs(started):
             found.add(record.name.partition(".")[0])
     return found
 
@@ -62,6 +59,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     if found:
         preflight.report(found)
         return 1
+    state = State(arguments.state)
+    if mark.examine(state).kind is not mark.Kind.NEW:
+        mark.require(state, looks=True)
     target = make_target(arguments.state, None)
     refuse_unfit(target, tuple(target.stack.components))
     print(f"This machine is ready: {len(target.stack.components)} components, state in {target.state.folder}.")

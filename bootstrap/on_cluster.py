@@ -16,7 +16,8 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack
 from data_platform.targets.base import Target
-from data_platform.targets.kubernetes import guard_rails, places, preflight, releases
+from data_platform.targets.kubernetes import guard_rails, ownership, places, preflight, releases
+from data_platform.targets.kubernetes.permissions import namespaces, permissions
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
 from data_platform.targets.local.cache import cache_folder
@@ -28,7 +29,7 @@ TEST_CONTEXT = "data-platform-test"
 
 def test_kubeconfig(state: State) -> Path:
     """Where `bootstrap cluster up` of this state folder leaves its kubeconfig."""
-    return state.folder / "cluster" / "kubeconfig"
+    return state.cluster / "kubeconfig"
 
 
 def choose(state: State, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -77,10 +78,10 @@ def open_cluster(chosen: dict[str, Any]) -> Cluster:
     return kubernetes.connect(chosen["context"], Path(kubeconfig) if kubeconfig else None)
 
 
-def open_target(chosen: dict[str, Any]) -> KubernetesTarget:
-    """The target of a platform whose settings are known."""
+def open_target(chosen: dict[str, Any], platform: str) -> KubernetesTarget:
+    """The target of a platform whose settings and id are known."""
     keys = ("profile", "size", "images", "storage_class", "api_server")
-    settings = Settings.model_validate({key: chosen[key] for key in keys})
+    settings = Settings.model_validate({key: chosen[key] for key in keys} | {"platform": platform})
     file = ["--kubeconfig", str(chosen["kubeconfig"])] if chosen.get("kubeconfig") else []
     helm = releases.Helm(helm_program(), ("--kube-context", str(chosen["context"]), *file))
     return KubernetesTarget(
@@ -98,7 +99,7 @@ def helm_program() -> str:
 
 
 def prepare(
-    state: State, arguments: argparse.Namespace, progress: Progress
+    state: State, arguments: argparse.Namespace, platform: str, progress: Progress
 ) -> tuple[KubernetesTarget, Callable[[], object]]:
     """Everything before the first component: images, preflight, namespaces. Remembers what was asked for.
 
@@ -112,13 +113,14 @@ def prepare(
     stack = load_stack(ROOT, chosen["profile"], KUBERNETES)
     cluster = open_cluster(chosen)
     chosen["api_server"] = preflight.api_server_address(cluster)
-    verdict = preflight.judge(stack, chosen["size"], preflight.read_facts(cluster, stack), chosen["storage_class"])
+    facts = preflight.read_facts(cluster, stack)
+    verdict = preflight.judge(stack, chosen["size"], facts, chosen["storage_class"], platform)
     verdict.refuse()
     for warning in verdict.warnings:
         progress.say("cluster", f"[yellow]{warning.what}[/]; {warning.remedy}")
     chosen["images"], ready = _images(state, stack, cluster, chosen, progress)
     write_private(state.settings_file, json.dumps(chosen, indent=2) + "\n")
-    target = open_target(chosen)
+    target = open_target(chosen, platform)
     for change in target.prepare():
         progress.say("namespaces", change)
     return target, ready
@@ -148,45 +150,100 @@ def write_credentials(state: State, target: Target) -> None:
     write_private(state.credentials_file, json.dumps(found, indent=2) + "\n")
 
 
-def remove(target: KubernetesTarget, purge: bool, progress: Progress) -> None:
-    """Remove the platform's releases; with `purge` also its data, secrets and namespaces. Only what bears our labels.
+def is_gone(state: State, settings: dict[str, Any]) -> bool:
+    """Whether the platform was on this state folder's test cluster, and that is no more."""
+    return settings.get("context") == TEST_CONTEXT and not test_kubeconfig(state).exists()
+
+
+def remove(target: KubernetesTarget, purge: bool, progress: Progress) -> list[str]:
+    """Remove the platform's releases; with `purge` also its data, secrets and namespaces. Only what bears our mark.
 
     Args:
         target: the platform.
         purge: whether data goes too.
         progress: shows it.
+
+    Returns:
+        What of our names, or in our namespaces, somebody else made, in words; it is left.
     """
+    platform, left, ours = target.settings.platform, [], []
+    for name in namespaces(target.stack):
+        found = target.cluster.get("v1", "Namespace", name)
+        if found is None:
+            continue
+        match ownership.owner(found, platform):
+            case ownership.Owner.OURS:
+                ours.append(name)
+            case ownership.Owner.UNTOLD:
+                left.append(f"{ownership.named(found)} (a version without marks made it; `up` takes it over)")
+            case _:
+                left.append(ownership.named(found))
     for name in reversed(target.stack.components):
         here = places.namespace(target.stack, name)
-        if releases.newest(target.cluster, name, here) is not None:
+        if here not in ours or (record := releases.newest(target.cluster, name, here)) is None:
+            continue
+        # One that others made is found below, with all else that is theirs.
+        if record.is_ours:
             progress.say(name, "uninstall")
             target.helm.uninstall(name, here)
-    spaces = [f"{target.stack.file.name}-{name}" for name in target.stack.file.namespaces]
-    ours = [name for name in spaces if _is_ours(target.cluster.get("v1", "Namespace", name))]
+    theirs = {here: ownership.kept(target.cluster, here, target.stack.components) for here in ours}
+    left += [f"{here}: {ownership.named(thing)}" for here, things in theirs.items() for thing in things]
     if purge:
-        _purge(target, ours, progress)
-        return
-    for here in ours:
-        for secret in target.cluster.list_objects("v1", "Secret", here, labels=f"{places.MANAGED_BY}={places.MANAGER}"):
+        left += _purge(target, theirs, progress)
+    else:
+        for here in ours:
             # Volumes are locked with what was generated.
-            if not secret["metadata"]["name"].endswith("-credentials"):
-                target.cluster.delete("v1", "Secret", secret["metadata"]["name"], here)
+            _delete_secrets(target, here, but="-credentials")
+    return left
 
 
-def _is_ours(thing: dict[str, Any] | None) -> bool:
-    return thing is not None and thing["metadata"].get("labels", {}).get(places.MANAGED_BY) == places.MANAGER
+def _delete_secrets(target: KubernetesTarget, namespace: str, but: str = "") -> None:
+    ours = f"{places.MANAGED_BY}={places.MANAGER}"
+    for secret in target.cluster.list_objects("v1", "Secret", namespace, labels=ours):
+        name = secret["metadata"]["name"]
+        if not (but and name.endswith(but)):
+            target.cluster.delete("v1", "Secret", name, namespace)
 
 
-def _purge(target: KubernetesTarget, namespaces: list[str], progress: Progress) -> None:
-    for here in namespaces:
+def _purge(target: KubernetesTarget, theirs: dict[str, list[dict[str, Any]]], progress: Progress) -> list[str]:
+    """Delete the namespaces of ours; of those in which others have something, what is ours there.
+
+    Returns cluster-wide roles and bindings of our names that somebody else made.
+    """
+    empty = [here for here, things in theirs.items() if not things]
+    for here in empty:
         progress.say(here, "delete the namespace with its volumes and secrets")
         target.cluster.delete("v1", "Namespace", here)
-    for here in namespaces:
+    for here, things in theirs.items():
+        if things:
+            progress.say(here, "[yellow]keep the namespace[/]: others have something there; delete what is ours in it")
+            _purge_inside(target, here, {ownership.named(thing) for thing in things})
+    for here in empty:
         target.cluster.wait_until("v1", "Namespace", here, done=_gone, seconds=300)
-    ours = f"{places.MANAGED_BY}={places.MANAGER},{places.PART_OF}={target.stack.file.name}"
-    for kind in sorted(guard_rails.CLUSTER_WIDE):
-        for found in target.cluster.list_objects("rbac.authorization.k8s.io/v1", kind, labels=ours):
-            target.cluster.delete("rbac.authorization.k8s.io/v1", kind, found["metadata"]["name"])
+    left = []
+    for wanted in permissions(target.stack):
+        version, kind, name = wanted["apiVersion"], wanted["kind"], wanted["metadata"]["name"]
+        if kind not in guard_rails.CLUSTER_WIDE or (found := target.cluster.get(version, kind, name)) is None:
+            continue
+        if ownership.owner(found, target.settings.platform) is ownership.Owner.OURS:
+            target.cluster.delete(version, kind, name)
+        else:
+            left.append(ownership.named(found))
+    return left
+
+
+def _purge_inside(target: KubernetesTarget, namespace: str, theirs: set[str]) -> None:
+    _delete_secrets(target, namespace)
+    for claim in target.cluster.list_objects("v1", "PersistentVolumeClaim", namespace):
+        if ownership.named(claim) not in theirs:
+            target.cluster.delete("v1", "PersistentVolumeClaim", claim["metadata"]["name"], namespace)
+    rails = guard_rails.guard_rails(target.stack, target.settings.size, target.settings.api_server)
+    for thing in reversed(rails):
+        if thing["metadata"].get("namespace") == namespace:
+            target.cluster.delete(thing["apiVersion"], thing["kind"], thing["metadata"]["name"], namespace)
+    # Without our labels it is theirs: fields that we owned and no longer say go.
+    bare = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    target.cluster.server_side_apply(bare)
 
 
 def _gone(found: dict[str, Any] | None) -> bool:

@@ -11,24 +11,28 @@ from data_platform.clients.airflow import Airflow
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, LOCAL, load_stack
 from data_platform.targets.base import Target
+from data_platform.targets.local import mark
 from data_platform.targets.local.state import State, write_private
 from data_platform.targets.local.target import LocalTarget
+
+#: What these verbs say of a platform they read, and write nothing for it.
+_LOOK = ("status", "logs")
 
 
 def open_target(arguments: argparse.Namespace) -> Target:
     """The target of an existing state folder.
 
     Raises:
-        PlatformError: nothing was ever brought up there.
+        PlatformError: nothing was ever brought up there, or it is another user's, or a copy.
     """
-    state = State(arguments.state)
+    state = mark.require(State(arguments.state), looks=getattr(arguments, "verb", "") in _LOOK)
     if not state.settings_file.exists():
         raise PlatformError(f"there is no platform in {state.folder}", "run: python3 -m bootstrap up")
     settings = state.settings()
     if settings.get("target") == KUBERNETES:
         from bootstrap import on_cluster
 
-        return on_cluster.open_target(settings)
+        return on_cluster.open_target(settings, mark.platform_of(state))
     return LocalTarget(load_stack(ROOT, settings["profile"]), state)
 
 

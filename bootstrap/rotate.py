@@ -13,6 +13,7 @@ from data_platform.clients import postgres
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES
 from data_platform.targets.base import Target
+from data_platform.targets.local import mark
 from data_platform.targets.local.state import State
 
 
@@ -20,7 +21,7 @@ def rotate(arguments: argparse.Namespace) -> int:
     """Give a holder's secrets other values; 0 when who holds them runs with them and passes its checks."""
     from bootstrap.up import install
 
-    state, progress = State(arguments.state), Progress()
+    state, progress = mark.require(State(arguments.state)), Progress()
     with alone(state), closing(open_target(arguments)) as target:
         secrets = rotation.secrets_of(target, arguments.holder, arguments.secret)
         if not secrets:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import stat
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 from data_platform.checks.base import Deadline
 from data_platform.clients.supervisor import Supervisor, start_daemon
 from data_platform.stack.errors import PlatformError
-from data_platform.targets.local.launch import end_earlier, start_of
+from data_platform.targets.local.launch import end_earlier, is_of, start_of
 from data_platform.targets.local.state import State, read_json, write_private
 
 #: Seconds that the servers together get to end.
@@ -58,8 +57,13 @@ def ensure(state: State, start: Callable[[Path], None] = start_daemon) -> None:
         start: starts a supervisor with a configuration file.
     """
     configuration = _write_configuration(state)
-    if state.socket.exists() and Supervisor(state.socket).is_up():
-        return
+    if state.socket.exists() and (supervisor := Supervisor(state.socket)).is_up():
+        if _is_daemon(supervisor.pid(), state):
+            return
+        raise PlatformError(
+            f"the supervisor that answers on {state.socket} (pid {supervisor.pid()}) is not of {state.folder}",
+            "stop the platform that it belongs to, or name another state folder with --state",
+        )
     if pid := _daemon(state):
         # It is stopping, or its socket was removed: two of them must not work on one state folder.
         with suppress(ProcessLookupError):
@@ -113,10 +117,18 @@ def _daemon(state: State) -> int:
     """Process id of the supervisor of this state folder, whether it answers or not; 0 when there is none."""
     try:
         pid = int((state.run / "supervisord.pid").read_text(encoding="ascii"))
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return 0
-    return pid if os.fsencode(state.run / "supervisord.conf") in words else 0
+    return pid if _is_daemon(pid, state) else 0
+
+
+def _is_daemon(pid: int, state: State) -> bool:
+    """Whether a process was started with this folder's configuration."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(state.run / "supervisord.conf") in words
 
 
 def _await_end(pid: int, state: State) -> None:
@@ -140,7 +152,8 @@ def _end_left_behind(state: State) -> None:
     """End what a killed supervisor left, or a server that was ended with SIGKILL; each with its own stop signal."""
     for record in sorted((state.run / "started").glob("*.json")):
         launch, started = read_json(state.run / "launch" / record.name), read_json(record)
-        if launch and started:
+        # Of a copy both would name what the original runs.
+        if launch and started and launch["record"] == str(record) and is_of(started, record):
             stop_signal = int(getattr(signal, f"SIG{launch['stop_signal']}"))
             end_earlier(started, stop_signal, float(launch["stop_seconds"]))
 
@@ -153,17 +166,3 @@ def stop(state: State) -> None:
             os.kill(pid, signal.SIGTERM)
         _await_end(pid, state)
     _end_left_behind(state)
-
-
-def remove(folder: Path) -> None:
-    """Remove a state folder, if it is one.
-
-    Raises:
-        PlatformError: the folder does not look like a state folder.
-    """
-    if folder.exists() and not (folder / "settings.json").exists():
-        raise PlatformError(
-            f"{folder} holds no settings.json, so it is no state folder", "remove it by hand if it may go"
-        )
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -11,6 +11,7 @@ from contextlib import closing
 from rich.markup import escape
 
 from bootstrap import runs, supervision
+from bootstrap.arguments import ROOT
 from bootstrap.doctor import refuse_unfit
 from bootstrap.locks import alone
 from bootstrap.place import connect, make_target, remember
@@ -21,12 +22,15 @@ from data_platform import lifecycle, rotation
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL
 from data_platform.targets.base import Target
+from data_platform.targets.local import contents, mark
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
 DEPLOY = "stack_deploy"
 #: What proves that the deployed parts work together, on real data.
 PIPELINE = "pipelines_fx_rates"
+#: How many of the things that a purge leaves are named.
+_SHOWN = 50
 
 
 def up(arguments: argparse.Namespace) -> int:
@@ -34,12 +38,17 @@ def up(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     state, progress = State(arguments.state), Progress()
     only = tuple(name.strip() for name in arguments.only.split(",") if name.strip())
+    adopt = getattr(arguments, "adopt", False)
+    mark.refuse_unclaimable(state, adopt=adopt)
     with alone(state):
+        mine = mark.claim(state, adopt=adopt)
         place = arguments.target or state.settings().get("target", LOCAL)
         if place == KUBERNETES:
             from bootstrap import on_cluster
 
-            prepared: tuple[Target, Callable[[], object]] = on_cluster.prepare(state, arguments, progress)
+            prepared: tuple[Target, Callable[[], object]] = on_cluster.prepare(
+                state, arguments, mine.platform, progress
+            )
         else:
             prepared = _prepare_local(arguments, only, progress), lambda: None
         target, ready = prepared
@@ -127,30 +136,41 @@ def _stay(state: State) -> None:
 
 
 def down(arguments: argparse.Namespace) -> int:
-    """Stop the platform; with --purge remove its state folder too.
+    """Stop the platform; with --purge remove it from its state folder too.
 
-    On this machine what runs can be stopped when definitions and settings are broken, too.
+    On this machine what runs can be stopped when definitions and settings are broken, too. Nothing is stopped or
+    removed that this state folder did not start or make.
     """
     state = State(arguments.state)
     if not state.folder.exists():
         print(f"There is no platform in {state.folder}.")
         return 0
-    if not state.settings_file.exists():
-        raise PlatformError(f"there is no platform in {state.folder}", "give its state folder with --state")
+    adopt = getattr(arguments, "adopt", False)
+    if adopt:
+        mark.refuse_unclaimable(state, adopt=True)
+    else:
+        mark.require(state)
     with alone(state):
+        if adopt:
+            mark.claim(state, adopt=True)
         found = KUBERNETES if _is_on_cluster(state) else LOCAL
         if arguments.target not in (None, found):
             raise PlatformError(
                 f"the platform in {state.folder} is of the target {found}, not {arguments.target}; nothing was stopped",
                 "leave --target out, or give its state folder with --state",
             )
-        if found == KUBERNETES:
-            return _down_on_cluster(state, arguments.purge)
-        supervision.stop(state)
-        print(f"Stopped the platform in {state.folder}.")
+        # In a cluster the mark is all that tells ours from another platform's.
+        if arguments.purge or found == KUBERNETES:
+            _refuse_unmarked(state)
         if arguments.purge:
-            supervision.remove(state.folder)
-            print(f"Removed {state.folder} with all data and secrets.")
+            contents.refuse_mounts(state)
+        if found == KUBERNETES:
+            _down_on_cluster(state, arguments.purge)
+        else:
+            supervision.stop(state)
+            print(f"Stopped the platform in {state.folder}.")
+        if arguments.purge:
+            _purge(state)
     return 0
 
 
@@ -161,16 +181,42 @@ def _is_on_cluster(state: State) -> bool:
         return False  # damaged; what runs on this machine is known without it
 
 
-def _down_on_cluster(state: State, purge: bool) -> int:
+def _refuse_unmarked(state: State) -> None:
+    """Refuse to remove what may not be the platform's, before anything is stopped."""
+    if not mark.platform_of(state):
+        raise PlatformError(
+            f"{state.folder} bears no mark: an earlier version made it, or nobody of us",
+            "run `up`, which marks what it made; or see that it is the one you mean, and repeat it with --adopt",
+        )
+
+
+def _purge(state: State) -> None:
+    """Remove all of the platform from its state folder, and say what stays there."""
+    components = {path.name for path in (ROOT / "stack" / "components").glob("*/*")}
+    found = contents.read(state, components)
+    contents.remove(state, found)
+    print(f"Removed the platform in {state.folder} with all its data and secrets.")
+    if found.cluster is not None:
+        print(f"Left: {found.cluster}, a test cluster; it goes with: python3 -m bootstrap cluster down")
+    if found.others:
+        print("Left, for the platform did not make it:")
+        for path in found.others[:_SHOWN]:
+            print(f"  {path}")
+        if len(found.others) > _SHOWN:
+            print(f"  and {len(found.others) - _SHOWN} more")
+
+
+def _down_on_cluster(state: State, purge: bool) -> None:
     """Remove what we made in the cluster, and nothing else."""
     from bootstrap import on_cluster
 
     settings = state.settings()
-    target = on_cluster.open_target(settings)
+    if on_cluster.is_gone(state, settings):
+        print("The test cluster that it was on is gone, and with it all that it held.")
+        return
+    target = on_cluster.open_target(settings, mark.platform_of(state))
     with closing(target):
-        on_cluster.remove(target, purge, Progress())
+        left = on_cluster.remove(target, purge, Progress())
     print(f"Removed the platform from {settings['context']}" + (", with its data." if purge else "; its data stays."))
-    if purge:
-        state.settings_file.unlink()
-        state.credentials_file.unlink(missing_ok=True)
-    return 0
+    if left:
+        print("Left, for this platform did not make it:", *left, sep="\n  ")

@@ -32,7 +32,7 @@ class Layout:
     @property
     def folder(self) -> Path:
         """Everything of the cluster."""
-        return self.platform_state / "cluster"
+        return State(self.platform_state).cluster
 
     @property
     def state(self) -> State:

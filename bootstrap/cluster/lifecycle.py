@@ -25,7 +25,9 @@ from bootstrap.progress import Progress
 from data_platform.checks.base import Deadline
 from data_platform.clients.supervisor import Supervisor
 from data_platform.stack.errors import PlatformError
+from data_platform.targets.local import contents, mark
 from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.state import MARK, State
 
 _READY_SECONDS = 180
 
@@ -48,7 +50,11 @@ def _poll(act: Callable[[], object], on: type[Exception]) -> None:
 def cluster(arguments: argparse.Namespace) -> int:
     """Run one of the actions."""
     layout = Layout(arguments.state)
+    if arguments.action != "down":
+        # Not even asked how it is: a copy's socket may lead to the original.
+        _refuse_others(layout)
     if arguments.action == "up":
+        mark.refuse_unclaimable(State(arguments.state))
         code = up(layout, arguments.level)
         if "spark-operator" in arguments.operators:
             from bootstrap.cluster import spark_operator
@@ -80,6 +86,8 @@ def up(layout: Layout, level: str) -> int:
         progress.say("programs", "building Kubernetes from Go modules (once: 10 to 15 minutes on two cores)…")
         with _timed(progress, "programs"):
             found.fetch(cache_folder())
+    # Before the lock, whose file would make the folder look like somebody's.
+    mark.claim(State(layout.platform_state))
     with _alone(layout):
         record = _bring_up(layout, found, level, progress)
     seconds = time.monotonic() - started
@@ -184,6 +192,18 @@ def _wait_for_api(layout: Layout, record: machine.Record) -> None:
         ) from None
 
 
+def _refuse_others(layout: Layout) -> None:
+    """Refuse to end what another state folder's record names, and to remove a folder that only has the name."""
+    record = machine.read(layout)
+    if record is not None and record.id != layout.state.id:
+        raise PlatformError(
+            f"the cluster in {layout.folder} was made in another place: this is a copy, or it was moved here",
+            "end it where it was made; what is left here can then be removed by hand",
+        )
+    if record is None and layout.folder.exists() and not layout.state.run.is_dir() and any(layout.folder.iterdir()):
+        raise PlatformError(f"{layout.folder} is no cluster of ours", "remove it by hand if it may go")
+
+
 def down(layout: Layout) -> int:
     """End the cluster, put the machine back as it was, and remove what the cluster held."""
     started = time.monotonic()
@@ -191,9 +211,14 @@ def down(layout: Layout) -> int:
     if not layout.folder.exists():
         print(f"There is no cluster in {layout.folder}.")
         return 0
+    state = mark.require(State(layout.platform_state))
+    _refuse_others(layout)
     with _alone(layout):
         if record := machine.read(layout):
             machine.restore(record)
         machine.forget(layout)
+    if {path.name for path in state.folder.iterdir()} <= {MARK}:
+        # The folder was there for the cluster alone.
+        contents.remove(state, contents.read(state))
     progress.say("cluster", f"gone after {time.monotonic() - started:.1f} s")
     return 0

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from bootstrap.on_cluster import _purge_inside, remove
+from bootstrap.progress import Progress
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_errors import ClusterError
+from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, load_stack
-from data_platform.targets.kubernetes import spark_application
+from data_platform.targets.kubernetes import places, spark_application
 from data_platform.targets.kubernetes.guard_rails import guard_rails, inside
 from data_platform.targets.kubernetes.needs import quantity
+from data_platform.targets.kubernetes.ownership import kept
+from data_platform.targets.kubernetes.permissions import namespaces
 from data_platform.targets.kubernetes.preflight import api_server_address, judge, read_facts
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
@@ -254,6 +259,92 @@ def test_namespaces_of_our_own_are_taken_and_one_of_another_is_refused(given: Gi
     assert [p.what for p in found if alien in p.what] == [
         f"the namespace {alien} is there and was not made by this platform"
     ]
+
+
+# Whose it is
+
+
+@pytest.fixture
+def two(given: Given, root: Path) -> Iterator[tuple[KubernetesTarget, KubernetesTarget]]:
+    """Two platforms of one name: the first one was brought up."""
+    stack = its.called(load_stack(root, target=KUBERNETES), f"two-{uuid.uuid4().hex[:6]}")
+    images = {name: f"registry.example/{name}:1" for name in stack.components}
+    api = api_server_address(given.client)
+    one, other = (
+        KubernetesTarget(
+            stack, Settings(images=images, api_server=api, platform=name), given.client, Helm("helm"), inside=False
+        )
+        for name in ("0123456789abcdef", "fedcba9876543210")
+    )
+    assert one.prepare()
+    yield one, other
+    its.remove(Rails(given.client, stack, guard_rails(stack, "small", api)))
+
+
+def marks(target: KubernetesTarget) -> dict[str, str]:
+    """Id on all guard rails, by what bears it."""
+    found = {}
+    for wanted in guard_rails(target.stack, "small", target.settings.api_server):
+        meta = wanted["metadata"]
+        there = target.cluster.get(wanted["apiVersion"], wanted["kind"], meta["name"], meta.get("namespace", ""))
+        assert there is not None
+        named = f"{wanted['kind']} {meta.get('namespace', '')}/{meta['name']}"
+        found[named] = there["metadata"]["labels"].get(places.PLATFORM_ID, "")
+    return found
+
+
+def test_a_second_platform_of_the_name_is_refused_and_removes_nothing(
+    two: tuple[KubernetesTarget, KubernetesTarget],
+) -> None:
+    one, other = two
+    assert set(marks(one).values()) == {one.settings.platform}
+    facts = read_facts(other.cluster, other.stack)
+    told = [p.what for p in judge(other.stack, "small", facts, "", other.settings.platform).problems]
+    assert len([what for what in told if "belongs to another platform" in what]) == len(namespaces(one.stack)) + 2
+    assert not [p for p in judge(one.stack, "small", facts, "", one.settings.platform).problems if "belongs" in p.what]
+    with pytest.raises(PlatformError, match="belongs to another platform"):
+        other.prepare()
+    one.ensure_credentials()
+    for purge in (False, True):
+        assert len(remove(other, purge, Progress())) == len(namespaces(one.stack)) + 2 * purge
+    assert set(marks(one).values()) == {one.settings.platform}
+    space = places.namespace(one.stack, "minio")
+    kept = one.cluster.get("v1", "Secret", "minio-credentials", space)
+    assert kept is not None
+    assert kept["metadata"]["labels"][places.PLATFORM_ID] == one.settings.platform
+    for name in namespaces(one.stack):
+        there = one.cluster.get("v1", "Namespace", name)
+        assert there is not None
+        assert "deletionTimestamp" not in there["metadata"]
+
+
+def test_what_a_version_without_ids_made_is_taken_over(two: tuple[KubernetesTarget, KubernetesTarget]) -> None:
+    one, other = two
+    # The same fields, owned by the same manager, without the id: as that version applies them.
+    for wanted in guard_rails(one.stack, "small", one.settings.api_server):
+        one.cluster.server_side_apply(wanted)
+    assert set(marks(one).values()) == {""}
+    assert len(remove(one, False, Progress())) == len(namespaces(one.stack))
+    other.prepare()
+    assert set(marks(other).values()) == {other.settings.platform}
+
+
+def test_a_purge_leaves_a_namespace_in_which_others_have_something(
+    two: tuple[KubernetesTarget, KubernetesTarget],
+) -> None:
+    one, _ = two
+    space = places.namespace(one.stack, "minio")
+    one.ensure_credentials()
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "git-login", "namespace": space}}
+    one.cluster.server_side_apply(secret, field_manager="a-hand")
+    assert kept(one.cluster, space, one.stack.components) != []
+    _purge_inside(one, space, set())
+    left = {thing["metadata"]["name"] for thing in one.cluster.list_objects("v1", "Secret", space)}
+    assert left == {"git-login"}
+    there = one.cluster.get("v1", "Namespace", space)
+    assert there is not None
+    assert not {places.MANAGED_BY, places.PLATFORM_ID} & there["metadata"]["labels"].keys()
+    assert one.cluster.get("v1", "ResourceQuota", "platform", space) is None
 
 
 # The client

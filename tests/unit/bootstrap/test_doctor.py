@@ -16,7 +16,7 @@ from bootstrap.doctor import orphans, refuse_unfit
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
 from data_platform.targets.local import ports
-from data_platform.targets.local.launch import start_of
+from data_platform.targets.local.launch import boot, start_of
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
@@ -79,7 +79,7 @@ def test_servers_that_outlived_their_supervisor_are_no_strangers(
     with subprocess.Popen(["sh", "-c", "sleep 60 & exit"], start_new_session=True) as leader:  # noqa: TID251 - see below
         pass
     try:  # A killed server's child holds its port: the number of the server is that of the group.
-        (started / "minio.server.json").write_text(json.dumps({"pid": leader.pid, "start": "gone", "digest": "a1"}))
+        (started / "minio.server.json").write_text(json.dumps({**mine, "pid": leader.pid, "start": f"{boot()}/1"}))
         assert orphans(place) == {"reader", "minio"}
     finally:
         os.killpg(leader.pid, signal.SIGKILL)

@@ -22,21 +22,29 @@ from typing import Any
 _LOOK = 0.05
 
 
+def boot() -> str:
+    """Which start of this machine it is (Linux)."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
 def start_of(pid: int) -> str:
     """Identity of a process: boot and start time (Linux). Empty when there is no such process."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         # The command name (field 2) may hold spaces; fields after it are counted from the last parenthesis.
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if fields[0] == "Z" else f"{boot}/{fields[19]}"
+    return "" if fields[0] == "Z" else f"{boot()}/{fields[19]}"
 
 
-def lives(group: int) -> bool:
+def lives(group: int, session: int | None = None) -> bool:
     """Whether a process group has a process that is not a zombie.
 
     `killpg(group, 0)` would count zombies too; in a container whose first process reaps nobody they stay for ever.
+
+    Args:
+        group: number of the group.
+        session: number of its session; None when it is not known.
     """
     try:
         os.killpg(group, 0)
@@ -46,8 +54,30 @@ def lives(group: int) -> bool:
         with suppress(OSError):
             fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
             if fields[0] not in ("Z", "X") and int(fields[2]) == group:
-                return True
+                return session is None or int(fields[3]) == session
     return False
+
+
+def is_of(record: Mapping[str, Any], path: Path) -> bool:
+    """Whether a record of a started process is of this place: a copy of it names the original's processes.
+
+    Args:
+        record: what `main` wrote; of an earlier version it does not say where.
+        path: where it was found.
+    """
+    return bool(record.get("record", str(path)) == str(path))
+
+
+def runs(record: Mapping[str, Any]) -> bool:
+    """Whether the process of a record runs, or children that it left.
+
+    A number alone proves nothing: after a start of the machine, or when all of its group have ended, it is given to
+    somebody else. So the start of the process must be the recorded one, or the session of its children.
+    """
+    group = int(record["pid"])
+    if now := start_of(group):
+        return bool(now == record["start"])
+    return str(record["start"]).partition("/")[0] == boot() and lives(group, record.get("session"))
 
 
 def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> bool:
@@ -59,11 +89,9 @@ def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> 
         seconds: how long it may take until it is killed.
     """
     group = int(record["pid"])
-    now = start_of(group)
-    if group == os.getpid() or (now and now != record["start"]):
-        return False  # the number belongs to somebody else by now
-    if not lives(group):
+    if group == os.getpid() or not runs(record):
         return False
+    now = start_of(group)
     try:
         if now:
             os.kill(group, stop_signal)
@@ -89,15 +117,19 @@ def main(path: Path) -> None:
     """Replace this process by the program of the launch file."""
     launch = json.loads(path.read_text(encoding="utf-8"))
     record_path = Path(launch["record"])
+    if path.parent.parent != record_path.parent.parent:
+        sys.exit(f"{path} is a copy: it was written for {record_path.parent.parent}; nothing was started")
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         record = {}
-    if record:
+    if record and is_of(record, record_path):
         end_earlier(record, getattr(signal, f"SIG{launch['stop_signal']}"), launch["stop_seconds"])
     pid = os.getpid()
+    content = {"pid": pid, "start": start_of(pid), "session": os.getsid(0), "digest": launch["digest"]}
+    # Not synced: after a power cut all that it names is gone.
     draft = record_path.with_suffix(".draft")
-    draft.write_text(json.dumps({"pid": pid, "start": start_of(pid), "digest": launch["digest"]}), encoding="utf-8")
+    draft.write_text(json.dumps({**content, "record": str(record_path)}), encoding="utf-8")
     draft.replace(record_path)
     os.chdir(launch["directory"])
     os.umask(0o077)

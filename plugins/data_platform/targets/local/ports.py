@@ -79,7 +79,7 @@ def choose(stack: Stack, state: State, cache: Path, keep: bool = True) -> dict[s
             if name not in chosen:
                 chosen[name] = _first_free(preferred, taken)
                 taken.add(chosen[name])
-        if not keep:
+        if not keep or state.looks:
             return chosen
         mine = {port: str(state.folder) for port in chosen.values()}
         write_private(state.ports_file, json.dumps(chosen, indent=2) + "\n")

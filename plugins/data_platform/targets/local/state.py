@@ -19,15 +19,39 @@ from data_platform.stack.load import Stack
 #: Longest path of a unix socket (Linux: 108 bytes with the closing zero).
 SOCKET_LIMIT = 107
 
+#: Names of all that the platform makes in a state folder. What is not listed here is somebody's own, and `down --purge`
+#: leaves it (contents.py).
+MARK, SETTINGS, CREDENTIALS, PORTS = "platform.json", "settings.json", "credentials.json", "ports.json"
+ETC, DATA, LOGS, LANDING, RUN, CLUSTER = "etc", "data", "logs", "landing", "run", "cluster"
+FILES = (MARK, SETTINGS, CREDENTIALS, PORTS)
+FOLDERS = (ETC, DATA, LOGS, LANDING, RUN, CLUSTER)
+
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; it is readable by its owner only, from the first byte on."""
+    """Replace a file in one step; it is readable by its owner only, from the first byte on.
+
+    When this returns it is on the disk, and so is its name: a power cut leaves the old file or the new one.
+    """
+    new = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
     draft.replace(path)
+    _sync_folder(path.parent)
+    if new:
+        _sync_folder(path.parent.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -49,29 +73,40 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class State:
-    """Paths of one state folder."""
+    """Paths of one state folder.
+
+    Attributes:
+        folder: the folder.
+        looks: whether it is somebody else's, to be looked at only: what would write there is refused.
+    """
 
     folder: Path
+    looks: bool = False
+
+    @property
+    def mark_file(self) -> Path:
+        """Whose this folder is (mark.py), 0600."""
+        return self.folder / MARK
 
     @property
     def credentials_file(self) -> Path:
         """All generated secrets, 0600."""
-        return self.folder / "credentials.json"
+        return self.folder / CREDENTIALS
 
     @property
     def ports_file(self) -> Path:
         """Ports, chosen once."""
-        return self.folder / "ports.json"
+        return self.folder / PORTS
 
     @property
     def settings_file(self) -> Path:
         """What `up` was asked for: the target and the profile."""
-        return self.folder / "settings.json"
+        return self.folder / SETTINGS
 
     @property
     def run(self) -> Path:
         """Launch files, supervisor's files, records of what was started."""
-        return self.folder / "run"
+        return self.folder / RUN
 
     @property
     def socket(self) -> Path:
@@ -90,25 +125,38 @@ class State:
 
         return hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
 
+    @property
+    def cluster(self) -> Path:
+        """The test cluster of this state folder (bootstrap/cluster/)."""
+        return self.folder / CLUSTER
+
     def etc(self, component: str) -> Path:
         """Rendered configuration of a component."""
-        return self.folder / "etc" / component
+        return self.folder / ETC / component
 
     def data(self, component: str) -> Path:
         """Data of a component."""
-        return self.folder / "data" / component
+        return self.folder / DATA / component
 
     def landing(self, dataset: str) -> Path:
         """Where a dataset's files are put for its flow."""
-        return self.folder / "landing" / dataset
+        return self.folder / LANDING / dataset
 
     @property
     def logs(self) -> Path:
         """Logs of all processes."""
-        return self.folder / "logs"
+        return self.folder / LOGS
 
     def lock(self, name: str) -> FileLock:
-        """A lock between processes that use this state folder."""
+        """A lock between processes that use this state folder.
+
+        Raises:
+            PlatformError: the folder is to be looked at only.
+        """
+        if self.looks:
+            raise PlatformError(
+                f"{self.folder} belongs to another user; nothing is written there", "run it as its owner"
+            )
         self.run.mkdir(parents=True, exist_ok=True)
         return FileLock(self.run / f"{name}.lock")
 

@@ -136,6 +136,26 @@ def test_a_record_of_a_process_that_is_gone_is_no_work(family: Family) -> None:
     assert not end_earlier(record, signal.SIGTERM, 1)
 
 
+def test_children_of_another_start_of_the_machine_are_strangers(family: Family) -> None:
+    record = family.record
+    os.kill(family.parent, signal.SIGKILL)
+    family.reap()
+    assert not end_earlier({**record, "start": "another-boot/12345"}, signal.SIGKILL, 1)
+    assert is_there(family.child)
+
+
+def test_a_group_that_has_got_the_number_since_is_left_alone(family: Family) -> None:
+    """Its own leader has ended: what tells it from ours is its session."""
+    record = {**family.record, "session": os.getsid(0)}
+    assert os.getsid(family.child) != record["session"]
+    os.kill(family.parent, signal.SIGKILL)
+    family.reap()
+    assert not end_earlier(record, signal.SIGKILL, 1)
+    assert is_there(family.child)
+    assert end_earlier({**record, "session": os.getsid(family.child)}, signal.SIGKILL, 10)
+    assert_gone(family.child)
+
+
 def test_a_process_does_not_end_itself() -> None:
     assert not end_earlier({"pid": os.getpid(), "start": start_of(os.getpid())}, signal.SIGKILL, 1)
 
@@ -191,6 +211,26 @@ def test_it_ends_what_the_record_names_first(tmp_path: Path, family: Family) -> 
     assert done.returncode == 0, done.stderr
     assert_gone(family.parent)
     assert_gone(family.child)
+
+
+def test_a_record_that_came_from_another_place_ends_nothing(tmp_path: Path, family: Family) -> None:
+    path = launch_file(tmp_path)
+    (tmp_path / "started.json").write_text(json.dumps({**family.record, "record": "/of/the/original.json"}))
+    assert start(path).returncode == 0
+    assert is_there(family.parent)
+    assert json.loads((tmp_path / "started.json").read_text())["record"] == str(tmp_path / "started.json")
+
+
+def test_a_launch_file_that_was_copied_starts_nothing_and_ends_nothing(tmp_path: Path, family: Family) -> None:
+    original, copy = tmp_path / "original" / "launch", tmp_path / "copy" / "launch"
+    for folder in (original, copy):
+        folder.mkdir(parents=True)
+    path = launch_file(original)
+    (original / "started.json").write_text(json.dumps(family.record))
+    done = start(path.rename(copy / path.name))
+    assert done.returncode != 0
+    assert f"was written for {tmp_path / 'original'}" in done.stderr
+    assert is_there(family.parent)
 
 
 @pytest.mark.parametrize("content", ["", '{"pid": 1'])

@@ -274,6 +274,33 @@ def test_an_interrupted_write_leaves_the_old_content(tmp_path: Path, monkeypatch
     assert read_json(path) == {"a": 1}
 
 
+def test_a_private_file_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "new" / "secret"
+    order: list[str] = []
+    before = os.fsync
+    replace = Path.replace
+
+    def sync(descriptor: int) -> None:
+        order.append((Path(f"/proc/self/fd/{descriptor}").readlink().name.split(".")[1:2] and "file") or "folder")
+        if order[-1] == "file":
+            assert Path(f"/proc/self/fd/{descriptor}").read_text() == "x"
+        before(descriptor)
+
+    def named(self: Path, target: Path) -> Path:
+        order.append("replace")
+        return replace(self, target)
+
+    monkeypatch.setattr("data_platform.targets.local.state.os.fsync", sync)
+    monkeypatch.setattr(Path, "replace", named)
+    write_private(path, "x")
+    assert order == ["file", "replace", "folder", "folder"]
+    order.clear()
+    write_private(path, "x")
+    assert order == ["file", "replace", "folder"]
+
+
 def test_the_socket_lies_in_the_state_folder_unless_its_path_is_too_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

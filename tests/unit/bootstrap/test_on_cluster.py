@@ -1,0 +1,207 @@
+"""`down` on a cluster acts on what bears this platform's mark; what others made is left and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootstrap.on_cluster import TEST_CONTEXT, is_gone, remove
+from bootstrap.progress import Progress
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.targets.kubernetes import places, releases
+from data_platform.targets.kubernetes.permissions import namespaces
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.target import KubernetesTarget
+from data_platform.targets.local.state import State, write_private
+from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
+
+OURS, ANOTHER = "0123456789abcdef", "fedcba9876543210"
+STORAGE, PROCESSING, CORE = "data-platform-storage", "data-platform-processing", "data-platform-core"
+MANIFEST = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n"
+
+
+class FakeHelm(releases.Helm):
+    """Remembers what it was asked to do."""
+
+    def __init__(self) -> None:
+        super().__init__("helm")
+        self.removed: list[str] = []
+        self.installed: list[releases.Release] = []
+
+    def uninstall(self, name: str, namespace: str) -> None:
+        self.removed.append(f"{namespace}/{name}")
+
+    def upgrade(self, release: releases.Release) -> None:
+        self.installed.append(release)
+
+
+@pytest.fixture(scope="module")
+def stack(root: Path) -> Stack:
+    """This checkout's stack."""
+    return load_stack(root, target=KUBERNETES)
+
+
+def on(cluster: FakeCluster, stack: Stack, platform: str = OURS) -> KubernetesTarget:
+    images = {name: f"localhost/data-platform/{name}:1" for name in stack.components}
+    settings = Settings(images=images, api_server="10.0.0.1:6443", platform=platform)
+    return KubernetesTarget(stack, settings, cluster, FakeHelm(), inside=False)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def cluster(stack: Stack) -> FakeCluster:
+    """With the platform's namespaces, as `up` makes them, and two releases."""
+    found = FakeCluster()
+    on(found, stack).prepare()
+    for name, space in (("minio", STORAGE), ("nessie", PROCESSING)):
+        labels = {"data-platform-digest": "a1", "data-platform-platform": OURS}
+        found.release(name, space, MANIFEST, **labels)
+    return found
+
+
+def removed(target: KubernetesTarget) -> list[str]:
+    assert isinstance(target.helm, FakeHelm)
+    return target.helm.removed
+
+
+def spaces(cluster: FakeCluster) -> set[str]:
+    return {name for kind, _, name in cluster.objects if kind == "Namespace"}
+
+
+def relabel(cluster: FakeCluster, kind: str, name: str, **labels: str | None) -> None:
+    own = cluster.objects[kind, "", name]["metadata"]["labels"]
+    own |= {key: value for key, value in labels.items() if value is not None}
+    for key in (key for key, value in labels.items() if value is None):
+        own.pop(key, None)
+
+
+def put(cluster: FakeCluster, kind: str, space: str, name: str, **more: Any) -> None:
+    cluster.objects[kind, space, name] = {"kind": kind, "metadata": {"name": name, "namespace": space}, **more}
+
+
+def test_everything_that_up_makes_bears_the_mark(cluster: FakeCluster, stack: Stack) -> None:
+    target = on(cluster, stack)
+    target.ensure_credentials()
+    made = [thing for (kind, _, name), thing in cluster.objects.items() if not name.startswith("sh.helm.release")]
+    assert {thing["kind"] for thing in made} > {"Namespace", "ClusterRole", "ClusterRoleBinding", "Role", "Secret"}
+    assert {thing["metadata"]["labels"].get(places.PLATFORM_ID) for thing in made} == {OURS}
+    assert target.settings.platform in target.bindings("airflow").all["SETTINGS"]
+
+
+def test_a_purge_removes_a_platform_that_is_alone_altogether(cluster: FakeCluster, stack: Stack) -> None:
+    put(cluster, "Namespace", "", "payments")
+    target = on(cluster, stack)
+    assert remove(target, True, Progress()) == []
+    assert set(removed(target)) == {f"{STORAGE}/minio", f"{PROCESSING}/nessie"}
+    assert spaces(cluster) == {"payments"}
+    assert {kind for kind, _, _ in cluster.objects if kind.startswith("ClusterRole")} == set()
+
+
+@pytest.mark.parametrize("purge", [False, True])
+@pytest.mark.parametrize("whose", [ANOTHER, None, "somebody"])
+def test_a_namespace_that_is_not_ours_is_left_with_its_releases_and_named(
+    cluster: FakeCluster, stack: Stack, purge: bool, whose: str | None
+) -> None:
+    if whose == "somebody":
+        relabel(cluster, "Namespace", STORAGE, **{places.MANAGED_BY: "Helm"})
+    else:
+        relabel(cluster, "Namespace", STORAGE, **{places.PLATFORM_ID: whose})
+    target = on(cluster, stack)
+    untold = " (a version without marks made it; `up` takes it over)" if whose is None else ""
+    assert remove(target, purge, Progress()) == [f"Namespace {STORAGE}{untold}"]
+    assert removed(target) == [f"{PROCESSING}/nessie"]
+    assert STORAGE in spaces(cluster)
+    assert ("ResourceQuota", STORAGE, "platform") in cluster.objects
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_nothing_of_another_platform_is_touched(cluster: FakeCluster, stack: Stack, purge: bool) -> None:
+    before = dict(cluster.objects)
+    target = on(cluster, stack, ANOTHER)
+    roles = [f"{kind} data-platform-deployer" for kind in ("ClusterRole", "ClusterRoleBinding") if purge]
+    assert remove(target, purge, Progress()) == [*(f"Namespace {name}" for name in namespaces(stack)), *roles]
+    assert removed(target) == []
+    assert cluster.objects == before
+
+
+THEIRS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "volume": ("PersistentVolumeClaim", "notebooks", {}),
+    "secret": ("Secret", "git-login", {"type": "Opaque", "data": {}}),
+    "workload": ("Deployment", "jupyter", {}),
+}
+
+
+@pytest.mark.parametrize("what", THEIRS)
+def test_what_others_have_in_a_namespace_of_ours_stays_and_what_is_ours_there_goes(
+    cluster: FakeCluster, stack: Stack, what: str
+) -> None:
+    kind, name, more = THEIRS[what]
+    put(cluster, kind, STORAGE, name, **more)
+    put(cluster, "PersistentVolumeClaim", STORAGE, "data-minio-0")
+    cluster.objects["PersistentVolumeClaim", STORAGE, "data-minio-0"]["metadata"]["labels"] = {"release": "minio"}
+    target = on(cluster, stack)
+    target.ensure_credentials()
+    assert remove(target, True, Progress()) == [f"{STORAGE}: {kind} {name} in {STORAGE}"]
+    assert spaces(cluster) == {STORAGE}
+    left = {(its, called) for its, space, called in cluster.objects if space == STORAGE and "helm" not in called}
+    assert left == {(kind, name)}
+
+
+def test_a_release_of_a_name_of_ours_that_somebody_else_made_is_left(cluster: FakeCluster, stack: Stack) -> None:
+    del cluster.objects["Secret", STORAGE, "sh.helm.release.v1.minio.v1"]
+    cluster.release("minio", STORAGE, MANIFEST)
+    target = on(cluster, stack)
+    left = remove(target, True, Progress())
+    assert left == [f"{STORAGE}: Secret sh.helm.release.v1.minio.v1 in {STORAGE}"]
+    assert removed(target) == [f"{PROCESSING}/nessie"]
+    assert ("Secret", STORAGE, "sh.helm.release.v1.minio.v1") in cluster.objects
+    with pytest.raises(PlatformError, match=f"the Helm release minio in {STORAGE} was not made by this platform"):
+        target._apply_release(target._item("minio"))
+
+
+def test_a_release_in_a_namespace_that_was_handed_over_is_upgraded_and_bears_our_id(
+    cluster: FakeCluster, stack: Stack
+) -> None:
+    labels = cluster.objects["Secret", STORAGE, "sh.helm.release.v1.minio.v1"]["metadata"]["labels"]
+    labels["data-platform-platform"] = ANOTHER
+    target = on(cluster, stack)
+    target._apply_release(target._item("minio"))
+    assert isinstance(target.helm, FakeHelm)
+    assert [(release.name, release.platform) for release in target.helm.installed] == [("minio", OURS)]
+
+
+@pytest.mark.parametrize("kind", ["ClusterRole", "ClusterRoleBinding"])
+def test_what_gives_permissions_and_is_another_platforms_is_left(cluster: FakeCluster, stack: Stack, kind: str) -> None:
+    relabel(cluster, kind, "data-platform-deployer", **{places.PLATFORM_ID: ANOTHER})
+    assert remove(on(cluster, stack), True, Progress()) == [f"{kind} data-platform-deployer"]
+    assert {its for its, _, _ in cluster.objects if its.startswith("ClusterRole")} == {kind}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Namespace", CORE), ("ClusterRole", "data-platform-deployer")])
+@pytest.mark.parametrize("labels", [{places.PLATFORM_ID: ANOTHER}, {places.MANAGED_BY: "Helm"}], ids=["id", "manager"])
+def test_what_others_made_is_not_taken_over(
+    cluster: FakeCluster, stack: Stack, kind: str, name: str, labels: dict[str, str]
+) -> None:
+    relabel(cluster, kind, name, **labels)
+    with pytest.raises(PlatformError, match=name):
+        on(cluster, stack).prepare()
+    assert labels.items() <= cluster.objects[kind, "", name]["metadata"]["labels"].items()
+
+
+def test_what_an_earlier_version_made_gets_our_mark(stack: Stack) -> None:
+    cluster = FakeCluster()
+    on(cluster, stack, "").prepare()
+    assert places.PLATFORM_ID not in cluster.objects["Namespace", "", CORE]["metadata"]["labels"]
+    on(cluster, stack).prepare()
+    labelled = {thing["metadata"]["labels"].get(places.PLATFORM_ID) for thing in cluster.objects.values()}
+    assert labelled == {OURS}
+
+
+def test_a_test_cluster_that_is_gone_took_its_platform_along(tmp_path: Path) -> None:
+    state = State(tmp_path / "state")
+    assert is_gone(state, {"context": TEST_CONTEXT})
+    assert not is_gone(state, {"context": "lab"})
+    write_private(state.cluster / "kubeconfig", "{}")
+    assert not is_gone(state, {"context": TEST_CONTEXT})

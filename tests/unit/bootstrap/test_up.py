@@ -1,0 +1,43 @@
+"""`up` makes nothing where it may not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from bootstrap.doctor import doctor
+from bootstrap.place import open_target
+from bootstrap.up import up
+from data_platform.stack.errors import PlatformError
+from data_platform.targets.local.mark import claim
+from data_platform.targets.local.state import State, write_private
+
+
+def words_of(folder: Path, **more: object) -> argparse.Namespace:
+    plain = {"target": None, "profile": None, "only": "", "foreground": False, "adopt": False}
+    return argparse.Namespace(**{"state": folder, **plain, **more})
+
+
+@pytest.mark.parametrize("more", [{}, {"adopt": True}, {"target": "kubernetes"}])
+def test_a_folder_that_holds_something_else_is_refused_before_anything_is_written(
+    tmp_path: Path, more: dict[str, object]
+) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(PlatformError, match=r"it holds letter\.txt; nothing was written") as caught:
+        up(words_of(tmp_path, **more))
+    assert caught.value.remedy == "name a folder that is new or empty with --state"
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_copy_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    original, copy = State(tmp_path / "original"), State(tmp_path / "copy")
+    claim(original)
+    write_private(copy.mark_file, original.mark_file.read_text())
+    write_private(copy.settings_file, json.dumps({"target": "local", "profile": "default"}))
+    for act in (up, doctor, open_target):
+        with pytest.raises(PlatformError, match=f"was made as {original.folder}"):
+            act(words_of(copy.folder))
+    assert sorted(path.name for path in copy.folder.iterdir()) == ["platform.json", "settings.json"]
