@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+
+from data_platform.targets.local.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 TEST_ROOMS = ("lint", "unit", "dags", "docs", "render", "integration", "cluster", "e2e", "drills")
@@ -93,12 +96,40 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _empty(words: Sequence[str]) -> str:
+    """Name of an argument that says nothing; empty when there is none.
+
+    Nothing is meant by one: a default would take the place of what a script was to say.
+    """
+    for before, word in zip(("", *words), words, strict=False):
+        name, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if not value.strip(" \t\r\n,") and (equals or not name):
+            return name or (before if before.startswith("--") else "an argument")
+    return ""
+
+
+def _of_others(state: Path) -> str:
+    """What lies in or around a folder, so that it is no state folder; empty when nothing does."""
+    for place, what in ((ROOT, "the checkout"), (Path.home(), "your home folder"), (cache_folder(), "the cache")):
+        if state == place.resolve():
+            return what
+        if state in place.resolve().parents:
+            return f"a folder around {what}"
+    return ""
+
+
 def parse_arguments(words: list[str]) -> argparse.Namespace:
     """Arguments of one call; exits with 2 and the usage where they are wrong."""
     parser = make_parser()
+    if empty := _empty(words):
+        parser.error(
+            f"{empty} is empty (is a variable not set?): give it a value, or leave it out where it has a default"
+        )
     found = parser.parse_args(words)
     # One folder has one name, or a platform that is reached through a link would look changed.
     found.state = found.state.resolve()
+    if what := _of_others(found.state):
+        parser.error(f"--state {found.state} is {what}: give the platform a folder of its own, such as .platform/")
     if found.verb == "cluster" and found.operators and (found.action, found.level) != ("up", "full"):
         parser.error("--with is for cluster up, at the level full")
     if found.verb == "images" and (found.action == "push") != (found.registry is not None):

@@ -22,7 +22,7 @@ def current_stack() -> Stack:
     if (inside := settings.inside()) is not None:
         return load_stack(ROOT, inside.profile, KUBERNETES)
     folder = os.environ.get(STATE_VARIABLE)
-    if folder is None:
+    if not folder:
         return load_stack(ROOT)
     from data_platform.targets.local.state import State
 
@@ -52,7 +52,7 @@ def anew() -> Target:
 
         return KubernetesTarget(current_stack(), here, kubernetes.connect(), Helm(str(BIN / "helm")), inside=True)
     folder = os.environ.get(STATE_VARIABLE)
-    if folder is None:
+    if not folder:  # an empty one would be the folder that we are in
         raise PlatformError(f"{STATE_VARIABLE} is not set", "run this through python3 -m bootstrap, or in Airflow")
     from data_platform.targets.local.state import State
     from data_platform.targets.local.target import LocalTarget

@@ -67,6 +67,9 @@ def test_several_files_are_ingested() -> None:
         (["cluster", "down", "--with", "spark-operator"], "--with is for cluster up"),
         (["cluster", "up", "--level", "api", "--with", "spark-operator"], "--with is for cluster up"),
         (["test", "unitt"], "unknown test rooms: unitt"),
+        (["status", "--state", "/"], "--state / is a folder around the checkout"),
+        (["down", "--purge", "--state", str(ROOT)], "is the checkout"),
+        (["down", "--purge", "--state", str(ROOT.parent)], "is a folder around the checkout"),
     ],
 )
 def test_wrong_arguments_end_with_2_and_say_why(
@@ -78,6 +81,73 @@ def test_wrong_arguments_end_with_2_and_say_why(
     shown = capsys.readouterr().err
     assert "usage: python3 -m bootstrap" in shown
     assert said in shown
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t", " , "])
+@pytest.mark.parametrize("option", ["--state", "--context", "--registry", "--profile", "--only"])
+def test_an_option_of_up_that_says_nothing_is_no_default(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for written in ([option, value], [f"{option}={value}"]):
+        with pytest.raises(SystemExit) as caught:
+            parse_arguments(["up", *written])
+        assert caught.value.code == 2
+        assert f"{option} is empty (is a variable not set?)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", sorted(LEAST))
+def test_no_verb_takes_an_empty_state_folder_for_another_one(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments([verb, "--state", "", *LEAST[verb]])
+    assert caught.value.code == 2
+    assert "--state is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", ""],
+        ["logs", ""],
+        ["run", ""],
+        ["rotate", "nessie", ""],
+        ["run", "stack_deploy", "--conf", ""],
+        ["images", "push", ""],
+        ["images", "build", "--archive", ""],
+        ["ingest", "fx_rates", ""],
+        ["test", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_word_of_any_verb_is_an_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_arguments(words)
+    assert caught.value.code == 2
+    assert "is empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["your home folder", "the cache"])
+def test_a_state_folder_is_not_where_other_things_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    place = tmp_path / "some" / "place"
+    monkeypatch.setenv("HOME" if what == "your home folder" else "DATA_PLATFORM_CACHE", str(place))
+    (tmp_path / "link").symlink_to(place)
+    for folder in (place, place.parent, tmp_path, tmp_path / "link", place / ".." / "place"):
+        with pytest.raises(SystemExit) as caught:
+            parse_arguments(["up", "--state", str(folder)])
+        assert caught.value.code == 2
+        assert what in capsys.readouterr().err
+    assert parse_arguments(["up", "--state", str(place / "platform")]).state == place / "platform"
+
+
+def test_the_default_is_refused_where_it_leads_to_such_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "resolve", lambda self: tmp_path if self.name == ".platform" else self)
+    with pytest.raises(SystemExit):
+        parse_arguments(["down", "--purge"])
+    assert "your home folder" in capsys.readouterr().err
 
 
 def test_rooms_of_tests_are_chosen_by_name() -> None:

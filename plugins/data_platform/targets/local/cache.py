@@ -11,6 +11,6 @@ CACHE_VARIABLE = "DATA_PLATFORM_CACHE"
 
 def cache_folder() -> Path:
     """The per-user cache that checkouts and state folders share."""
-    if given := os.environ.get(CACHE_VARIABLE):
+    if (given := os.environ.get(CACHE_VARIABLE, "")).strip():
         return Path(given).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "data-platform"
