@@ -51,8 +51,9 @@ def leave(seen: Visit) -> Kept:
     for content in (f"{word} first", f"{word} last"):
         seen.store().put_object("raw", "kept/word", io.BytesIO(content.encode()), len(content))
     with seen.airflow() as airflow:
-        extra = json.dumps({"kept": word})
-        connection = {"connection_id": "kept", "conn_type": "generic", "password": word, "extra": extra}
+        # Its password is another word: Airflow hides what it knows as a password wherever it shows something.
+        login = {"password": uuid.uuid4().hex, "extra": json.dumps({"kept": word})}
+        connection = {"connection_id": "kept", "conn_type": "generic", **login}
         airflow.post("/api/v2/variables", json={"key": "kept", "value": word}).raise_for_status()
         airflow.post("/api/v2/connections", json=connection).raise_for_status()
     _describe(seen, word)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +48,8 @@ class Visit:
     """One look at a platform, as its users see it."""
 
     addresses: dict[str, str]
-    secrets: Secrets
+    #: Not shown where a test fails.
+    secrets: Secrets = field(repr=False)
 
     def http(self, endpoint: str, token: str = "") -> httpx.Client:
         """A client of a server, of nobody or with a bearer token."""

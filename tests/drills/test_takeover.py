@@ -28,12 +28,12 @@ class Earlier:
     """A platform of the earlier release, in use."""
 
     platform: Running
-    kept: Kept
-    secrets: Secrets
+    kept: Kept = field(repr=False)
+    secrets: Secrets = field(repr=False)
     #: Secrets that open something, those that others than their holder have, and where those of `SHARED` are.
     opened: set[Pair]
     given: set[Pair] = field(default_factory=set)
-    held: dict[Pair, list[str]] = field(default_factory=dict)
+    held: dict[Pair, list[str]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Taken:
     """The same platform, after `up` of the present checkout."""
 
     platform: Running
-    said: str
-    secrets: Secrets
+    said: str = field(repr=False)
+    secrets: Secrets = field(repr=False)
 
 
 @pytest.fixture(scope="module")
