@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import urllib3
@@ -15,9 +15,6 @@ from minio.lifecycleconfig import LifecycleConfig, NoncurrentVersionExpiration, 
 from minio.versioningconfig import VersioningConfig
 
 from data_platform.stack.model import Bucket
-
-if TYPE_CHECKING:
-    from data_platform.checks.base import Platform
 
 REGION = "us-east-1"
 _RULE = "data-platform"
@@ -49,7 +46,25 @@ def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS
     )
 
 
-def client_of(platform: Platform, holder: str, seconds: float = _SECONDS) -> Minio:
+class _Located(Protocol):
+    """Where something is."""
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+
+
+class _Platform(Protocol):
+    """Who gives addresses and credentials."""
+
+    def address(self, component: str, endpoint: str) -> _Located:
+        """Address of a component's endpoint."""
+
+    def credentials(self, holder: str) -> Mapping[str, str]:
+        """What a holder has."""
+
+
+def client_of(platform: _Platform, holder: str, seconds: float = _SECONDS) -> Minio:
     """A client of the platform's object store, with the key of a holder.
 
     Args:
