@@ -10,7 +10,7 @@ from bootstrap.place import make_target
 from data_platform.checks.run import arguments as check_arguments
 from data_platform.clients.supervisor import ALIVE
 from data_platform.stack.errors import PlatformError
-from data_platform.targets.local import mark, ports
+from data_platform.targets.local import confine, mark, ports
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
@@ -64,5 +64,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         mark.require(state, looks=True)
     target = make_target(arguments.state, None)
     refuse_unfit(target, tuple(target.stack.components))
+    for shortfall in confine.shortfalls():
+        print(f"Note: {shortfall}.")
     print(f"This machine is ready: {len(target.stack.components)} components, state in {target.state.folder}.")
     return 0

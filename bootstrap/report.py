@@ -14,7 +14,9 @@ from rich.table import Table
 from bootstrap.place import open_target
 from data_platform import lifecycle, summary
 from data_platform.checks import history
+from data_platform.stack.load import LOCAL
 from data_platform.targets.base import Target
+from data_platform.targets.local import confine
 from data_platform.targets.local.state import State
 
 #: Columns of the table where the output is no terminal.
@@ -33,6 +35,7 @@ def status(arguments: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
     else:
         _print_table(target, found, [c["name"] for c in found["components"]])
+        _print_shortfalls(target)
     return 0 if summary.is_healthy(found) else 1
 
 
@@ -43,6 +46,13 @@ def print_summary(target: Target, state: State, selected: Sequence[str], seconds
     console = Console(highlight=False)
     console.print(f"{seconds:.0f} s. Airflow: [bold]{found['airflow']['url']}[/]", soft_wrap=True)
     console.print(f"Credentials: {found['credentials_file']}", soft_wrap=True)
+    _print_shortfalls(target)
+
+
+def _print_shortfalls(target: Target) -> None:
+    """What of the servers' confinement this machine cannot do."""
+    for shortfall in confine.shortfalls() if target.name == LOCAL else ():
+        print(f"Note: {shortfall}.")
 
 
 def _print_table(target: Target, found: dict[str, Any], selected: Sequence[str]) -> None:

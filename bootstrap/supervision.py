@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from data_platform.checks.base import Deadline
-from data_platform.clients.supervisor import Supervisor, start_daemon
+from data_platform.clients.supervisor import USER, Supervisor, key_of, start_daemon
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import new_secret
 from data_platform.targets.local.launch import end_earlier, is_of, start_of
 from data_platform.targets.local.state import State, read_json, write_private
 
@@ -32,6 +33,8 @@ strip_ansi=true
 [unix_http_server]
 file={socket}
 chmod=0600
+username={name}
+password={key}
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
@@ -56,6 +59,9 @@ def ensure(state: State, start: Callable[[Path], None] = start_daemon) -> None:
         state: the state folder.
         start: starts a supervisor with a configuration file.
     """
+    state.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if state.socket.parent != state.run:
+        _refuse_others_folder(state.socket.parent)
     configuration = _write_configuration(state)
     if state.socket.exists() and (supervisor := Supervisor(state.socket)).is_up():
         if _is_daemon(supervisor.pid(), state):
@@ -72,9 +78,6 @@ def ensure(state: State, start: Callable[[Path], None] = start_daemon) -> None:
     _end_left_behind(state)
     for folder in (state.run / "programs", state.run / "started", state.logs):
         folder.mkdir(parents=True, exist_ok=True)
-    state.socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if state.socket.parent != state.run:
-        _refuse_others_folder(state.socket.parent)
     state.socket.unlink(missing_ok=True)
     start(configuration)
 
@@ -95,6 +98,8 @@ def _write_configuration(state: State) -> Path:
         "run": state.run,
         "logs": state.logs,
         "socket": state.socket,
+        "name": USER,
+        "key": _key(state),
         # Said explicitly, or supervisor warns at every start.
         "user": "user=root\n" if os.geteuid() == 0 else "",
     }
@@ -102,6 +107,14 @@ def _write_configuration(state: State) -> Path:
     configuration = state.run / "supervisord.conf"
     write_private(configuration, text)
     return configuration
+
+
+def _key(state: State) -> str:
+    """The supervisor's password; made once, so that one that runs is still reached after a change of its settings."""
+    path = key_of(state.socket)
+    if not path.exists():
+        write_private(path, new_secret())
+    return path.read_text(encoding="ascii")
 
 
 def _refuse_others_folder(folder: Path) -> None:

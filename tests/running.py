@@ -119,11 +119,16 @@ class Running:
         with closing(self.target) as target, connect(target) as client:
             yield client
 
+    @property
+    def socket(self) -> Path:
+        """Of its supervisor."""
+        return State(self.folder).socket
+
     def programs(self) -> dict[str, int]:
         """Process id of every supervised program."""
         from data_platform.clients.supervisor import Supervisor
 
-        return Supervisor(State(self.folder).socket).pids()
+        return Supervisor(self.socket).pids()
 
     def processes(self) -> list[psutil.Process]:
         """The supervisor and everything below it."""

@@ -1,4 +1,6 @@
-"""`python -m data_platform.tool COMPONENT TOOL [ARGUMENTS…]`: become a component's tool.
+"""`python -m data_platform.tool [--writes FOLDER] COMPONENT TOOL [ARGUMENTS…]`: become a component's tool.
+
+A tool can write to folders of its own, and to that one.
 
 The process is replaced, so signals, output and exit code are the tool's own. For programs that want the path of an
 executable; code of the platform uses `Target.run_tool`.
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.current import current
@@ -20,12 +23,15 @@ _USAGE = 2
 
 def main(words: Sequence[str]) -> int:
     """Replace this process by the tool; returns an exit code only where that is not possible."""
+    writes: list[Path] = []
+    if words[:1] == ["--writes"]:
+        writes, words = [Path(word).absolute() for word in words[1:2]], words[2:]
     if len(words) < 2:  # noqa: PLR2004 - component and tool
-        print("usage: python -m data_platform.tool COMPONENT TOOL [ARGUMENTS…]", file=sys.stderr)
+        print("usage: python -m data_platform.tool [--writes FOLDER] COMPONENT TOOL [ARGUMENTS…]", file=sys.stderr)
         return _USAGE
     component, tool, *arguments = words
     try:
-        argv, environment = current().tool_command(component, tool, arguments)
+        argv, environment = current().tool_command(component, tool, arguments, writes)
     except PlatformError as error:
         print(error, file=sys.stderr)
         return _USAGE

@@ -29,6 +29,7 @@ def run(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
+    program: str = "",
 ) -> str:
     """Run a command and return its output (stdout and stderr).
 
@@ -40,6 +41,7 @@ def run(
         folder: working folder.
         environment: its whole environment; the caller's when None.
         log: file to which the output is also written.
+        program: what to call it in errors, where the first word is another program that becomes it.
 
     Raises:
         PlatformError: it cannot be started, fails, or takes too long; with its last lines.
@@ -53,7 +55,11 @@ def run(
         log.write_text(output, encoding="utf-8")
     if returncode != 0:
         last = "\n".join(output.strip().splitlines()[-_SHOWN:])
-        what = f"not done after {seconds:.0f} s" if returncode is None else f"{command[0]} ended with {returncode}"
+        what = (
+            f"not done after {seconds:.0f} s"
+            if returncode is None
+            else f"{program or command[0]} ended with {returncode}"
+        )
         raise PlatformError(f"{doing}: {what}\n{last}".rstrip(), remedy)
     return output
 

@@ -16,13 +16,21 @@ from data_platform.stack.errors import PlatformError
 #: States in which supervisor has the program running or is about to.
 ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF"})
 _REMEDY = "run: python3 -m bootstrap up"
+#: Who may speak to it, with a password that is in a file beside the socket. A confined program of the same user cannot
+#: read that file; whether it can reach the socket depends on the kernel.
+USER = "platform"
+
+
+def key_of(socket: Path) -> Path:
+    """The file, 0600, that holds a supervisor's password."""
+    return socket.with_suffix(".key")
 
 
 class Supervisor:
     """Client of one supervisord.
 
     Args:
-        socket: path of its unix socket.
+        socket: path of its unix socket. `key_of` says where its password is.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -32,16 +40,25 @@ class Supervisor:
 
     def _call(self, method: str, *arguments: object, tolerated: int | None = None) -> Any:
         try:
+            self._log_in()
             return getattr(self._proxy.supervisor, method)(*arguments)
         except xmlrpc.client.Fault as error:
             if error.faultCode != tolerated:
                 what = " ".join([method, *map(str, arguments[:1])])
                 raise PlatformError(f"supervisor: {what}: {error.faultString}", _REMEDY) from None
             return None
+        except xmlrpc.client.ProtocolError as error:
+            raise PlatformError(f"the supervisor refuses {method}: {error.errmsg}", _REMEDY) from None
         except OSError:
             raise PlatformError(f"the supervisor does not answer on {self._socket}", _REMEDY) from None
         finally:
             self._transport.close()
+
+    def _log_in(self) -> None:
+        key = key_of(self._socket)
+        # Each time: it is made by whoever starts the supervisor, and that may be after us.
+        if key.exists():
+            self._transport.username, self._transport.password = USER, key.read_text(encoding="ascii")
 
     def is_up(self) -> bool:
         """Whether it answers."""

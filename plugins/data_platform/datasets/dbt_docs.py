@@ -49,7 +49,7 @@ def build_docs(target: Target, dataset: str, seconds: float) -> str:
     with TemporaryDirectory() as folder:
         select = [f"path:models/{floor}/{dataset}" for floor in FOLDERS]
         arguments = ["docs", "generate", "--static", "--target-path", folder, "--select", *select]
-        done = target.run_tool("dbt", "dbt", arguments, seconds)
+        done = target.run_tool("dbt", "dbt", arguments, seconds, writes=[Path(folder)])
         if done.returncode != 0:
             last = "\n".join(done.output.strip().splitlines()[-_SHOWN:])
             raise PlatformError(

@@ -281,7 +281,22 @@ Files = Annotated[
 ]
 
 
-class Job(Strict):
+class Confined(Strict):
+    """What a program may touch on `local` besides its component's ETC (read), DATA and TMPDIR (written)."""
+
+    confined: bool = Field(True, description="On `local`: it can read and write only what is its own.")
+    reads: tuple[str, ...] = Field((), description="On `local`: files and folders that it reads besides ETC.")
+    writes: tuple[str, ...] = Field((), description="On `local`: what it writes besides DATA and TMPDIR.")
+    unix_sockets: bool = Field(False, description="On `local`: it makes unix sockets.")
+
+    @model_validator(mode="after")
+    def _nothing_for_what_may_all(self) -> Self:
+        if not self.confined and (self.reads or self.writes or self.unix_sockets):
+            raise ValueError("reads, writes and unix_sockets say nothing where confined is false")
+        return self
+
+
+class Job(Confined):
     """A command that runs to its end before the processes start."""
 
     command: tuple[str, ...] = Field(min_length=1)
@@ -292,7 +307,7 @@ class Job(Strict):
     within: Seconds = Field(300.0)
 
 
-class Process(Strict):
+class Process(Confined):
     """A supervised process."""
 
     command: tuple[str, ...] = Field(min_length=1)
@@ -307,7 +322,7 @@ class Process(Strict):
     unprivileged: bool = Field(False, description="Refuses root: as root, run as the user nobody.")
 
 
-class Tool(Strict):
+class Tool(Confined):
     """A command that others run through the target (a Spark job), with the component's bindings."""
 
     command: tuple[str, ...] = Field(min_length=1)

@@ -67,11 +67,22 @@ class Target(Protocol):
     def wait(self, component: str) -> None:
         """Return when all processes of the component take requests; raise with the reason otherwise."""
 
-    def tool_command(self, component: str, tool: str, arguments: Sequence[str]) -> ToolCommand:
-        """What `run_tool` would start, for a caller that starts it itself."""
+    def tool_command(
+        self, component: str, tool: str, arguments: Sequence[str], writes: Sequence[Path] = ()
+    ) -> ToolCommand:
+        """What `run_tool` would start, for a caller that starts it itself.
 
-    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
-        """Run one of the component's tools to its end, within a number of seconds."""
+        Args:
+            component: whose tool.
+            tool: its name.
+            arguments: of the tool.
+            writes: folders of the caller's that it may write to, besides its own.
+        """
+
+    def run_tool(
+        self, component: str, tool: str, arguments: Sequence[str], seconds: float, writes: Sequence[Path] = ()
+    ) -> ToolResult:
+        """Run one of the component's tools to its end, within a number of seconds; for `writes` see `tool_command`."""
 
     def landing(self, dataset: str) -> str:
         """Folder from which the dataset's flow takes files, as the flow sees it."""

@@ -16,6 +16,7 @@ import pytest
 
 from bootstrap import supervision
 from bootstrap.up import down
+from data_platform.clients.supervisor import Supervisor, key_of
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.local.launch import start_of
 from data_platform.targets.local.mark import claim
@@ -79,6 +80,23 @@ def marked(state: State) -> None:
 
 def words_of(state: State, **more: object) -> argparse.Namespace:
     return argparse.Namespace(**{"state": state.folder, "purge": False, "target": None, "adopt": False, **more})
+@pytest.mark.enable_socket
+def test_a_supervisor_answers_to_who_can_read_its_password_alone(state: State) -> None:
+    supervision.ensure(state)
+    try:
+        key = key_of(state.socket)
+        assert key.stat().st_mode & 0o777 == 0o600
+        assert Supervisor(state.socket).is_up()
+        pid, password = Supervisor(state.socket).pid(), key.read_text()
+        supervision.ensure(state)
+        assert (Supervisor(state.socket).pid(), key.read_text()) == (pid, password)
+        for wrong in (lambda: key.write_text("wrong"), key.unlink):
+            wrong()
+            assert not Supervisor(state.socket).is_up()
+            with pytest.raises(PlatformError, match="the supervisor refuses getPID: Unauthorized"):
+                Supervisor(state.socket).pid()
+    finally:
+        supervision.stop(state)
 
 
 def test_what_runs_is_stopped_though_its_settings_are_damaged(state: State, daemon: int) -> None:

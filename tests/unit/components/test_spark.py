@@ -98,6 +98,7 @@ def place(root: Path, tmp_path: Path) -> dict[str, str]:
         "ROOT": str(root),
         "ETC": str(tmp_path / "etc"),
         "DATA": str(tmp_path / "data"),
+        "TMPDIR": str(tmp_path / "tmp"),
         "ARTIFACT_JAVA21": str(tmp_path / "java"),
         "ARTIFACT_HOME": str(tmp_path / "home"),
         "ARTIFACT_JARS": str(tmp_path / "jars"),
@@ -133,6 +134,8 @@ def test_a_job_in_a_pod_has_spark_as_it_is_on_local(place: dict[str, str]) -> No
         f"@{etc}/jvm.options",
         f"-XX:SharedArchiveFile={place['ARTIFACT_ARCHIVE']}/spark.jsa",
         f"-Dlog4j2.configurationFile={etc}/log4j2.properties",
+        f"-Duser.home={place['DATA']}",
+        f"-Djava.io.tmpdir={place['TMPDIR']}",
         "org.apache.spark.deploy.SparkSubmit",
         "--properties-file",
         f"{etc}/spark-defaults.conf",
@@ -192,7 +195,7 @@ def test_an_executor_is_started_as_by_sparks_own_image(place: dict[str, str]) ->
     options = {f"SPARK_JAVA_OPT_{n}": f"-Doption.{n}=with a space" for n in range(11)}
     found = start(place | given | options, "executor")
     backend = found.index("org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBackend")
-    assert found[5:backend] == [*options.values(), "-Xmx816m"]
+    assert found[7:backend] == [*options.values(), "-Xmx816m"]
     pairs = dict(zip(found[backend + 1 :: 2], found[backend + 2 :: 2], strict=True))
     assert pairs == {
         "--driver-url": given["SPARK_DRIVER_URL"],

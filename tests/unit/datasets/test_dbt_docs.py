@@ -35,10 +35,13 @@ class Place(FakePlatform):
         self.returncode = returncode
         self.asked: list[str] = []
 
-    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
+    def run_tool(
+        self, component: str, tool: str, arguments: Sequence[str], seconds: float, writes: Sequence[Path] = ()
+    ) -> ToolResult:
         assert (component, tool, seconds) == ("dbt", "dbt", 5)
         self.asked = [*arguments]
         folder = Path(arguments[arguments.index("--target-path") + 1])
+        assert [*writes] == [folder]
         for name in ("static_index.html", "manifest.json", "catalog.json", "run_results.json"):
             (folder / name).write_text(f"content of {name}")
         return ToolResult(self.returncode, "first line\nlast line\n")

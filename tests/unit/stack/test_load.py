@@ -185,6 +185,10 @@ def test_what_an_identity_claims_is_asked_only_where_its_component_takes_part(ti
 
 BROKEN_LOCAL: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown_key": (lambda c: c.update(process={}), ("process: unknown key",)),
+    "paths_of_what_is_not_confined": (
+        lambda c: c["tools"]["say"].update(confined=False, reads=["/x"]),
+        ("tools.say", "say nothing where confined is false"),
+    ),
     "unknown_toolchain": (lambda c: c.update(toolchains=["java99"]), ("toolchains names java99", "use one of shell")),
     "two_sources": (lambda c: c["artifacts"]["program"].update(wheel="a==1"), ("artifacts.program", "exactly one of")),
     "no_source": (lambda c: c["artifacts"].update(empty={}), ("artifacts.empty", "exactly one of", "none")),

@@ -19,6 +19,8 @@ PYTHON = str(PLATFORM / "bin" / "python")
 ETC = PurePosixPath("/etc/data-platform")
 DATA = PurePosixPath("/var/lib/data-platform")
 LOGS = PurePosixPath("/var/log/data-platform")
+#: An empty volume of each pod.
+TMP = PurePosixPath("/tmp")  # noqa: S108 - nobody else's
 #: Where flows take files from, in NiFi's pods.
 LANDING = PurePosixPath("/landing")
 #: Nobody's number on the nodes; owner of all files that a pod writes.

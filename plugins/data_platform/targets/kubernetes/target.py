@@ -150,6 +150,7 @@ class KubernetesTarget:
             "NAMESPACE": self._namespace(item.name),
             "ETC": str(places.ETC / item.name),
             "DATA": str(places.DATA),
+            "TMPDIR": str(places.TMP),
             "LOGS": str(places.LOGS),
             "ROOT": str(places.ROOT),
             "PLATFORM_PYTHON": places.PYTHON,
@@ -380,12 +381,15 @@ class KubernetesTarget:
     def _holds(self, component: str) -> bool:
         return self.inside and os.environ.get(places.COMPONENT_VARIABLE) == component
 
-    def tool_command(self, component: str, tool: str, arguments: Sequence[str]) -> ToolCommand:
-        """See `Target`.
+    def tool_command(
+        self, component: str, tool: str, arguments: Sequence[str], writes: Sequence[Path] = ()
+    ) -> ToolCommand:
+        """See `Target`; its container is all that it can write to.
 
         Raises:
             PlatformError: the component has no such tool, or its programs are not in this container.
         """
+        del writes
         item = self._item(component)
         if not self._holds(item.name):
             raise PlatformError(
@@ -394,7 +398,9 @@ class KubernetesTarget:
             )
         return tools.command(item, tool, arguments, self.bindings(item.name), self.etc(item.name))
 
-    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
+    def run_tool(
+        self, component: str, tool: str, arguments: Sequence[str], seconds: float, writes: Sequence[Path] = ()
+    ) -> ToolResult:
         """See `Target`. In this container where it has the programs; otherwise in a pod of its own."""
         item = self._item(component)
         if not self._holds(item.name):
@@ -408,7 +414,7 @@ class KubernetesTarget:
                 git=self._git_sync(),
             )
             return tools.run_pod(self.cluster, pod, seconds)
-        command = self.tool_command(component, tool, arguments)
+        command = self.tool_command(component, tool, arguments, writes)
         returncode, output = run_to_end(command.argv, seconds, Path(places.DATA), command.environment)
         return (
             ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_platform.stack.errors import PlatformError
-from data_platform.targets.local.state import DATA, ETC, FILES, FOLDERS, LANDING, LOGS, MARK, RUN, State
+from data_platform.targets.local.state import DATA, ETC, FILES, FOLDERS, LANDING, LOGS, MARK, RUN, TMP, State
 
 #: A file that was being written when its writer was killed (`write_private`, `landing.place`).
 _DRAFT = re.compile(r"\.(?:" + "|".join(map(re.escape, FILES)) + r")\.\d+\.[0-9a-f]{8}")
@@ -44,7 +44,7 @@ def read(state: State, components: Iterable[str] = ()) -> Contents:
     ours, others = _of_components(state, {*components, *_remembered(state)})
     waiting, drafts = _landing(state.folder / LANDING)
     ours, others = [*ours, *drafts], [*others, *waiting]
-    for name in (LOGS, RUN):
+    for name in (TMP, LOGS, RUN):
         path = state.folder / name
         if path.is_symlink() or path.is_file():
             others.append(path)

@@ -16,6 +16,7 @@ from data_platform.stack.bindings import Bindings
 from data_platform.stack.model import Job, Loaded, Process
 from data_platform.targets.local import artifacts, launch, ports
 from data_platform.targets.local.cache import CACHE_VARIABLE
+from data_platform.targets.local.confinement import confinement, prefix
 from data_platform.targets.local.privileges import unprivileged_prefix
 from data_platform.targets.local.state import State, write_private
 from data_platform.targets.render import render
@@ -23,7 +24,7 @@ from data_platform.targets.render import render
 #: The platform environment's interpreter, by the same name in the bootstrap and in Airflow's tasks.
 PYTHON = str(Path(sys.prefix) / "bin" / "python")
 #: Names of the caller's environment that every process gets.
-ALWAYS = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", CACHE_VARIABLE, "DATA_PLATFORM_UV", "DATA_PLATFORM_PATIENCE")
+ALWAYS = ("PATH", "HOME", "LANG", "TZ", CACHE_VARIABLE, "DATA_PLATFORM_UV", "DATA_PLATFORM_PATIENCE")
 #: What supervisor is told of every program.
 _SUPERVISION = {
     "autostart": "true",
@@ -71,7 +72,10 @@ def launch_file(item: Loaded, name: str, values: Bindings, files: Mapping[str, b
     where = f"{item.folder / 'local.yaml'}: {name}"
     specs: dict[str, Process | Job] = {**item.definition.jobs, **item.definition.processes}
     spec = specs[name]
+    own = confinement(spec, values.open, where)
     environment = {
+        # A home that it can read.
+        **({"HOME": values.open["DATA"]} if own else {}),
         **values.open,
         **{key: render(text, values.all, f"{where}: {key}") for key, text in spec.environment.items()},
         "NO_PROXY": ports.LOOPBACK,
@@ -84,10 +88,11 @@ def launch_file(item: Loaded, name: str, values: Bindings, files: Mapping[str, b
     digests = {path: artifacts.sha256_of_bytes(content) for path, content in files.items()}
     stop = (spec.stop_signal, spec.stop_seconds) if isinstance(spec, Process) else ("TERM", 1)
     defining = json.dumps(
-        [command, environment, folder, sorted(digests.items()), watched, stop, _SUPERVISION], sort_keys=True
+        [command, environment, folder, sorted(digests.items()), watched, stop, own, _SUPERVISION], sort_keys=True
     )
     if spec.unprivileged:
         command = [*unprivileged_prefix(there.state.folder, there.cache), *command]
+    command = [*prefix(own, PYTHON, there.state.folder, there.cache), *command]
     inherited = (*ALWAYS, *(spec.inherit if isinstance(spec, Process) else ()))
     return {
         "command": command,

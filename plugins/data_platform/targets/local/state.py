@@ -22,9 +22,9 @@ SOCKET_LIMIT = 107
 #: Names of all that the platform makes in a state folder. What is not listed here is somebody's own, and `down --purge`
 #: leaves it (contents.py).
 MARK, SETTINGS, CREDENTIALS, PORTS = "platform.json", "settings.json", "credentials.json", "ports.json"
-ETC, DATA, LOGS, LANDING, RUN, CLUSTER = "etc", "data", "logs", "landing", "run", "cluster"
+ETC, DATA, TMP, LOGS, LANDING, RUN, CLUSTER = "etc", "data", "tmp", "logs", "landing", "run", "cluster"
 FILES = (MARK, SETTINGS, CREDENTIALS, PORTS)
-FOLDERS = (ETC, DATA, LOGS, LANDING, RUN, CLUSTER)
+FOLDERS = (ETC, DATA, TMP, LOGS, LANDING, RUN, CLUSTER)
 
 
 def write_private(path: Path, text: str) -> None:
@@ -137,6 +137,10 @@ class State:
     def data(self, component: str) -> Path:
         """Data of a component."""
         return self.folder / DATA / component
+
+    def tmp(self, component: str) -> Path:
+        """Temporary files of a component."""
+        return self.folder / TMP / component
 
     def landing(self, dataset: str) -> Path:
         """Where a dataset's files are put for its flow."""

@@ -20,6 +20,7 @@ from data_platform.stack.plan import Kind, Resource, Seen, Step
 from data_platform.targets import grants, provision
 from data_platform.targets.local import artifacts, ports
 from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.confinement import confinement, make_places, prefix
 from data_platform.targets.local.landing import made, place, waiting
 from data_platform.targets.local.privileges import own
 from data_platform.targets.local.programs import (
@@ -118,6 +119,7 @@ class LocalTarget:
             "NODE_ADDRESS": ports.LOOPBACK,
             "ETC": str(self.state.etc(component)),
             "DATA": str(self.state.data(component)),
+            "TMPDIR": str(self.state.tmp(component)),
             "LOGS": str(self.state.logs),
             "ROOT": str(self.stack.root),
             "STATE": str(self.state.folder),
@@ -263,7 +265,7 @@ class LocalTarget:
         """See `Target`."""
         self.ensure_credentials()
         item, values = self._item(component), self._bindings(component)
-        self._make_folders(item)
+        self._make_folders(item, values.open)
         waited = False
         for step in steps:
             match step.kind:
@@ -284,12 +286,14 @@ class LocalTarget:
                         waited = True
                     provide(self, component, step)
 
-    def _make_folders(self, item: Loaded) -> None:
-        for folder in (self.state.data(item.name), self.state.etc(item.name)):
+    def _make_folders(self, item: Loaded, values: Mapping[str, str]) -> None:
+        for folder in (self.state.data(item.name), self.state.etc(item.name), self.state.tmp(item.name)):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
             if _is_unprivileged(item):
                 own(folder)
+        for spec in (*item.definition.jobs.values(), *item.definition.processes.values()):
+            make_places(confinement(spec, values, item.name), self.state.folder)
 
     def _apply_file(self, item: Loaded, step: Step) -> None:
         path = self.state.etc(item.name) / step.name
@@ -311,6 +315,7 @@ class LocalTarget:
             folder=Path(spec["directory"]),
             environment=spec["environment"],
             log=self.state.logs / f"{item.name}.{name}.log",
+            program=render(job.command[0], values.open, f"{item.name}.{name}"),
         )
         write_private(self._job_record(item.name, name), json.dumps({"digest": spec["digest"]}))
 
@@ -379,7 +384,9 @@ class LocalTarget:
         if done.returncode != 0:
             raise NotReadyError(f"{(done.stdout + done.stderr).strip()} (it is {state})")
 
-    def tool_command(self, component: str, tool: str, arguments: Sequence[str]) -> ToolCommand:
+    def tool_command(
+        self, component: str, tool: str, arguments: Sequence[str], writes: Sequence[Path] = ()
+    ) -> ToolCommand:
         """See `Target`.
 
         Raises:
@@ -391,18 +398,29 @@ class LocalTarget:
             raise PlatformError(f"{item.name} has no tool {tool!r}", f"use one of its tools: {there}")
         spec: Tool = item.definition.tools[tool]
         where = f"{item.name}.{tool}"
+        own = confinement(spec, values.open, where, writes)
+        # Where a component has tools alone, nothing else has made its folders.
+        make_places(own, self.state.folder)
         environment = {
             **inherit_environment(ALWAYS),
+            **({"HOME": values.open["DATA"]} if own else {}),
             **values.open,
             **{key: render(text, values.all, where) for key, text in spec.environment.items()},
             **inherit_environment(spec.inherit),
         }
-        return ToolCommand([*(render(word, values.open, where) for word in spec.command), *arguments], environment)
+        command = [render(word, values.open, where) for word in spec.command]
+        if Path(command[0]).is_absolute() and not Path(command[0]).exists():
+            raise PlatformError(
+                f"{where}: {command[0]} is not there", f"run: python3 -m bootstrap up --only {item.name}"
+            )
+        confined = prefix(own, PYTHON, self.state.folder, self.cache)
+        return ToolCommand([*confined, *command, *arguments], environment)
 
-    def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
+    def run_tool(
+        self, component: str, tool: str, arguments: Sequence[str], seconds: float, writes: Sequence[Path] = ()
+    ) -> ToolResult:
         """See `Target`."""
-        command = self.tool_command(component, tool, arguments)
-        # Where a component has tools alone, nothing else has made the folder.
+        command = self.tool_command(component, tool, arguments, writes)
         folder = made(self.state.data(self._item(component).name))
         returncode, output = run_to_end(command.argv, seconds, folder, command.environment)
         if returncode is None:

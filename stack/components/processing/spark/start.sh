@@ -11,7 +11,7 @@ start_java() {
     CLASSPATH=$(LC_ALL=C; printf ':%s' "$ARTIFACT_HOME"/spark/jars/*.jar "$ARTIFACT_JARS"/*.jar)
     export CLASSPATH="${CLASSPATH#:}"
     exec "$ARTIFACT_JAVA21/bin/java" "@$ETC/jvm.options" "-XX:SharedArchiveFile=$ARTIFACT_ARCHIVE/spark.jsa" \
-        "-Dlog4j2.configurationFile=$ETC/log4j2.properties" "$@"
+        "-Dlog4j2.configurationFile=$ETC/log4j2.properties" "-Duser.home=$DATA" "-Djava.io.tmpdir=$TMPDIR" "$@"
 }
 
 # One file of settings out of several: of a key that is there twice, the last counts. It holds the catalog's token.

@@ -238,7 +238,7 @@ def test_what_pods_of_a_tool_know_is_a_secret_of_their_namespace(target: Kuberne
     inside = target._secrets(target._item("spark"))["spark-executor"].data
     assert inside["AWS_SECRET_ACCESS_KEY"].decode() == target.credentials("spark")["s3_secret_key"]
     assert inside["AWS_ACCESS_KEY_ID"] == b"spark"
-    assert inside["PYTHONPATH"].decode() == str(places.ROOT)
+    assert inside["PYTHONPATH"].decode() == str(places.ROOT / "stack/components/processing/spark/python")
 
 
 def test_the_size_says_how_jobs_run(target: KubernetesTarget) -> None:

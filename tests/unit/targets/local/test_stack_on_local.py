@@ -210,3 +210,20 @@ def test_the_scanner_finds_a_planted_secret_on_disk(real: LocalTarget) -> None:
     section = real.state.run / "programs" / "minio.server.conf"
     section.write_text(section.read_text() + f"environment=KEY={real.credentials('minio')['secret_key']}\n")
     assert "run/programs" in {where for where, _ in places_of_secrets(real)}
+
+
+#: What holds the platform's credentials by its task; see its local.yaml.
+UNCONFINED = {"airflow"}
+
+
+@EVERY
+def test_all_but_airflow_is_confined_to_paths_of_the_checkout_that_are_there(real: LocalTarget, component: str) -> None:
+    definition, values = real.stack.components[component].definition, real._bindings(component)
+    specs = [*definition.jobs.values(), *definition.processes.values(), *definition.tools.values()]
+    assert specs
+    assert {spec.confined for spec in specs} == {component not in UNCONFINED}
+    for spec in specs:
+        paths = [Path(render(path, values, component)) for path in (*spec.reads, *spec.writes)]
+        assert [path for path in paths if path.is_relative_to(ROOT) and not path.exists()] == []
+        # Neither the checkout nor the state folder as a whole.
+        assert not [path for path in paths if ROOT.is_relative_to(path) or real.state.folder.is_relative_to(path)]

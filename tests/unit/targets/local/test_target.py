@@ -310,7 +310,7 @@ def test_a_tool_gets_its_own_environment_and_of_the_callers_only_what_it_inherit
     monkeypatch.setenv("WORD", "what the caller says")
     monkeypatch.setenv("OTHER", "of the caller")
     before = place.tool_command("reader", "say", ["more"])
-    assert before.argv == ["echo", str(place.address("reader", "http").port), "more"]
+    assert before.argv[-3:] == ["echo", str(place.address("reader", "http").port), "more"]
     assert before.environment["WORD"] == place.credentials("reader")["token"]
     assert not {"READER_TOKEN", "S3_SECRET_KEY", "READER_DATABASE_PASSWORD"} & before.environment.keys()
     tiny.edit(tiny.local("reader"), lambda c: c["tools"]["say"].update(inherit=["WO*"]))
