@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import os
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER
+from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER, NOT_YET, holders
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.model import Database
 from data_platform.targets.kubernetes.settings import Settings
@@ -90,6 +91,25 @@ def test_passwords_are_the_owners_alone_and_stay(definition: Any, written: tuple
     assert not [words for words in commands if password in words]
     definition.write(*platform(), folder)
     assert {file: file.read_text() for file in private} == before
+
+
+def test_a_definition_holds_the_secrets_of_every_holder_and_none_that_was_not_generated(
+    written: tuple[Path, list[str]],
+) -> None:
+    folder, _ = written
+    files = {file.stem: file.read_text() for file in folder.glob("secrets/*")}
+    stack, _ = platform()
+    there = {
+        (component, secret["metadata"]["name"])
+        for component in files
+        for secret in yaml.safe_load_all(files[component])
+    }
+    wanted = {(each.component, f"{name}-credentials") for name, each in holders(stack).items() if each.generated}
+    assert ("airflow", "pipelines-credentials") in wanted
+    assert wanted <= there
+    texts = [*files.values(), *(file.read_text() for file in folder.glob("databases/*"))]
+    not_yet = base64.b64encode(NOT_YET.encode()).decode()
+    assert [text for text in texts if NOT_YET in text or not_yet in text] == []
 
 
 def test_a_database_is_made_with_what_it_is_to_hold(definition: Any) -> None:

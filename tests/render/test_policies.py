@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,3 +117,5 @@ def test_credentials_are_in_the_secrets_of_the_same_definition() -> None:
     contents = target()._secrets(item)
     assert contents.keys() == {"trino-etc", "trino-server", "trino-worker"}
     assert any(CANARY in value.decode() for value in contents["trino-server"].data.values())
+    inside = b"\n".join(value for content in contents.values() for value in content.data.values()).decode()
+    assert set(re.findall(rf"{CANARY}-([a-z]+)-", inside)) == {"trino"}
