@@ -80,6 +80,8 @@ def marked(state: State) -> None:
 
 def words_of(state: State, **more: object) -> argparse.Namespace:
     return argparse.Namespace(**{"state": state.folder, "purge": False, "target": None, "adopt": False, **more})
+
+
 @pytest.mark.enable_socket
 def test_a_supervisor_answers_to_who_can_read_its_password_alone(state: State) -> None:
     supervision.ensure(state)

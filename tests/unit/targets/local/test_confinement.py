@@ -51,7 +51,7 @@ def test_the_words_say_what_is_closed_and_what_everybody_reads() -> None:
 def test_what_a_process_writes_is_made_before_it_starts(place: LocalTarget, tiny: Tiny) -> None:
     tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(writes=["{{ STATE }}/landing"]))
     changed = again(place)
-    changed._make_folders(item_of(changed), changed._bindings("reader"))
+    changed._make_folders(item_of(changed), changed._bindings("reader").open)
     assert (place.state.folder / "landing").is_dir()
 
 
@@ -81,7 +81,7 @@ def item_of(place: LocalTarget) -> Loaded:
 
 @needs_landlock
 def test_a_tool_and_a_job_cannot_read_the_credentials(place: LocalTarget, tiny: Tiny) -> None:
-    assert place.credentials("reader")
+    place.ensure_credentials()
     reading(tiny, place.state.credentials_file)
     confined = again(place)
     done = confined.run_tool("reader", "show", [], seconds=10)
@@ -91,12 +91,13 @@ def test_a_tool_and_a_job_cannot_read_the_credentials(place: LocalTarget, tiny: 
 
 
 def test_where_they_are_not_confined_they_can(place: LocalTarget, tiny: Tiny) -> None:
+    place.ensure_credentials()
     token = place.credentials("reader")["token"]
     reading(tiny, place.state.credentials_file, confined=False)
     free = again(place)
     done = free.run_tool("reader", "show", [], seconds=10)
     assert (done.returncode, token in done.output) == (0, True)
-    free._make_folders(item_of(free), free._bindings("reader"))
+    free._make_folders(item_of(free), free._bindings("reader").open)
     free._run_job(item_of(free), "prepare", free._bindings("reader"))
 
 

@@ -65,6 +65,11 @@ def environments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, P
     for name, spec in specs.items():
         yield name, spec, place._launch(item, name, values)["environment"]
     for name, tool in item.definition.tools.items():
+        # Its program is looked for; nothing is run.
+        program = Path(render(tool.command[0], values.open, name))
+        if program.is_absolute() and not program.exists():
+            program.parent.mkdir(parents=True, exist_ok=True)
+            program.touch()
         yield name, tool, dict(place.tool_command(component, name, []).environment)
 
 
@@ -218,7 +223,7 @@ UNCONFINED = {"airflow"}
 
 @EVERY
 def test_all_but_airflow_is_confined_to_paths_of_the_checkout_that_are_there(real: LocalTarget, component: str) -> None:
-    definition, values = real.stack.components[component].definition, real._bindings(component)
+    definition, values = real.stack.components[component].definition, real._bindings(component).open
     specs = [*definition.jobs.values(), *definition.processes.values(), *definition.tools.values()]
     assert specs
     assert {spec.confined for spec in specs} == {component not in UNCONFINED}
