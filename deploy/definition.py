@@ -64,6 +64,19 @@ class Folder:
         """One Secret; None when it is not there."""
         return self._there.get((namespace, name)) if kind == "Secret" else None
 
+    def list_objects(self, *_: str, **__: str) -> list[Object]:
+        """None: nothing is known of a cluster."""
+        return []
+
+    def create(self, wanted: Mapping[str, Any]) -> Object:
+        """Keep one Secret that was not there."""
+        return self.server_side_apply(wanted)
+
+    def merge(self, seen: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
+        """Change keys of one Secret."""
+        data = {key: value for key, value in {**seen["data"], **change["data"]}.items() if value is not None}
+        return self.server_side_apply({**seen, "data": data})
+
     def server_side_apply(self, wanted: Mapping[str, Any]) -> Object:
         """Keep one Secret."""
         thing = dict(wanted)

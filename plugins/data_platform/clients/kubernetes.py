@@ -9,11 +9,12 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from data_platform.clients import kubernetes_streams as streams
-from data_platform.clients.kubernetes_api import APPLY, Api, Request, configure
+from data_platform.clients.kubernetes_api import APPLY, MERGE, Api, Request, configure, configure_pod
 from data_platform.clients.kubernetes_errors import NOT_FOUND, TIMEOUT, UNKNOWN_KIND, UNREACHABLE, ClusterError
 from data_platform.clients.kubernetes_forward import Forward
 
@@ -38,19 +39,39 @@ def connect(context: str | None = None, kubeconfig: Path | None = None, seconds:
     Raises:
         ClusterError: there is no such context, or no cluster around us.
     """
-    return Cluster(Api(configure(context, kubeconfig), seconds))
+    configuration = configure(context, kubeconfig)
+    return Cluster(lambda: Api(configuration, seconds))
+
+
+def connect_in_pod(seconds: float = _SECONDS) -> Cluster:
+    """A client of the cluster in which this process is a pod. A pod that never asks needs no token for it.
+
+    Args:
+        seconds: deadline of one request.
+    """
+    return Cluster(lambda: Api(configure_pod(), seconds))
 
 
 class Cluster:
     """One API server. Objects go in and come out as dicts. May be used by several threads.
 
     Every method raises ClusterError when the API server refuses, cannot be reached, or does not know the kind.
+
+    Args:
+        make: gives what asks the API server; called when something is asked for the first time.
     """
 
-    def __init__(self, api: Api) -> None:
-        """Nothing is sent yet."""
-        self._api = api
-        self.host = api.host
+    def __init__(self, make: Callable[[], Api]) -> None:
+        self._make = make
+
+    @cached_property
+    def _api(self) -> Api:
+        return self._make()
+
+    @property
+    def host(self) -> str:
+        """Address of the API server."""
+        return self._api.host
 
     # Objects
 
@@ -111,6 +132,34 @@ class Cluster:
         query |= {"dryRun": "All"} if dry_run else {}
         what = f"applying {_named(str(wanted['kind']), name, namespace)}"
         found: Object = self._api.json(Request("PATCH", path, what, query, wanted, APPLY))
+        return found
+
+    def create(self, wanted: Mapping[str, Any]) -> Object:
+        """Make an object that is not there yet; one that is there is a conflict, and stays as it is.
+
+        Args:
+            wanted: the object, with apiVersion, kind and metadata.
+        """
+        kind, namespace = str(wanted["kind"]), str(wanted["metadata"].get("namespace", ""))
+        path = self._api.path(str(wanted["apiVersion"]), kind, "", namespace)
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        what = f"making {_named(kind, str(wanted['metadata']['name']), namespace)}"
+        found: Object = self._api.json(Request("POST", path, what, query, wanted))
+        return found
+
+    def merge(self, seen: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
+        """Change fields of an object if it still is what was seen; otherwise that is a conflict.
+
+        Args:
+            seen: the object as it was read.
+            change: the fields that are to differ.
+        """
+        meta, kind = seen["metadata"], str(seen["kind"])
+        name, namespace = str(meta["name"]), str(meta.get("namespace", ""))
+        path = self._api.path(str(seen["apiVersion"]), kind, name, namespace)
+        body = {**change, "metadata": {**change.get("metadata", {}), "resourceVersion": meta["resourceVersion"]}}
+        query, what = {"fieldManager": FIELD_MANAGER}, f"changing {_named(kind, name, namespace)}"
+        found: Object = self._api.json(Request("PATCH", path, what, query, body, MERGE))
         return found
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:

@@ -17,11 +17,14 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes import client as official
 from kubernetes import config as official_config
+from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME
 
-from data_platform.clients.kubernetes_errors import NOT_FOUND, UNKNOWN_KIND, ClusterError, away, refused
+from data_platform.clients.kubernetes_errors import NO_TOKEN, NOT_FOUND, UNKNOWN_KIND, ClusterError, away, refused
 from data_platform.clients.kubernetes_streams import Access
 
 JSON, APPLY = "application/json", "application/apply-patch+yaml"
+#: A JSON merge patch (RFC 7396).
+MERGE = "application/merge-patch+json"
 _HTTP_ERROR, _HTTP_GONE = 400, 410
 
 
@@ -82,6 +85,22 @@ def configure(context: str | None, kubeconfig: Path | None) -> Any:
             ) from None
         raise ClusterError(f"the context {context!r} in {path} cannot be used: {error}", "correct it") from None
     return configuration
+
+
+def configure_pod() -> Any:
+    """The official package's configuration for the cluster in which this process is a pod.
+
+    Raises:
+        ClusterError: the pod holds no token, so it has nothing to ask with.
+    """
+    if not Path(SERVICE_TOKEN_FILENAME).exists():
+        raise ClusterError(
+            "this pod holds no token for the API server of Kubernetes",
+            "what needs one runs in the triggerer (data_platform.operators.triggerer), or in the deployer's pod "
+            "(executor_config=deployer_pod(), data_platform.operators.pods); see docs/kubernetes/guard-rails.md",
+            NO_TOKEN,
+        )
+    return configure(None, None)
 
 
 class Api:

@@ -8,7 +8,7 @@ from data_platform.stack.errors import PlatformError
 
 UNREACHABLE, CERTIFICATE, TIMEOUT = "Unreachable", "Certificate", "Timeout"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = "Unauthorized", "Forbidden", "NotFound", "Conflict"
-UNKNOWN_KIND = "UnknownKind"
+UNKNOWN_KIND, NO_TOKEN = "UnknownKind", "NoToken"
 
 _REASONS = {401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 409: CONFLICT, 422: "Invalid", 504: TIMEOUT}
 _REMEDIES = {

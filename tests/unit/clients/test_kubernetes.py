@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from data_platform.clients.kubernetes import Cluster, connect
+from data_platform.clients import kubernetes_api
+from data_platform.clients.kubernetes import Cluster, connect, connect_in_pod
 from data_platform.clients.kubernetes_api import contexts
-from data_platform.clients.kubernetes_errors import ClusterError, away, refused
+from data_platform.clients.kubernetes_errors import CONFLICT, NO_TOKEN, ClusterError, away, refused
 from data_platform.clients.kubernetes_forward import Backend, backends
 from tests.unit.clients.fake_api_server import FakeApiServer, Frames, Handler, status, write_kubeconfig
 
@@ -75,6 +76,17 @@ def test_a_proxy_of_the_environment_is_not_used(fake: FakeApiServer, tmp_path: P
     assert connect("lab", fake.kubeconfig(tmp_path, "lab")).version() == (1, 37)
 
 
+def test_a_pod_without_a_token_is_told_so_when_it_asks_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_api, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    cluster = connect_in_pod()
+    with pytest.raises(ClusterError, match="this pod holds no token") as caught:
+        cluster.get("v1", "Secret", "s", SPACE)
+    assert caught.value.reason == NO_TOKEN
+    assert "deployer_pod()" in caught.value.remedy
+
+
 # Objects
 
 
@@ -98,6 +110,33 @@ def test_all_pages_of_a_list_are_read_and_each_object_says_what_it_is(fake: Fake
     found = cluster.list_objects("v1", "Pod", SPACE, labels="app.kubernetes.io/name=minio")
     assert [item["metadata"]["name"] for item in found] == ["a", "b"]
     assert {(item["apiVersion"], item["kind"]) for item in found} == {("v1", "Pod")}
+
+
+def test_an_object_is_made_once(fake: FakeApiServer, cluster: Cluster) -> None:
+    wanted = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": SPACE}, "data": {}}
+    answers(fake, lambda _m, _p, _q, body: (201, body))
+    assert cluster.create(wanted) == wanted
+    method, path, query, body = fake.seen[0]
+    assert (method, path, body) == ("POST", f"/api/v1/namespaces/{SPACE}/secrets", wanted)
+    assert query == {"fieldManager": "data-platform", "fieldValidation": "Strict"}
+    answers(fake, lambda *_: (409, status("AlreadyExists", 'secrets "s" already exists', 409)))
+    with pytest.raises(ClusterError, match=f"making Secret s in {SPACE}: .*already exists") as caught:
+        cluster.create(wanted)
+    assert caught.value.reason == CONFLICT
+
+
+def test_a_change_counts_only_for_what_was_seen(fake: FakeApiServer, cluster: Cluster) -> None:
+    seen = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": SPACE, "resourceVersion": "7"}}
+    answers(fake, lambda _m, _p, _q, body: (200, body))
+    cluster.merge(seen, {"data": {"new": "eA==", "old": None}})
+    method, path, _, body = fake.seen[0]
+    assert (method, path) == ("PATCH", f"/api/v1/namespaces/{SPACE}/secrets/s")
+    assert body == {"data": {"new": "eA==", "old": None}, "metadata": {"resourceVersion": "7"}}
+    assert fake.headers[0]["Content-Type"] == "application/merge-patch+json"
+    answers(fake, lambda *_: (409, status("Conflict", "the object has been modified", 409)))
+    with pytest.raises(ClusterError, match="changing Secret s") as caught:
+        cluster.merge(seen, {})
+    assert caught.value.reason == CONFLICT
 
 
 def test_applying_owns_the_fields_under_our_name(fake: FakeApiServer, cluster: Cluster) -> None:

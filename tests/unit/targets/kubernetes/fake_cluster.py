@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from data_platform.clients.kubernetes_errors import CONFLICT, ClusterError
+
 Object = dict[str, Any]
 
 
@@ -52,6 +54,21 @@ class FakeCluster:
             self.objects[self._key(wanted)] = after
         return copy.deepcopy(after)
 
+    def create(self, wanted: Object) -> Object:
+        if self._key(wanted) in self.objects:
+            raise ClusterError("it is there already", "read it", CONFLICT)
+        return self.server_side_apply(wanted)
+
+    def merge(self, seen: Object, change: Object) -> Object:
+        there = self.objects[self._key(seen)]
+        if there["metadata"]["resourceVersion"] != seen["metadata"]["resourceVersion"]:
+            raise ClusterError("it was changed meanwhile", "read it again", CONFLICT)
+        after = _without_null(_merged(there, change))
+        self.version += 1
+        after["metadata"]["resourceVersion"] = str(self.version)
+        self.objects[self._key(seen)] = after
+        return copy.deepcopy(after)
+
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "", **_: object) -> bool:
         del api_version
         if kind == "Namespace":
@@ -77,6 +94,13 @@ class FakeCluster:
             "metadata": {"name": secret, "namespace": namespace, "labels": labels},
             "data": {"release": base64.b64encode(packed).decode()},
         }
+
+
+def _without_null(thing: Any) -> Any:
+    """As a JSON merge patch leaves it."""
+    if isinstance(thing, dict):
+        return {key: _without_null(value) for key, value in thing.items() if value is not None}
+    return thing
 
 
 def _merged(before: Any, wanted: Any) -> Any:

@@ -1,0 +1,188 @@
+"""Generated credentials: a look writes nothing, several that apply agree, and old data is given no new secret."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import NEXT, NOT_YET, holder
+from data_platform.stack.load import Stack
+from data_platform.targets.kubernetes import credentials, places
+from data_platform.targets.kubernetes.definition import content_of
+from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
+
+STORAGE = "data-platform-storage"
+ROOT = ("Secret", STORAGE, "minio-credentials")
+
+
+class Beaten(FakeCluster):
+    """Somebody else is quicker than we are, the first times."""
+
+    def __init__(self, times: int, act: Callable[[FakeCluster], object]) -> None:
+        super().__init__()
+        self.left, self._act = times, act
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Any:
+        found = super().get(api_version, kind, name, namespace)
+        if self.left:
+            self.left -= 1
+            self._act(self)
+        return found
+
+
+def make(cluster: FakeCluster, stack: Stack, name: str) -> dict[str, str]:
+    return credentials.ensure(cluster, stack, name)  # type: ignore[arg-type]
+
+
+def look(cluster: FakeCluster, stack: Stack, name: str) -> dict[str, str]:
+    return credentials.read(cluster, stack, name)  # type: ignore[arg-type]
+
+
+def test_a_look_sees_what_is_not_made_yet_and_makes_nothing(stack: Stack) -> None:
+    cluster = FakeCluster()
+    assert look(cluster, stack, "minio") == {"access_key": "platform", "secret_key": NOT_YET}
+    assert cluster.objects == {}
+
+
+def test_what_is_missing_is_made_once(stack: Stack) -> None:
+    cluster = FakeCluster()
+    first = make(cluster, stack, "s3")
+    assert (first["access_key"], len(first["secret_key"])) == ("platform", 64)
+    assert make(cluster, stack, "minio") == look(cluster, stack, "s3") == first
+    assert set(cluster.objects) == {ROOT}
+
+
+def test_credentials_of_an_identity_lie_beside_its_component(stack: Stack) -> None:
+    cluster = FakeCluster()
+    known = make(cluster, stack, "pipelines")
+    assert set(cluster.objects) == {("Secret", "data-platform-core", "pipelines-credentials")}
+    assert {"s3_secret_key", "datahub_token"} < known.keys()
+
+
+def test_two_that_make_the_same_at_the_same_time_have_the_same_key(stack: Stack) -> None:
+    others: list[dict[str, str]] = []
+
+    def other(cluster: FakeCluster) -> None:
+        others.append(make(cluster, stack, "minio"))
+
+    assert make(Beaten(1, other), stack, "minio") == others[0]
+
+
+def test_a_key_that_an_upgrade_brings_is_added_and_the_others_stay(stack: Stack) -> None:
+    cluster = FakeCluster()
+    before = make(cluster, stack, "nessie")
+    kept = cluster.objects["Secret", "data-platform-processing", "nessie-credentials"]["data"]
+    del kept["s3_secret_key"]
+    kept["of-somebody-else"] = base64.b64encode(b"stays").decode()
+    assert look(cluster, stack, "nessie")["s3_secret_key"] == NOT_YET
+    after = make(cluster, stack, "nessie")
+    assert after["database_password"] == before["database_password"]
+    assert after["s3_secret_key"] not in (NOT_YET, before["s3_secret_key"])
+    data = content_of(cluster.objects["Secret", "data-platform-processing", "nessie-credentials"]).data
+    assert data["of-somebody-else"] == b"stays"
+
+
+def test_a_key_that_somebody_else_adds_meanwhile_is_taken(stack: Stack) -> None:
+    added: list[dict[str, str]] = []
+
+    def add(cluster: FakeCluster) -> None:
+        added.append(make(cluster, stack, "nessie"))
+
+    cluster = Beaten(0, add)
+    make(cluster, stack, "nessie")
+    del cluster.objects["Secret", "data-platform-processing", "nessie-credentials"]["data"]["s3_secret_key"]
+    cluster.left = 1
+    assert make(cluster, stack, "nessie") == added[0]
+
+
+def test_a_secret_that_never_stays_the_same_is_an_error(stack: Stack) -> None:
+    def change(cluster: FakeCluster) -> None:
+        cluster.version += 1
+        cluster.objects[ROOT]["metadata"]["resourceVersion"] = str(cluster.version)
+
+    cluster = Beaten(0, change)
+    make(cluster, stack, "minio")
+    cluster.objects[ROOT]["data"].clear()
+    cluster.left = 100
+    with pytest.raises(PlatformError, match="minio-credentials in data-platform-storage was changed 5 times by others"):
+        make(cluster, stack, "minio")
+
+
+def test_a_refusal_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = FakeCluster()
+
+    def refuse(_: object) -> None:
+        raise ClusterError("secrets is forbidden", "ask for it", FORBIDDEN)
+
+    monkeypatch.setattr(cluster, "create", refuse)
+    with pytest.raises(ClusterError, match="forbidden"):
+        make(cluster, stack, "minio")
+
+
+def claim(cluster: FakeCluster, component: str, namespace: str) -> None:
+    meta = {"name": f"data-{component}-0", "namespace": namespace, "labels": {places.NAME: component}}
+    cluster.server_side_apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta})
+
+
+def release(cluster: FakeCluster, component: str, namespace: str) -> None:
+    cluster.release(component, namespace, "")
+
+
+@pytest.mark.parametrize("left", [claim, release])
+@pytest.mark.parametrize("ask", [look, make])
+def test_what_is_gone_is_not_made_anew_for_what_was_made_with_it(
+    stack: Stack, left: Callable[..., None], ask: Callable[..., object]
+) -> None:
+    cluster = FakeCluster()
+    left(cluster, "minio", STORAGE)
+    with pytest.raises(PlatformError, match="minio-credentials in data-platform-storage is gone") as raised:
+        ask(cluster, stack, "minio")
+    assert "restore the Secret from a backup" in raised.value.remedy
+    assert ROOT not in cluster.objects
+
+
+def test_what_others_make_for_a_component_is_made_anew(stack: Stack) -> None:
+    """An upgrade brings the first claim of a component that had no Secret."""
+    cluster = FakeCluster()
+    release(cluster, "trino", "data-platform-processing")
+    assert holder(stack, "trino").generated
+    assert make(cluster, stack, "trino")["s3_secret_key"] != NOT_YET
+
+
+def test_a_staged_secret_waits_and_takes_the_place_of_the_other(stack: Stack) -> None:
+    cluster = FakeCluster()
+    before = make(cluster, stack, "minio")["secret_key"]
+    staged = credentials.stage(cluster, stack, "minio", "secret_key")  # type: ignore[arg-type]
+    assert credentials.stage(cluster, stack, "minio", "secret_key") == staged != before  # type: ignore[arg-type]
+    assert look(cluster, stack, "minio")["secret_key"] == before
+    credentials.promote(cluster, stack, "minio", "secret_key")  # type: ignore[arg-type]
+    assert look(cluster, stack, "minio")["secret_key"] == staged
+    # Server-side apply would have left a key that is no longer said to those who do not own it.
+    assert f"secret_key{NEXT}" not in content_of(cluster.objects[ROOT]).data
+    credentials.promote(cluster, stack, "minio", "secret_key")  # type: ignore[arg-type]
+    assert look(cluster, stack, "minio")["secret_key"] == staged
+
+
+def test_the_plan_knows_the_keys_that_are_missing_and_not_those_that_are_more(stack: Stack) -> None:
+    cluster = FakeCluster()
+    kept = {}
+    (wanted,) = credentials.wanted(stack, "minio")
+    assert credentials.observe(stack, "minio", kept) == []
+    make(cluster, stack, "minio")
+    kept = {"minio-credentials": content_of(cluster.objects[ROOT])}
+    kept["minio-credentials"].data["of-somebody-else"] = b"x"
+    (seen,) = credentials.observe(stack, "minio", kept)
+    assert (seen.name, seen.digest) == (wanted.name, wanted.digest)
+    del kept["minio-credentials"].data["secret_key"]
+    (seen,) = credentials.observe(stack, "minio", kept)
+    assert seen.digest != wanted.digest
+
+
+def test_identities_belong_to_the_plan_of_their_component(stack: Stack) -> None:
+    names = {resource.name for resource in credentials.wanted(stack, "airflow")}
+    assert names == {f"{name}-credentials" for name in ("airflow", "pipelines", "checks", "pages")}
