@@ -198,14 +198,18 @@ def _guard_rails() -> str:
             for call in network.calls(stack)
         ],
     )
-    server = [name for name in sorted(stack.components) if network.speaks_to_api_server(stack, name)]
-    lines += [f"To the API server of Kubernetes: {', '.join(server)}. To the DNS of the cluster: everybody.", ""]
-    lines += ["## What Airflow's account may do", "", "In the namespaces of the platform:", ""]
-    for table in (permissions.DEPLOYER, permissions.READER):
-        rows = [(group or "core", ", ".join(names), ", ".join(verbs)) for group, names, verbs in table]
-        lines += _table(("group", "resources", "verbs"), rows)
-        if table is permissions.DEPLOYER:
-            lines += ["In the whole cluster, besides changing the labels of the platform's own namespaces:", ""]
+    server = ", ".join(network.api_server_parties(stack))
+    lines += [f"To the API server of Kubernetes: {server}. To the DNS of the cluster: everybody.", ""]
+    lines += ["## What accounts may do", "", "Tasks of datasets (`pipelines`): nothing.", ""]
+    lines += ["The deployer (`airflow`), in the namespaces of the platform:", "", *_rights(permissions.DEPLOYER)]
+    lines += ["In the whole cluster, besides changing the labels of the platform's own namespaces:", ""]
+    lines += _rights(permissions.READER)
+    lines += [f"Airflow's pages (`{permissions.LOOKER}`), in the namespaces of the platform, and everywhere:", ""]
+    lines += _rights((*permissions.LOOKS, *permissions.LOOKS_EVERYWHERE))
+    for runner, table in permissions.SUBMITTER.items():
+        if table:
+            lines += [f"What starts jobs of Spark (`{places.SUBMITTER}`) where their runner is `{runner}`:", ""]
+            lines += _rights(table)
     return _text(lines)
 
 
@@ -223,6 +227,11 @@ def _secrets() -> str:
     head = ("holder", "secret", "environment", "configuration file", "server that made it")
     table = [(row.holder, f"`{row.key}`", row.environments, row.files, row.servers) for row in rows(ROOT)]
     return _text([*lines, *_table(head, table)])
+
+
+def _rights(table: Iterable[tuple[str, Sequence[str], Sequence[str]]]) -> list[str]:
+    rows = [(group or "core", ", ".join(names), ", ".join(verbs)) for group, names, verbs in table]
+    return _table(("group", "resources", "verbs"), rows)
 
 
 def _schedule(module: ast.Module) -> str:

@@ -11,9 +11,10 @@ import jinja2
 from jinja2 import meta
 
 from data_platform.stack.bindings import bindings
-from data_platform.stack.holders import DATABASE_PASSWORD, Holder, claim_key, holder, holders
+from data_platform.stack.holders import DATABASE_PASSWORD, PIPELINES, Holder, claim_key, holder, holders
 from data_platform.stack.load import KUBERNETES, LOCAL, Stack, load_stack
 from data_platform.stack.model import Job, Loaded, Process, S3User, Token, Tool
+from data_platform.targets.kubernetes.pods import mounted
 
 #: Where the platform may be: profile and target.
 Place = tuple[str, str]
@@ -27,6 +28,8 @@ _WORDS = {
     frozenset({_WEED}): "with SeaweedFS",
 }
 Secret = tuple[str, str]
+#: Holders in the Secret of a task: pipelines, and the component of its tools.
+_OF_A_TASK = 2
 #: What was found, by secret.
 Found = Mapping[Secret, list[str]]
 
@@ -115,7 +118,9 @@ def _specs(item: Loaded) -> Iterator[tuple[str, Process | Job | Tool]]:
 
 
 def _files(stack: Stack) -> Found:
-    """Configuration files that name a secret, or list those for whom their server makes something."""
+    """Configuration files that name a secret, or list those for whom their server makes something; and what is mounted
+    with credentials.
+    """
     found: dict[Secret, list[str]] = defaultdict(list)
     for name, item in stack.components.items():
         known = _secret_names(stack, name)
@@ -125,7 +130,21 @@ def _files(stack: Stack) -> Found:
                 found[name, known[binding]].append(where)
             for each, key in _listed(stack, name, names):
                 found[each.name, key].append(where if key.endswith("secret_key") else f"{where}, its digest alone")
+    for secret, where in _mounted(stack):
+        found[secret].append(where)
     return found
+
+
+def _mounted(stack: Stack) -> Iterator[tuple[Secret, str]]:
+    """Secrets of Kubernetes that are mounted with credentials; those that all tasks of datasets have are one."""
+    found = [
+        # All tasks of datasets have what pipelines hold.
+        (name, "Secrets `airflow-task-…`" if name == PIPELINES and len(whose) <= _OF_A_TASK else f"Secret `{where}`")
+        for where, whose in (mounted(stack) if stack.target == KUBERNETES else {}).items()
+        for name in whose
+    ]
+    for name, where in dict.fromkeys(found):
+        yield from (((name, key), where) for key in holder(stack, name).generated)
 
 
 def _templates(stack: Stack, item: Loaded) -> Iterator[tuple[str, set[str]]]:

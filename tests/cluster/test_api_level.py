@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,9 @@ from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_errors import ClusterError
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import NEXT
 from data_platform.stack.load import KUBERNETES, load_stack
-from data_platform.targets.kubernetes import places, spark_application
+from data_platform.targets.kubernetes import credentials, places, spark_application
 from data_platform.targets.kubernetes.guard_rails import guard_rails, inside
 from data_platform.targets.kubernetes.needs import quantity
 from data_platform.targets.kubernetes.ownership import kept
@@ -225,6 +228,46 @@ def test_another_account_may_nothing(given: Given, rails: Rails, tmp_path: Path)
     other = its.as_account(given, "other", rails.namespaces[0], tmp_path)
     assert not other.can_i("get", "secrets", rails.namespaces[0])
     assert not other.can_i("list", "pods/log", rails.namespaces[0])
+
+
+def test_tasks_of_datasets_may_nothing_and_the_deployer_much(given: Given, rails: Rails, tmp_path: Path) -> None:
+    home = f"{rails.stack.file.name}-core"
+    tasks = its.as_account(given, "pipelines", home, tmp_path / "pipelines")
+    deployer = its.as_account(given, "airflow", home, tmp_path / "airflow")
+    asked = [("get", "secrets"), ("list", "pods"), ("create", "pods"), ("create", "pods/exec"), ("get", "pods/log")]
+    for space in rails.namespaces:
+        assert [one for one in asked if tasks.can_i(*one, space)] == []
+        assert [one for one in asked if deployer.can_i(*one, space)] == asked
+
+
+def test_airflows_pages_may_look_and_read_no_secret(given: Given, rails: Rails, tmp_path: Path) -> None:
+    pages = its.as_account(given, "airflow-api-server", f"{rails.stack.file.name}-core", tmp_path)
+    for space in rails.namespaces:
+        assert pages.can_i("list", "deployments", space, group="apps")
+        assert not pages.can_i("get", "secrets", space)
+        assert not pages.can_i("create", "pods", space)
+    assert pages.can_i("list", "nodes")
+
+
+def test_what_starts_jobs_makes_pods_where_jobs_run_and_nowhere_else(
+    given: Given, rails: Rails, tmp_path: Path
+) -> None:
+    submit = its.as_account(given, "spark-submit", f"{rails.stack.file.name}-core", tmp_path)
+    may = [space for space in rails.namespaces if submit.can_i("create", "pods", space)]
+    assert may == [f"{rails.stack.file.name}-processing"]
+    assert not submit.can_i("get", "secrets", may[0])
+
+
+def test_two_that_deploy_at_the_same_time_make_the_same_credentials(rails: Rails) -> None:
+    """A Secret is made once, and a change of what has changed meanwhile is refused: an API server keeps its word."""
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: credentials.ensure(rails.cluster, rails.stack, "pipelines"), range(8)))
+    assert len({json.dumps(one, sort_keys=True) for one in made}) == 1
+    staged = credentials.stage(rails.cluster, rails.stack, "pipelines", "s3_secret_key")
+    credentials.promote(rails.cluster, rails.stack, "pipelines", "s3_secret_key")
+    found = credentials.read(rails.cluster, rails.stack, "pipelines")
+    assert found["s3_secret_key"] == staged != made[0]["s3_secret_key"]
+    assert f"s3_secret_key{NEXT}" not in found
 
 
 # Preflight
@@ -503,8 +546,8 @@ def test_pods_of_a_job_of_spark_are_taken_by_their_restricted_namespace(rails: R
     target = KubernetesTarget(rails.stack, settings, rails.cluster, Helm("helm"), inside=True)
     pod = yaml.safe_load(target.etc("spark")[f"pods/{name}.yaml"])
     space, meta = pod["metadata"]["namespace"], pod["metadata"]
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "spark", "namespace": space}}
-    rails.cluster.server_side_apply(account)
+    identity = {"name": pod["spec"]["serviceAccountName"], "namespace": space}
+    rails.cluster.server_side_apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": identity})
     # As Spark completes it.
     (container,) = pod["spec"]["containers"]
     container["resources"]["requests"] = {"cpu": "100m", "memory": "1200Mi"}

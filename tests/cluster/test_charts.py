@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import ClusterError
@@ -27,11 +28,17 @@ def space(given: Given) -> Iterator[str]:
     given.client.server_side_apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": _LEVEL}}
     )
-    for account in ("default", *(chart.parent.name for chart in CHARTS)):
+    single = [f"{chart.parent.name}-{name}" for chart in CHARTS for name in accounts_of(chart)]
+    for account in ("default", *(chart.parent.name for chart in CHARTS), *single):
         # Nobody makes the default one where there is an API server alone.
         given.client.server_side_apply(_object("v1", "ServiceAccount", account, name))
     yield name
     given.client.delete("v1", "Namespace", name)
+
+
+def accounts_of(chart: Path) -> list[str]:
+    """Processes and pods of a chart that have accounts of their own."""
+    return list(yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8")).get("accounts") or {})
 
 
 def _object(api_version: str, kind: str, name: str, namespace: str, **more: Any) -> Object:

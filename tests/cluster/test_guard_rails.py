@@ -17,7 +17,7 @@ from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes_streams import Executed
 from data_platform.stack.load import KUBERNETES, Stack, load_stack
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.network import calls
+from data_platform.targets.kubernetes.network import DEPLOYERS, SERVERS, SUBMIT, api_server_parties, calls
 from data_platform.targets.kubernetes.preflight import api_server_address
 from tests.cluster import rails as its
 from tests.cluster.rails import Rails, restricted_pod
@@ -41,11 +41,11 @@ _START_SECONDS = 180.0
 
 @dataclass(frozen=True)
 class Town:
-    """One pod of each component, one of Airflow's tasks, and a guest and a host in each namespace.
+    """One pod of each component, one of each kind that has rules of its own, and a guest and a host in each namespace.
 
     Attributes:
         rails: the guard rails around them.
-        addresses: by name: a component, airflow/task, guest/NAMESPACE or host/NAMESPACE.
+        addresses: by name: a party of `calls`, guest/NAMESPACE or host/NAMESPACE.
     """
 
     rails: Rails
@@ -79,7 +79,7 @@ class Town:
 
 def space_of(stack: Stack, name: str) -> str:
     first, _, second = name.partition("/")
-    return second if first in (GUEST, HOST) else places.namespace(stack, first)
+    return second if first in (GUEST, HOST) else places.party_namespace(stack, first)
 
 
 def pod_name(name: str) -> str:
@@ -88,13 +88,14 @@ def pod_name(name: str) -> str:
 
 
 def ports_of(stack: Stack, name: str) -> list[int]:
-    component = name.partition("/")[0]
-    return sorted(spec.port for spec in stack.components[component].component.endpoints.values())
+    item = stack.components.get(name.partition("/")[0])
+    return sorted(spec.port for spec in item.component.endpoints.values()) if item else []
 
 
 def parties(stack: Stack) -> list[str]:
-    """Components, and the tasks of Airflow."""
-    return [*stack.components, "airflow/task"]
+    """Components, the processes of theirs that have rules of their own, and tasks of datasets."""
+    more = (*DEPLOYERS, *SERVERS.values(), "airflow/scheduler", "pipelines/task", SUBMIT, "spark/driver")
+    return [*stack.components, *more]
 
 
 @pytest.fixture(scope="module")
@@ -228,10 +229,12 @@ def test_components_reach_what_they_depend_on_and_nothing_else(town: Town) -> No
         # A port that is not declared is as closed as all ports of others: one of them tells.
         wanted |= {*(call for call in declared if is_allowed(stack, *call)), *declared[:1]}
         wanted |= {(caller, callee, HIDDEN)} if declared and is_allowed(stack, *declared[0]) else set()
-    wanted |= {("spark", "airflow/task", HIDDEN), ("airflow/task", "spark", HIDDEN), ("dbt", "airflow/task", HIDDEN)}
+    wanted |= {(one, SUBMIT, HIDDEN) for one in ("spark", "dbt")} | {(SUBMIT, "spark", HIDDEN)}
     expected = {call for call in wanted if is_allowed(stack, *call)}
-    assert {("trino", "postgresql", 5432), ("spark", "airflow/task", HIDDEN)} <= expected
+    assert {("trino", "postgresql", 5432), ("spark", SUBMIT, HIDDEN), ("pipelines/task", "trino", 8440)} <= expected
     assert {("datahub", "postgresql", 5432), ("trino", "postgresql", HIDDEN)} <= wanted - expected
+    # Tasks of datasets reach no database, not even Airflow's.
+    assert ("pipelines/task", "postgresql", 5432) in wanted - expected
     assert town.reached(wanted) == expected
 
 
@@ -248,10 +251,13 @@ def test_a_pod_of_no_component_reaches_none_from_any_namespace(town: Town) -> No
     assert town.reached(wanted) == set()
 
 
-def test_only_components_that_say_so_reach_the_api_server(town: Town) -> None:
+def test_only_who_has_something_to_ask_reaches_the_api_server(town: Town) -> None:
     server = api_server_address(town.rails.cluster).split(",")[0]
-    said = {n for n, item in town.rails.stack.components.items() if item.kubernetes and item.kubernetes.api_server}
-    assert {name for name in town.rails.stack.components if town.dials(name, server)} == said
+    names = set(parties(town.rails.stack))
+    expected = names & set(api_server_parties(town.rails.stack))
+    assert {"airflow/scheduler", SUBMIT} <= expected
+    assert {"pipelines/task", "trino"} <= names - expected
+    assert {name for name in names if town.dials(name, server)} == expected
 
 
 def test_names_are_known_from_everywhere(town: Town) -> None:

@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.trino import Trino
 from data_platform.datasets.files import received
+from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.needs import read_values
 from tests.cluster.given import PLATFORM_SECONDS, PROCESSING, another_checkout
 from tests.e2e.test_pipeline import (
@@ -136,17 +139,31 @@ def test_what_is_changed_by_hand_is_reported_and_repaired(platform: Running, clu
 
 @contextmanager
 def told(cluster: Cluster, images: dict[str, str]) -> Iterator[None]:
-    """Tell the tasks that start now of other images; the servers are not touched."""
-    where = ("v1", "Secret", "airflow-scheduler", "data-platform-core")
-    secret = cluster.get(*where)
+    """Tell the deployer's tasks that start now of other images; the servers are not touched."""
+    name, space, key = "airflow-etc", "data-platform-core", "pods..deployer.yaml"
+    secret = cluster.get("v1", "Secret", name, space)
     assert secret is not None
-    kept = secret["data"]["DATA_PLATFORM_KUBERNETES"]
-    settings = json.loads(base64.b64decode(kept))
-    settings["images"] |= {name: settings["images"][of] for name, of in images.items()}
-    identity = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": where[2], "namespace": where[3]}}
-    for text in (base64.b64encode(json.dumps(settings).encode()).decode(), kept):
+    kept = base64.b64decode(secret["data"][key]).decode()
+    pod = yaml.safe_load(kept)
+    (settings,) = (v for v in pod["spec"]["containers"][0]["env"] if v["name"] == places.SETTINGS_VARIABLE)
+    said = json.loads(settings["value"])
+    said["images"] |= {one: said["images"][of] for one, of in images.items()}
+    settings["value"] = json.dumps(said)
+    (scheduler,) = cluster.list_objects("v1", "Pod", space, labels="app.kubernetes.io/component=scheduler")
+    path = str(places.ETC / "airflow" / "pods" / "deployer.yaml")
+
+    def arrived(text: str) -> None:
+        done = cluster.execute(scheduler["metadata"]["name"], space, ["cat", path], seconds=30)
+        if done.stdout.decode() != text:
+            raise NotYetError
+
+    identity = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": space}}
+    for text in (yaml.safe_dump(pod), kept):
         # As somebody else: what the platform itself applied before and leaves out now would be removed.
-        cluster.server_side_apply({**identity, "data": {"DATA_PLATFORM_KUBERNETES": text}}, field_manager="by-hand")
+        data = {key: base64.b64encode(text.encode()).decode()}
+        cluster.server_side_apply({**identity, "data": data}, field_manager="by-hand")
+        # The kubelet gives it to the scheduler's pod within a minute or so.
+        Deadline(180).retry(partial(arrived, text), on=NotYetError)
         if text != kept:
             yield
 

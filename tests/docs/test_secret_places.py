@@ -41,7 +41,10 @@ def test_a_row_says_where_a_value_may_be_and_on_what_that_depends() -> None:
         "minio, encrypted by its root key (with MinIO)",
     )
     assert found["checks", "database_password"][2:] == ("none", "none", "postgresql, a SCRAM verifier")
-    assert found["pipelines", "datahub_token"].files == "`tokens.json` of datahub, its digest alone"
+    assert found["pipelines", "datahub_token"].files == (
+        "`tokens.json` of datahub, its digest alone; Secrets `airflow-task-…` (on Kubernetes); "
+        "Secret `airflow-pages` (on Kubernetes)"
+    )
     assert "(on Kubernetes)" in found["trino", "s3_secret_key"].environments
     assert "(on one machine)" in found["postgresql", "password"].environments
 

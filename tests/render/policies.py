@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.targets.kubernetes.permissions import permissions
+
+ROOT = Path(__file__).resolve().parents[2]
 Object = dict[str, Any]
 Problems = Iterator[str]
 
@@ -156,8 +161,10 @@ def no_secret_is_in_a_release(objects: list[Object]) -> Problems:
 
 
 def tokens_are_where_they_are_needed(objects: list[Object]) -> Problems:
-    """A pod has a token of the API server only where its account has a role."""
-    accounts = {thing["metadata"]["name"] for thing in objects if thing["kind"] == "RoleBinding"}
+    """A pod has a token of the API server only where its account has a role: of its release, or of the namespaces."""
+    rails = permissions(load_stack(ROOT, target=KUBERNETES))
+    bindings = [thing for thing in (*objects, *rails) if thing["kind"] == "RoleBinding"]
+    accounts = {subject["name"] for binding in bindings for subject in binding["subjects"]}
     for thing, pod in pods(objects):
         spec = pod["spec"]
         if spec.get("automountServiceAccountToken", True) and spec.get("serviceAccountName") not in accounts:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.checkout import git_sync
 from data_platform.targets.kubernetes.needs import read_values
-from data_platform.targets.kubernetes.pods import task_pod
+from data_platform.targets.kubernetes.pods import Tasks, task_pod
 from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, render, target
 from tests.render.policies import POLICIES, containers, pods, workloads
 
@@ -290,12 +291,48 @@ def test_tasks_have_the_checkout_of_the_servers(credentials: str) -> None:
     changes = {"gitSync": {**GIT_SYNC, "credentialsSecret": credentials}}
     spec = pod(render(chart("airflow"), "small", changes=changes), "Deployment", "airflow-scheduler")
     values = {**read_values(chart("airflow").parent, "small"), **changes}
-    task = task_pod(target().stack, target().settings, "dbt", git_sync(values))["spec"]
+    task = task_pod(target().stack, target().settings, "dbt", Tasks(git=git_sync(values)))["spec"]
     assert task["initContainers"] == spec["initContainers"][:1]
     assert ("git-sync-credentials" in {volume["name"] for volume in task["volumes"]}) == bool(credentials)
     for name in ("checkout", "git-sync-credentials"):
         here, there = ([v for v in each["volumes"] if v["name"] == name] for each in (task, spec))
         assert len(here) == len(there)
+
+
+def test_each_server_of_airflow_has_the_account_that_it_needs() -> None:
+    found = {
+        thing["metadata"]["name"]: (
+            template["spec"]["serviceAccountName"],
+            template["spec"]["automountServiceAccountToken"],
+        )
+        for thing, template in pods(render(chart("airflow"), "small"))
+        if thing["kind"] == "Deployment"
+    }
+    assert found == {
+        "airflow-api-server": ("airflow-api-server", True),
+        "airflow-scheduler": ("airflow-scheduler", True),
+        # It looks and waits for the deployer.
+        "airflow-triggerer": ("airflow", True),
+        "airflow-dag-processor": ("airflow-dag-processor", False),
+    }
+
+
+def test_no_account_of_a_release_reads_secrets() -> None:
+    roles = [thing for path in CHARTS for thing in render(path, "small") if thing["kind"] == "Role"]
+    assert {role["metadata"]["name"] for role in roles} == {
+        "airflow-api-server", "airflow-scheduler", "postgresql", "spark-driver",
+    }  # fmt: skip
+    assert not [role for role in roles for rule in role["rules"] if "secrets" in rule["resources"]]
+
+
+def test_airflows_pages_read_with_what_they_are_given() -> None:
+    spec = pod(render(chart("airflow"), "small"), "Deployment", "airflow-api-server")
+    (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "credentials")
+    assert (mount["mountPath"], mount["readOnly"]) == (str(places.CREDENTIALS), True)
+    (secret,) = (v["secret"]["secretName"] for v in spec["volumes"] if v["name"] == "credentials")
+    assert set(target()._secrets(target()._item("airflow"))[secret].data) == {
+        "airflow.json", "pages.json", "pipelines.json",
+    }  # fmt: skip
 
 
 def test_monitors_are_made_where_prometheus_operator_is() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
-from data_platform.operators.looks import skip_during_deploy
+from data_platform.operators.triggerer import skip_during_deploy
 from data_platform.stack.plan import Step
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,30 +11,73 @@ from airflow.providers.standard.operators.branch import BaseBranchOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from data_platform.checks.base import Deadline
-from data_platform.operators.dataset import DatasetOperator, failed
+from data_platform.operators.dataset import failed
+from data_platform.operators.triggerer import TriggererOperator
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from data_platform.targets.base import Target
+
 #: Run parameters: the days to load again from all files; both ends belong to it.
 FROM, TO = "from", "to"
 
 
-class DeployFlowOperator(DatasetOperator):
+def deploy(target: Target, context: Context, dataset: str, seconds: float) -> str:
+    """Bring a flow to its definition; returns what was done, in one line."""
+    del context
+    from data_platform.datasets.flow import deploy_flow
+
+    return deploy_flow(target, dataset, deadline=Deadline(seconds))
+
+
+def deliver(target: Target, context: Context, dataset: str, seconds: float, *, file: str, package: str) -> str:
+    """Put a copy into the landing folder; returns where it lies.
+
+    Raises:
+        AirflowSkipException: there is data already.
+    """
+    del context
+    from data_platform.datasets.files import received
+
+    if received(target, dataset, seconds):
+        raise AirflowSkipException(f"{dataset} has received files before")
+    place = resources.files(package) if package else target.stack.root
+    with resources.as_file(place / file) as path:
+        return target.land(dataset, Path(path))
+
+
+def await_landing(target: Target, context: Context, dataset: str, seconds: float) -> None:
+    """Return when the landing folder is empty and the flow has nothing left to do."""
+    del context
+    from data_platform.datasets.flow import await_landed
+
+    await_landed(target, dataset, Deadline(seconds))
+
+
+class LandingOperator(TriggererOperator):
+    """A task about a dataset's flow or landing folder, which on Kubernetes are reached through NiFi's pods.
+
+    Args:
+        dataset: its name.
+        seconds: deadline of what it does.
+        more: other arguments of its act.
+    """
+
+    def __init__(self, *, dataset: str, seconds: float = 300, more: Mapping[str, str] | None = None, **kwargs: Any):
+        super().__init__(arguments={"dataset": dataset, "seconds": seconds, **(more or {})}, **kwargs)
+        self.dataset = dataset
+        self.seconds = seconds
+
+
+class DeployFlowOperator(LandingOperator):
     """Bring the dataset's NiFi flow to its definition in `nifi_flows/`; what is queued stays."""
 
-    def execute(self, context: Context) -> str:
-        """What was done, in one line."""
-        del context
-        from data_platform.datasets.flow import deploy_flow
-
-        done = deploy_flow(current(), self.dataset, deadline=Deadline(self.seconds))
-        self.log.info("%s", done)
-        return done
+    act = staticmethod(deploy)
 
 
-class DeliverReferenceOperator(DatasetOperator):
+class DeliverReferenceOperator(LandingOperator):
     """Put the copy that comes with the platform into the landing folder, when nothing was ever received.
 
     Args:
@@ -42,33 +85,18 @@ class DeliverReferenceOperator(DatasetOperator):
         package: the Python package that ships it; empty for the checkout.
     """
 
+    act = staticmethod(deliver)
+
     def __init__(self, *, file: str, package: str = "", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.package = package
+        super().__init__(more={"file": file, "package": package}, **kwargs)
         self.file = file
-
-    def execute(self, context: Context) -> str:
-        """Where the copy lies; skipped when there is data already."""
-        del context
-        from data_platform.datasets.files import received
-
-        target = current()
-        if received(target, self.dataset, self.seconds):
-            raise AirflowSkipException(f"{self.dataset} has received files before")
-        place = resources.files(self.package) if self.package else target.stack.root
-        with resources.as_file(place / self.file) as path:
-            return target.land(self.dataset, Path(path))
+        self.package = package
 
 
-class AwaitLandingOperator(DatasetOperator):
+class AwaitLandingOperator(LandingOperator):
     """Wait until the flow has stored or refused every file of the landing folder."""
 
-    def execute(self, context: Context) -> None:
-        """Return when the folder is empty and the flow has nothing left to do."""
-        del context
-        from data_platform.datasets.flow import await_landed
-
-        await_landed(current(), self.dataset, Deadline(self.seconds))
+    act = staticmethod(await_landing)
 
 
 class DiscoverFilesOperator(BaseBranchOperator):

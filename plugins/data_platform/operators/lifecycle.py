@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.branch import BaseBranchOperator
-from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
-from airflow.triggers.base import StartTriggerArgs
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from data_platform import lifecycle
 from data_platform.checks.base import CheckResult
 from data_platform.operators import looks
 from data_platform.operators.links import ComponentLink
-from data_platform.operators.pods import tasks_are_pods
+from data_platform.operators.pods import DeployerOperator
+from data_platform.operators.triggerer import TriggererOperator, skip_during_deploy
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen, Step, plan
 from data_platform.targets.current import current
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class ComponentOperator(BaseOperator):
-    """A task about one component; links to the component's own page.
+class ComponentOperator(DeployerOperator):
+    """A task that changes or checks one component; links to the component's own page.
 
     Args:
         component: its name.
@@ -42,42 +41,22 @@ class ComponentOperator(BaseOperator):
         return [Step.model_validate(step) for step in found]
 
 
-class LookOperator(ComponentOperator):
-    """A task that changes nothing; runs in the triggerer where tasks are pods (see `looks`).
+class LookOperator(TriggererOperator):
+    """A task that changes nothing.
 
     Args:
         component: its name.
         yields: skip while a deploy goes on.
     """
 
-    #: What it does, a name in `looks.VERBS`.
-    verb: ClassVar[str]
+    operator_extra_links = (ComponentLink(),)
 
-    def __init__(self, *, yields: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.yields = yields
-        if tasks_are_pods():
-            kind, arguments = looks.ComponentTrigger(self.component, self.verb, yields=yields).serialize()
-            self.start_trigger_args = StartTriggerArgs(kind, next_method="fail", trigger_kwargs=arguments)
-            self.start_from_trigger = True
-
-    def execute(self, context: Context) -> Any:
-        """What was found."""
-        if self.yields:
-            looks.skip_during_deploy(context)
-        return looks.VERBS[self.verb](current(), self.component, context)
-
-    def fail(self, context: Context, event: dict[str, str]) -> None:
-        """Raise what the trigger met.
-
-        Raises:
-            AirflowException: always.
-        """
-        del context
-        raise AirflowException(event["error"])
+    def __init__(self, *, component: str, yields: bool = False, **kwargs: Any) -> None:
+        super().__init__(arguments={"component": component}, yields=yields, **kwargs)
+        self.component = component
 
 
-class PrepareTargetOperator(BaseOperator):
+class PrepareTargetOperator(DeployerOperator):
     """Make what all components stand on: on Kubernetes the namespaces with their guard rails."""
 
     def execute(self, context: Context) -> list[str]:
@@ -92,7 +71,7 @@ class PrepareTargetOperator(BaseOperator):
 class ObserveComponentOperator(LookOperator):
     """Look at what is wanted and what is there; returns the observation, for `plan`."""
 
-    verb = "observe"
+    act = staticmethod(looks.observe)
 
 
 class PlanComponentOperator(BaseBranchOperator):
@@ -166,7 +145,7 @@ class ApplyComponentOperator(ComponentOperator):
 class WaitComponentOperator(LookOperator):
     """Wait until the component takes requests."""
 
-    verb = "wait"
+    act = staticmethod(looks.wait)
 
 
 class CheckComponentOperator(ComponentOperator):
@@ -186,7 +165,7 @@ class CheckComponentOperator(ComponentOperator):
     def execute(self, context: Context) -> list[str]:
         """One line a check; fails when a check failed."""
         if self.only_deployed:
-            looks.skip_during_deploy(context)
+            skip_during_deploy(context)
         target = current()
         # A stopped server is deployed and broken; an absent one was never deployed.
         if self.only_deployed and target.condition(self.component) == "absent":
@@ -199,7 +178,7 @@ class CheckComponentOperator(ComponentOperator):
             lifecycle.require_passed(results)
         except PlatformError as error:
             if self.only_deployed:  # a deploy may have begun in the middle of the checks
-                looks.skip_during_deploy(context)
+                skip_during_deploy(context)
             raise AirflowFailException(str(error)) from None
         return lines
 

@@ -9,11 +9,14 @@ from airflow.sdk import BaseOperatorLink
 
 from data_platform.checks.base import Deadline
 from data_platform.operators.dataset import DatasetOperator, failed, result_of
+from data_platform.operators.triggerer import TriggererOperator
 from data_platform.stack.model import CheckSpec
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
+
+    from data_platform.targets.base import Target
 
 #: Where data_platform.pages serves what lies in the bucket `reports`.
 _REPORTS = "/data-platform/reports"
@@ -75,35 +78,52 @@ class EmitLineageOperator(DatasetOperator):
         return lines
 
 
-class CheckDatasetOperator(DatasetOperator):
+def check(target: Target, context: Context, dataset: str, spec: Mapping[str, Any]) -> str:
+    """Run a check about a dataset and keep its result among Airflow's own; returns the evidence.
+
+    Raises:
+        AirflowFailException: it did not pass.
+    """
+    del context
+    from data_platform.checks import history
+    from data_platform.checks.run import run_check
+    from data_platform.datasets.files import code_digest
+
+    wanted = CheckSpec.model_validate(dict(spec))
+    result = run_check(dataset, wanted, target)
+    history.keep(target, [result], code_digest(target.stack.root, dataset), "pipeline")
+    if result.status != "passed":
+        raise failed(
+            f"{wanted.name}: {result.status}: {result.evidence}",
+            f"mend what the evidence names, then clear this task of pipelines_{dataset}",
+        )
+    return result.evidence
+
+
+class CheckDatasetOperator(TriggererOperator):
     """Run one check about the dataset and keep its result.
 
     Args:
+        dataset: its name.
         name: a sentence that is true when it passes.
         kind: module in data_platform/checks.
-        params: arguments of the kind.
+        params_of_kind: arguments of the kind.
+        seconds: deadline.
     """
 
-    def __init__(self, *, name: str, kind: str, params_of_kind: Mapping[str, Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.spec = CheckSpec.model_validate(
-            {"name": name, "kind": kind, "within": self.seconds, "with": dict(params_of_kind)}
-        )
+    act = staticmethod(check)
 
-    def execute(self, context: Context) -> str:
-        """The evidence; fails with it."""
-        del context
-        from data_platform.checks import history
-        from data_platform.checks.run import run_check
-        from data_platform.datasets.files import code_digest
-
-        target = current()
-        result = run_check(self.dataset, self.spec, target)
-        history.keep(target, [result], code_digest(target.stack.root, self.dataset), "pipeline")
-        if result.status != "passed":
-            raise failed(
-                f"{self.spec.name}: {result.status}: {result.evidence}",
-                f"mend what the evidence names, then clear this task of pipelines_{self.dataset}",
-            )
-        self.log.info("%s", result.evidence)
-        return result.evidence
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        name: str,
+        kind: str,
+        params_of_kind: Mapping[str, Any],
+        seconds: float = 300,
+        **kwargs: Any,
+    ) -> None:
+        said = {"name": name, "kind": kind, "within": seconds, "with": dict(params_of_kind)}
+        CheckSpec.model_validate(said)
+        super().__init__(arguments={"dataset": dataset, "spec": said}, **kwargs)
+        self.dataset = dataset

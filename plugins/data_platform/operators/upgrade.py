@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from data_platform import lifecycle
+from data_platform.operators.pods import DeployerOperator
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.current import current
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMPONENT = "component"
 
 
-class UpgradeOperator(BaseOperator):
+class UpgradeOperator(DeployerOperator):
     """A task about the component that the run's parameter names."""
 
     def component(self, context: Context) -> str:

@@ -166,6 +166,7 @@ class Identity(Strict):
     component: Name = Field(description="In whose namespace its credentials lie.")
     claims: tuple[Claim, ...] = ()
     databases: tuple[DatabaseEntry, ...] = Field((), description="PostgreSQL databases owned by a role of its name.")
+    calls: tuple[Name, ...] = Field((), description="Components whose endpoints it calls without credentials.")
 
 
 class Component(Strict):
@@ -368,7 +369,7 @@ class Pod(Strict):
     tool: Name = Field(description="Tool whose environment it has.")
     container: Name = Field(description="Name of its container, as who makes it wants it.")
     command: tuple[str, ...] = Field(min_length=1, description="Who makes it adds arguments.")
-    api_server: bool = Field(False, description="It holds the token of the component's account.")
+    api_server: bool = Field(False, description="It holds the token of the account <component>-<name>.")
 
 
 class Kubernetes(Strict):
@@ -384,9 +385,14 @@ class Kubernetes(Strict):
     endpoints: dict[Key, Endpoint] = Field(
         default_factory=dict, description="Addresses that exist on this target only."
     )
-    api_server: bool = Field(False, description="Its pods speak to the API server of Kubernetes.")
+    api_server: bool | tuple[Name, ...] = Field(
+        False, description="Its pods speak to the API server of Kubernetes; or the processes that do."
+    )
     runs_tasks: bool = Field(
         False, description="Its processes start task pods: they get the settings, and `pods/<component>.yaml` in ETC."
+    )
+    task_environment: dict[str, str] = Field(
+        default_factory=dict, description="Environment of those task pods; templates over bindings that are no secret."
     )
     bindings: dict[Variable, str] = Field(
         default_factory=dict,

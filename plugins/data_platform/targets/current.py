@@ -50,7 +50,8 @@ def anew() -> Target:
         from data_platform.targets.kubernetes.releases import Helm
         from data_platform.targets.kubernetes.target import KubernetesTarget
 
-        return KubernetesTarget(current_stack(), here, kubernetes.connect(), Helm(str(BIN / "helm")), inside=True)
+        cluster = kubernetes.connect_in_pod()
+        return KubernetesTarget(current_stack(), here, cluster, Helm(str(BIN / "helm")), inside=True)
     folder = os.environ.get(STATE_VARIABLE)
     if not folder:  # an empty one would be the folder that we are in
         raise PlatformError(f"{STATE_VARIABLE} is not set", "run this through python3 -m bootstrap, or in Airflow")

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from data_platform.checks.base import CheckResult, ToolResult
 from data_platform.datasets import files
 from data_platform.datasets.files import Days, Manifest
-from data_platform.operators import ingest, publish, report, watch
+from data_platform.operators import ingest, publish, report, triggerer, watch
 from data_platform.operators.dataset import result_of
 from data_platform.stack.errors import PlatformError
 
@@ -45,7 +45,7 @@ class Place:
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place()
-    for module in (ingest, publish, report):
+    for module in (ingest, publish, report, triggerer):
         monkeypatch.setattr(module, "current", lambda: made)
     for name in ("current", "anew"):
         monkeypatch.setattr(f"data_platform.targets.current.{name}", lambda: made)

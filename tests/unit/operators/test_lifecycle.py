@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from data_platform import lifecycle as verbs
 from data_platform.checks.base import CheckResult
 from data_platform.lifecycle import Observation
-from data_platform.operators import lifecycle, links
+from data_platform.operators import lifecycle, links, triggerer
 from data_platform.operators.lifecycle import (
     ApplyComponentOperator,
     CheckComponentOperator,
@@ -92,7 +92,8 @@ class Place:
 @pytest.fixture
 def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(load_stack(tiny.root))
-    monkeypatch.setattr(lifecycle, "current", lambda: made)
+    for module in (lifecycle, triggerer):
+        monkeypatch.setattr(module, "current", lambda: made)
     monkeypatch.setattr("data_platform.targets.current.current", lambda: made)
     return made
 

@@ -57,7 +57,8 @@ def guard_rails(stack: Stack, size: str, api_server: str, platform: str = "") ->
     found = [_namespace(stack, name) for name in namespaces(stack)]
     for part in stack.file.namespaces:
         found += _bounds(stack, part, size, asked)
-    found += permissions(stack)
+    said = needs.execution(stack, size)
+    found += permissions(stack, str(said["runner"]) if said else "pod")
     found += policies(stack, api_server)
     for thing in found:
         thing["metadata"].setdefault("labels", {}).update(_labels(stack, platform))

@@ -15,7 +15,7 @@ from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.network import SPARK
-from data_platform.targets.kubernetes.pods import CPU_LIMIT, templates
+from data_platform.targets.kubernetes.pods import CPU_LIMIT, Tasks, templates
 from data_platform.targets.kubernetes.settings import Settings
 
 #: Cores that a container may take where its values do not say; the chart's own default.
@@ -201,11 +201,17 @@ def execution(stack: Stack, size: str) -> Mapping[str, Any] | None:
     return found
 
 
+def submitters(stack: Stack, size: str) -> frozenset[str]:
+    """Components whose tools make pods: Spark's, where its jobs are not in the pod of the task."""
+    said = execution(stack, size)
+    return frozenset({SPARK} if said is not None and said["runner"] != "pod" else ())
+
+
 def task(stack: Stack) -> Need:
     """The largest pod of a task of Airflow."""
     found = Need()
     settings = Settings.model_validate({"images": dict.fromkeys(stack.components, "any")})
-    for pod in templates(stack, settings).values():
+    for pod in templates(stack, settings, Tasks()).values():
         for container in pod["spec"]["containers"]:
             resources = container["resources"]
             found = found.most(

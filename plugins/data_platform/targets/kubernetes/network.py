@@ -10,16 +10,20 @@ import ipaddress
 from typing import Any, NamedTuple
 
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import PAGES, PIPELINES
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.permissions import namespaces
 
 Object = dict[str, Any]
 
-#: Deploys and checks everything, so it calls everything; its task pods run the tools of the other components too.
-DEPLOYER, TASK = "airflow", "airflow/task"
-#: Its executors are pods of its own; the driver runs in a task pod. Their ports are chosen at each start.
-SPARK = "spark"
+DEPLOYER = places.AIRFLOW
+#: What deploys, looks and checks calls everything.
+DEPLOYERS = (f"{DEPLOYER}/{places.DEPLOY_TASK}", f"{DEPLOYER}/triggerer")
+#: Which server acts as an identity; the others have pods of their own.
+SERVERS = {PAGES: f"{DEPLOYER}/api-server"}
+#: Its executors are pods of its own; the driver may run in a task pod. Their ports are chosen at each start.
+SPARK, SUBMIT = "spark", f"{PIPELINES}/{places.SUBMIT}"
 #: Namespaces with this label (an ingress controller's, a gateway's) may open the pages that people look at.
 ENTRY, ENTRY_ALLOWED = "data-platform/entry", "allowed"
 _NAMESPACE = "kubernetes.io/metadata.name"
@@ -27,7 +31,8 @@ _DNS_NAMESPACE, _DNS_PORT = "kube-system", 53
 
 
 class Call(NamedTuple):
-    """Pods of `caller` may connect to those of `callee`: a component, or one of its processes (airflow/task).
+    """Pods of `caller` may connect to those of `callee`: a component, one of its processes (airflow/triggerer), or an
+    identity that has pods of its own.
 
     Attributes:
         ports: where; none for all ports.
@@ -51,20 +56,50 @@ def calls(stack: Stack) -> list[Call]:
             and name not in (DEPLOYER, *stack.dependencies(DEPLOYER))
             and _ports(stack, name)
         ):
-            found.append(Call(DEPLOYER, name, _ports(stack, name), "deploys and checks"))
+            found += [Call(party, name, _ports(stack, name), "deploys and checks") for party in DEPLOYERS]
+    for identity in identities(stack):
+        party = SERVERS.get(identity, identity)
+        called = [name for name in _called(stack, identity) if name != party.partition("/")[0] and _ports(stack, name)]
+        found += [Call(party, name, _ports(stack, name), f"identity {identity}") for name in called]
     if {SPARK, DEPLOYER} <= stack.components.keys():
-        found += [Call(one, two, (), "executors and driver") for one, two in ((SPARK, TASK), (TASK, SPARK))]
+        found += [Call(one, two, (), "executors and driver") for one, two in ((SPARK, SUBMIT), (SUBMIT, SPARK))]
     return sorted(set(found))
+
+
+def identities(stack: Stack) -> list[str]:
+    """Identities that have pods, or a server, to themselves: what they call is theirs alone."""
+    return [name for name in (PIPELINES, PAGES) if name in stack.file.identities]
+
+
+def _called(stack: Stack, identity: str) -> set[str]:
+    """What an identity calls: who makes something for it, what it says, and what the tools need that its pods run."""
+    said = stack.file.identities[identity]
+    found = {stack.resolve(name) for name in (*said.calls, *(claim.provider for claim in said.claims))}
+    if identity == PIPELINES:
+        found |= {other for name, item in stack.components.items() if item.definition.tools
+                  for other in stack.dependencies(name)}  # fmt: skip
+    return found
 
 
 def _ports(stack: Stack, name: str) -> tuple[int, ...]:
     return tuple(sorted(spec.port for spec in stack.components[name].component.endpoints.values()))
 
 
-def speaks_to_api_server(stack: Stack, name: str) -> bool:
-    """Whether pods of a component call the API server of Kubernetes: it deploys, or its kubernetes.yaml says so."""
-    here = stack.components[name].kubernetes
-    return name == DEPLOYER or (here is not None and here.api_server)
+def api_server_parties(stack: Stack) -> list[str]:
+    """Who calls the API server of Kubernetes, sorted: whom kubernetes.yaml names, and task pods that deploy or make
+    pods.
+    """
+    found = []
+    for name, item in stack.components.items():
+        if (here := item.kubernetes) is None:
+            continue
+        if here.api_server is True:
+            found.append(name)
+        elif here.api_server:
+            found += [f"{name}/{process}" for process in here.api_server]
+        found += [f"{name}/{pod}" for pod, spec in here.pods.items() if spec.api_server]
+        found += [f"{name}/{places.DEPLOY_TASK}"] if here.runs_tasks else []
+    return sorted([*found, SUBMIT] if {SPARK, DEPLOYER} <= stack.components.keys() else found)
 
 
 def policies(stack: Stack, api_server: str) -> list[Object]:
@@ -79,9 +114,8 @@ def policies(stack: Stack, api_server: str) -> list[Object]:
     found = [_of_party(stack, party, allowed) for party in parties]
     servers = [{"to": [{"ipBlock": {"cidr": cidr}}], "ports": _tcp((port,))} for cidr, port in addresses(api_server)]
     found += [
-        _policy(f"{name}-api-server", places.namespace(stack, name), _labels(name), egress=servers)
-        for name in sorted(stack.components)
-        if speaks_to_api_server(stack, name)
+        _policy(f"{_name(party)}-api-server", places.party_namespace(stack, party), _labels(party), egress=servers)
+        for party in api_server_parties(stack)
     ]
     dns = {
         "to": [{"namespaceSelector": {"matchLabels": {_NAMESPACE: _DNS_NAMESPACE}}}],
@@ -123,20 +157,22 @@ def _of_party(stack: Stack, party: str, allowed: list[Call]) -> Object:
         for call in allowed
         if call.caller == party
     ]
-    component = party.partition("/")[0]
-    endpoints = stack.components[component].component.endpoints.values() if party == component else ()
+    endpoints = stack.components[party].component.endpoints.values() if party in stack.components else ()
     if pages := tuple(sorted(spec.port for spec in endpoints if spec.path)):
         entry = {"namespaceSelector": {"matchLabels": {ENTRY: ENTRY_ALLOWED}}}
         ingress.append({"from": [entry], "ports": _tcp(pages)})
-    return _policy(party.replace("/", "-"), places.namespace(stack, component), _labels(party), ingress, egress)
+    return _policy(_name(party), places.party_namespace(stack, party), _labels(party), ingress, egress)
 
 
 def _peer(stack: Stack, party: str) -> Object:
-    where = places.namespace(stack, party.partition("/")[0])
     return {
-        "namespaceSelector": {"matchLabels": {_NAMESPACE: where}},
+        "namespaceSelector": {"matchLabels": {_NAMESPACE: places.party_namespace(stack, party)}},
         "podSelector": {"matchLabels": _labels(party)},
     }
+
+
+def _name(party: str) -> str:
+    return party.replace("/", "-")
 
 
 def _labels(party: str) -> dict[str, str]:

@@ -1,17 +1,25 @@
-"""Who may do what in the API: Airflow gets the verbs of a deploy, in the platform's namespaces, and nothing else."""
+"""Who may do what in the API: the deployer gets the verbs of a deploy, in the platform's namespaces, and nothing else;
+the tasks of datasets get nothing at all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from data_platform.stack.holders import PIPELINES
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import places
 
 Object = dict[str, Any]
+#: Group, resources, verbs.
+Table = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
-ACCOUNT = "airflow"
-ROLE = "data-platform-deployer"
+#: The deployer's: of tasks that deploy, and of the triggerer.
+ACCOUNT = places.AIRFLOW
+#: Of the server whose pages show how components are; its release makes it.
+LOOKER = f"{places.AIRFLOW}-api-server"
+ROLE, LOOKER_ROLE = "data-platform-deployer", "data-platform-looker"
+_SPARK = "spark"
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ("get", "list", "watch")
 _WRITE = (*_READ, "create", "update", "patch", "delete")
@@ -19,8 +27,8 @@ _WRITE = (*_READ, "create", "update", "patch", "delete")
 #: does not have.
 _WRITE_ALL = (*_WRITE, "deletecollection")
 
-#: Group, resources, verbs: what `helm upgrade` of our charts, the executor's pods, checks and reports of faults do.
-DEPLOYER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+#: What `helm upgrade` of our charts, checks and reports of faults do.
+DEPLOYER: Table = (
     ("", ("configmaps", "endpoints", "persistentvolumeclaims", "pods", "services"), _WRITE_ALL),
     ("", ("limitranges", "resourcequotas", "secrets", "serviceaccounts"), _WRITE),
     ("", ("events", "pods/log", "pods/status"), _READ),
@@ -39,13 +47,29 @@ DEPLOYER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("sparkoperator.k8s.io", ("sparkapplications", "sparkapplications/status"), _WRITE),
 )
 #: The little that lies outside of namespaces.
-READER: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+READER: Table = (
     ("", ("nodes", "namespaces"), ("get", "list")),
     ("apiextensions.k8s.io", ("customresourcedefinitions",), ("get", "list")),
     ("gateway.networking.k8s.io", ("gatewayclasses",), ("get", "list")),
     ("networking.k8s.io", ("ingressclasses",), ("get", "list")),
     ("storage.k8s.io", ("storageclasses",), ("get", "list")),
 )
+#: How components are, without a look into a Secret; and which images nodes have.
+LOOKS: Table = (("", ("pods",), ("get", "list")), ("apps", ("deployments", "statefulsets"), ("get", "list")))
+LOOKS_EVERYWHERE: Table = (("", ("nodes",), ("get", "list")),)
+#: What starts a job of Spark does in the namespace of jobs, by `execution.runner`.
+SUBMITTER: dict[str, Table] = {
+    "pod": (),
+    # It is the driver.
+    "scheduler": (
+        ("", ("configmaps", "persistentvolumeclaims", "pods", "services"), _WRITE_ALL),
+        ("", ("pods/log",), ("get",)),
+    ),
+    "operator": (
+        ("sparkoperator.k8s.io", ("sparkapplications",), _WRITE),
+        ("", ("pods", "pods/log"), ("get",)),
+    ),
+}
 
 
 def namespaces(stack: Stack) -> list[str]:
@@ -53,16 +77,21 @@ def namespaces(stack: Stack) -> list[str]:
     return [f"{stack.file.name}-{name}" for name in stack.file.namespaces]
 
 
-def permissions(stack: Stack) -> list[Object]:
-    """Roles and bindings of Airflow's account, and default accounts without a token."""
+def permissions(stack: Stack, runner: str = "pod") -> list[Object]:
+    """Accounts of tasks, roles and their bindings, and default accounts without a token.
+
+    Args:
+        stack: the platform.
+        runner: how jobs of Spark run, as its values say.
+    """
     names = namespaces(stack)
     home = places.namespace(stack, ACCOUNT)
-    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": home}
-    found = [
-        # Pods that name no account must not speak to the API server.
-        {**_object("v1", "ServiceAccount", "default", name), "automountServiceAccountToken": False}
-        for name in names
-    ]
+    # Pods that name no account must not speak to the API server; nor must those of datasets.
+    found = [_account("default", name) for name in names]
+    found += [_account(PIPELINES, home)] if PIPELINES in stack.file.identities else []
+    if _SPARK in stack.components and (table := SUBMITTER[runner]):
+        found.append(_account(places.SUBMITTER, home))
+        found += _granted(places.SUBMITTER, places.namespace(stack, _SPARK), table, _subject(places.SUBMITTER, home))
     cluster = f"{stack.file.name}-deployer"
     rules = [
         *_rules(READER),
@@ -76,27 +105,41 @@ def permissions(stack: Stack) -> list[Object]:
             "verbs": ["get"],
         },
     ]
-    found += [
-        {**_object(f"{_RBAC}/v1", "ClusterRole", cluster), "rules": rules},
-        {
-            **_object(f"{_RBAC}/v1", "ClusterRoleBinding", cluster),
-            "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": cluster},
-            "subjects": [subject],
-        },
-    ]
+    deployer, looker = _subject(ACCOUNT, home), _subject(LOOKER, home)
+    found += _bound(cluster, "", rules, deployer)
+    found += _granted(f"{stack.file.name}-looker", "", LOOKS_EVERYWHERE, looker)
     for name in names:
-        found += [
-            {**_object(f"{_RBAC}/v1", "Role", ROLE, name), "rules": _rules(DEPLOYER)},
-            {
-                **_object(f"{_RBAC}/v1", "RoleBinding", ROLE, name),
-                "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": ROLE},
-                "subjects": [subject],
-            },
-        ]
+        found += _granted(ROLE, name, DEPLOYER, deployer)
+        found += _granted(LOOKER_ROLE, name, LOOKS, looker)
     return found
 
 
-def _rules(table: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]]) -> list[Object]:
+def _account(name: str, namespace: str) -> Object:
+    return {**_object("v1", "ServiceAccount", name, namespace), "automountServiceAccountToken": False}
+
+
+def _subject(name: str, namespace: str) -> Object:
+    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+
+
+def _granted(role: str, namespace: str, table: Table, subject: Object) -> list[Object]:
+    return _bound(role, namespace, _rules(table), subject)
+
+
+def _bound(role: str, namespace: str, rules: list[Object], subject: Object) -> list[Object]:
+    """A role in a namespace, or in the whole cluster, and who has it."""
+    kind = "Role" if namespace else "ClusterRole"
+    return [
+        {**_object(f"{_RBAC}/v1", kind, role, namespace), "rules": rules},
+        {
+            **_object(f"{_RBAC}/v1", f"{kind}Binding", role, namespace),
+            "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": role},
+            "subjects": [subject],
+        },
+    ]
+
+
+def _rules(table: Table) -> list[Object]:
     return [{"apiGroups": [group], "resources": list(names), "verbs": list(verbs)} for group, names, verbs in table]
 
 

@@ -17,6 +17,8 @@ BIN = PurePosixPath("/opt/data-platform/bin")
 ARTIFACTS = PurePosixPath("/opt/data-platform/artifacts")
 PYTHON = str(PLATFORM / "bin" / "python")
 ETC = PurePosixPath("/etc/data-platform")
+#: Files with the credentials of holders, in pods that must not read Secrets: `<holder>.json`.
+CREDENTIALS = PurePosixPath("/etc/data-platform-credentials")
 DATA = PurePosixPath("/var/lib/data-platform")
 LOGS = PurePosixPath("/var/log/data-platform")
 #: An empty volume of each pod.
@@ -45,6 +47,16 @@ COMPONENT_VARIABLE = "DATA_PLATFORM_COMPONENT"
 SETTINGS_VARIABLE = "DATA_PLATFORM_KUBERNETES"
 SIZES = ("small", "production")
 
+#: Component whose servers deploy and run everything else.
+AIRFLOW = "airflow"
+#: Pods that Airflow makes, by the label COMPONENT. Those of `pipelines` (an identity) hold what it holds: tasks of
+#: datasets and tools, and, where jobs of Spark are pods, what starts them. Those of `airflow` deploy.
+TASK, SUBMIT, DEPLOY_TASK = "task", "submit", "deploy-task"
+#: Name of the template of tasks that deploy; the others are called after the component whose image they run.
+DEPLOYER_TEMPLATE = "deployer"
+#: Account of what starts jobs of Spark.
+SUBMITTER = "spark-submit"
+
 
 class Endpoint(NamedTuple):
     """Address of a component's endpoint inside the cluster."""
@@ -70,6 +82,13 @@ def service_address(stack: Stack, component: str, endpoint: str) -> Endpoint:
 def artifact_home(name: str, spec: Artifact) -> str:
     """Folder in the image that the binding ARTIFACT_<NAME> names."""
     return str(ARTIFACTS / name / spec.home)
+
+
+def party_namespace(stack: Stack, party: str) -> str:
+    """Namespace of a component's pods, of one of its processes (airflow/triggerer), or of an identity's."""
+    name = party.partition("/")[0]
+    identity = stack.file.identities.get(name)
+    return namespace(stack, identity.component if identity else name)
 
 
 def labels(stack: Stack, component: str, process: str = "", platform: str = "") -> dict[str, str]:

@@ -1,20 +1,31 @@
-"""Pods that run to their end: Airflow's tasks, and tools of components. Pure."""
+"""Pods that run to their end: Airflow's tasks, and tools of components. Pure.
+
+There are two kinds of tasks. A dataset's holds what the identity `pipelines` and the component of its tools hold, as
+mounted files, and has no way to the API server of Kubernetes; it is what a task gets that asks for nothing. The
+deployer's has the token of Airflow's account, and reads there what it needs. Neither has any secret of Airflow itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+from data_platform.stack.holders import PAGES, PIPELINES
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded, Pod
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.checkout import GitSync, add_checkout
+from data_platform.targets.kubernetes.definition import Content
+from data_platform.targets.kubernetes.mounts import file_of
+from data_platform.targets.kubernetes.permissions import ACCOUNT
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render
 
 Object = dict[str, Any]
-#: Component whose processes Airflow's tasks are, with their account, environment and log volume.
-AIRFLOW = "airflow"
+#: Component whose tasks they are.
+AIRFLOW = places.AIRFLOW
+#: The one of Airflow's files that a task reads.
+_CONFIGURATION = "airflow.cfg"
 #: Cores that one of them may take.
 CPU_LIMIT = "2"
 #: What a task itself needs beside the tool that it runs, in MiB.
@@ -39,21 +50,90 @@ _CONTAINER_SECURITY = {
 _NODE_ADDRESS = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 
 
-def templates(stack: Stack, settings: Settings, git: GitSync | None = None) -> dict[str, Object]:
-    """Pod templates of Airflow's tasks, by component: one for each component with tools, and Airflow's own."""
-    names = [AIRFLOW, *(name for name, item in stack.components.items() if item.definition.tools)]
-    return {name: task_pod(stack, settings, name, git) for name in names}
+class Tasks(NamedTuple):
+    """What all task pods of a platform have in common.
+
+    Attributes:
+        environment: of each; no secrets.
+        submitters: components whose tools make pods themselves.
+        git: where their checkout is from; None for the image's own.
+    """
+
+    environment: Mapping[str, str] = {}
+    submitters: frozenset[str] = frozenset()
+    git: GitSync | None = None
 
 
-def task_pod(stack: Stack, settings: Settings, component: str, git: GitSync | None = None) -> Object:
-    """The pod of a task that needs a component's tools, without its command.
+def with_tools(stack: Stack) -> list[str]:
+    """Components whose image a dataset's task may run: those with tools, and Airflow's own."""
+    return [AIRFLOW, *(name for name, item in stack.components.items() if item.definition.tools)]
+
+
+def templates(stack: Stack, settings: Settings, tasks: Tasks) -> dict[str, Object]:
+    """Pod templates of Airflow's tasks: the deployer's, and datasets' by component."""
+    datasets = {name: task_pod(stack, settings, name, tasks) for name in with_tools(stack)}
+    return {places.DEPLOYER_TEMPLATE: deployer_pod(stack, settings, tasks), **datasets}
+
+
+def mounted(stack: Stack) -> dict[str, tuple[str, ...]]:
+    """Secrets that are mounted with credentials, and whose they are: of datasets' tasks, and of Airflow's pages."""
+    found = {_secret(name): tuple(dict.fromkeys((PIPELINES, name))) for name in with_tools(stack)}
+    found[_secret(AIRFLOW)] = (PIPELINES,)
+    # Airflow's own role has the results of checks; its API gives tasks their connections.
+    return {**found, f"{AIRFLOW}-{PAGES}": (AIRFLOW, PAGES, PIPELINES)}
+
+
+def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]]) -> list[Content]:
+    """The Secrets that are `mounted`.
+
+    Args:
+        stack: the platform.
+        known: gives the credentials of a holder.
+    """
+    return [
+        Content(name, {key: text for each in whose for key, text in file_of(each, known(each)).items()})
+        for name, whose in mounted(stack).items()
+    ]
+
+
+def _secret(component: str) -> str:
+    return f"{AIRFLOW}-{places.TASK}-{component}"
+
+
+def task_pod(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Object:
+    """The pod of a dataset's task, without its command.
 
     Args:
         stack: the platform.
         settings: of the platform.
-        component: whose image it runs.
-        git: where its checkout is from; None for the image's own.
+        component: whose image it runs, for its tools.
+        tasks: what all of them have in common.
     """
+    pod = _task(stack, settings, component, tasks)
+    submits = component in tasks.submitters
+    pod["metadata"]["labels"] = places.labels(stack, PIPELINES, places.SUBMIT if submits else places.TASK)
+    pod["spec"] |= {
+        "serviceAccountName": places.SUBMITTER if submits else PIPELINES,
+        "automountServiceAccountToken": submits,
+    }
+    pod["spec"]["containers"][0]["volumeMounts"].append(
+        {"name": "credentials", "mountPath": str(places.CREDENTIALS), "readOnly": True}
+    )
+    secret = {"secretName": _secret(component), "defaultMode": 0o440}
+    pod["spec"]["volumes"].append({"name": "credentials", "secret": secret})
+    return pod
+
+
+def deployer_pod(stack: Stack, settings: Settings, tasks: Tasks) -> Object:
+    """The pod of a task that deploys, without its command."""
+    pod = _task(stack, settings, AIRFLOW, tasks)
+    pod["metadata"]["labels"] = places.labels(stack, AIRFLOW, places.DEPLOY_TASK)
+    pod["spec"] |= {"serviceAccountName": ACCOUNT, "automountServiceAccountToken": True}
+    return pod
+
+
+def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Object:
+    """What both kinds have; neither an account nor labels."""
     needs = stack.components[component].component.resources
     tools = component != AIRFLOW
     memory = f"{_TASK_MIB + (needs.memory_mib if tools else 0)}Mi"
@@ -63,18 +143,18 @@ def task_pod(stack: Stack, settings: Settings, component: str, git: GitSync | No
         {"name": "logs", "mountPath": str(places.LOGS)},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
     ]
+    environment = {
+        **tasks.environment,
+        places.COMPONENT_VARIABLE: component,
+        # The executor starts `python`.
+        "PATH": f"{places.PLATFORM}/bin:{places.BIN}:/usr/bin:/bin",
+    }
     container = {
         "name": _CONTAINER,
         "image": settings.image(component),
         "imagePullPolicy": "IfNotPresent",
         "workingDir": str(places.ROOT),
-        "envFrom": [{"secretRef": {"name": f"{AIRFLOW}-scheduler"}}],
-        "env": [
-            {"name": places.COMPONENT_VARIABLE, "value": component},
-            # The executor starts `python`.
-            {"name": "PATH", "value": f"{places.PLATFORM}/bin:{places.BIN}:/usr/bin:/bin"},
-            _NODE_ADDRESS,
-        ],
+        "env": [*({"name": key, "value": environment[key]} for key in sorted(environment)), _NODE_ADDRESS],
         # A little of a core is asked for: many tasks wait for a server; what is free they may take.
         "resources": {
             "requests": {"cpu": "50m", "memory": "256Mi"},
@@ -83,38 +163,34 @@ def task_pod(stack: Stack, settings: Settings, component: str, git: GitSync | No
         "securityContext": _CONTAINER_SECURITY,
         "volumeMounts": mounts,
     }
+    configuration = {"secretName": f"{AIRFLOW}-etc", "items": [{"key": _CONFIGURATION, "path": _CONFIGURATION}]}
     pod: Object = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {
-            "name": "task",
-            "namespace": places.namespace(stack, AIRFLOW),
-            "labels": places.labels(stack, AIRFLOW, "task"),
-        },
+        "metadata": {"name": "task", "namespace": places.namespace(stack, AIRFLOW)},
         "spec": {
-            "serviceAccountName": AIRFLOW,
-            "automountServiceAccountToken": True,
             "restartPolicy": "Never",
+            "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 30,
             "securityContext": _POD_SECURITY,
             "containers": [container],
             "volumes": [
-                {"name": "etc", "secret": {"secretName": f"{AIRFLOW}-etc"}},
+                {"name": "etc", "secret": configuration},
                 {"name": "data", "emptyDir": {}},
                 {"name": "logs", "persistentVolumeClaim": {"claimName": f"{AIRFLOW}-logs"}},
                 {"name": "tmp", "emptyDir": {}},
             ],
         },
     }
-    if git:
-        add_checkout(pod, git, _CONTAINER_SECURITY)
+    if tasks.git:
+        add_checkout(pod, tasks.git, _CONTAINER_SECURITY)
     return pod
 
 
 def tool_pod(
-    stack: Stack, settings: Settings, component: str, words: Sequence[str], name: str, *, git: GitSync | None = None
+    stack: Stack, settings: Settings, component: str, words: Sequence[str], name: str, *, tasks: Tasks
 ) -> Object:
-    """The pod of one run of a tool, outside of Airflow's tasks.
+    """The pod of one run of a tool, outside of Airflow's tasks. It holds what the component holds.
 
     Args:
         stack: the platform.
@@ -122,11 +198,18 @@ def tool_pod(
         component: whose tool.
         words: the tool and its arguments; no secrets.
         name: of the pod.
-        git: where its checkout is from; None for the image's own.
+        tasks: what it has in common with task pods.
     """
-    pod = task_pod(stack, settings, component, git)
+    pod = task_pod(stack, settings, component, tasks)
     pod["metadata"] |= {"name": name}
     pod["spec"]["containers"][0]["command"] = [places.PYTHON, "-m", "data_platform.tool", component, *words]
+    (given,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "credentials")
+    own = f"{component}.json"
+    given["secret"]["items"] = [{"key": own, "path": own}]
+    # Nobody reads logs of it there.
+    (logs,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "logs")
+    del logs["persistentVolumeClaim"]
+    logs["emptyDir"] = {}
     return pod
 
 
@@ -176,7 +259,7 @@ def _made_pod(stack: Stack, settings: Settings, component: str, name: str, spec:
             "labels": places.labels(stack, component, name),
         },
         "spec": {
-            "serviceAccountName": component,
+            "serviceAccountName": f"{component}-{name}" if spec.api_server else component,
             "automountServiceAccountToken": spec.api_server,
             "restartPolicy": "Never",
             "securityContext": _POD_SECURITY,

@@ -13,6 +13,7 @@ import yaml
 from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run_to_end
 from data_platform.clients.kubernetes import Cluster
+from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
 from data_platform.stack.bindings import Bindings, bindings, granted
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
@@ -24,6 +25,7 @@ from data_platform.targets import grants, provision
 from data_platform.targets.kubernetes import (
     credentials,
     guard_rails,
+    mounts,
     needs,
     ownership,
     places,
@@ -49,6 +51,7 @@ from data_platform.targets.kubernetes.definition import (
 from data_platform.targets.kubernetes.landing import Landing
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.provide import provide
+from data_platform.targets.render import render
 
 _IMAGE = "image"
 #: Kubelet reports its node's images every ten seconds.
@@ -121,6 +124,9 @@ class KubernetesTarget:
     def credentials(self, holder: str) -> Mapping[str, str]:
         """See `Target`."""
         name = holder_of(self.stack, holder).name
+        # A pod that was given them may not ask; its file changes when they do.
+        if self.inside and (given := mounts.given(name)) is not None:
+            return given
         if name not in self._known:
             self._known[name] = credentials.read(self.cluster, self.stack, name)
         return self._known[name]
@@ -175,14 +181,19 @@ class KubernetesTarget:
         airflow = self.stack.components.get(pods.AIRFLOW)
         return git_sync(needs.read_values(airflow.folder, self.settings.size)) if airflow else None
 
+    def _tasks(self) -> pods.Tasks:
+        item, values = self._item(pods.AIRFLOW), self.bindings(pods.AIRFLOW).open
+        said = item.kubernetes.task_environment if item.kubernetes else {}
+        environment = {key: render(text, values, f"{item.folder}: {key}") for key, text in said.items()}
+        return pods.Tasks(environment, needs.submitters(self.stack, self.settings.size), self._git_sync())
+
     def etc(self, component: str) -> dict[str, bytes]:
         """Configuration files of a component, by path below its `ETC`."""
         item = self._item(component)
         values = self.bindings(item.name)
-        git = self._git_sync()
-        templates = pods.made(self.stack, self.settings, item, values.open, git)
+        templates = pods.made(self.stack, self.settings, item, values.open, self._git_sync())
         if item.kubernetes and item.kubernetes.runs_tasks:
-            templates |= pods.templates(self.stack, self.settings, git)
+            templates |= pods.templates(self.stack, self.settings, self._tasks())
         said = {f"pods/{name}.yaml": yaml.safe_dump(pod, sort_keys=True).encode() for name, pod in templates.items()}
         return etc_files(item, {**values.all, **granted(self.stack, item.name, self.credentials)}) | said
 
@@ -196,6 +207,8 @@ class KubernetesTarget:
         made = [environment_secret(item, name, spec, values) for name, spec in specs.items()]
         if specs:
             made.append(etc_secret(item.name, self.etc(item.name)))
+        if item.kubernetes and item.kubernetes.runs_tasks:
+            made += pods.secrets(self.stack, self.credentials)
         return {content.name: content for content in made if content.data}
 
     def _release(self, item: Loaded) -> releases.Release:
@@ -222,6 +235,7 @@ class KubernetesTarget:
         found = []
         if item.kubernetes and item.kubernetes.image:
             found.append(Resource(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
+        found += credentials.wanted(self.stack, item.name)
         found += [Resource(kind="secret", name=n, digest=c.digest) for n, c in self._secrets(item).items()]
         found += [*provision.wanted(self, item.name), *grants.wanted(self, item.name)]
         if _has_release(item):
@@ -237,11 +251,13 @@ class KubernetesTarget:
         if item.kubernetes and item.kubernetes.image and self._has_image(self.settings.image(item.name)):
             found.append(Seen(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
         ours = f"{places.NAME}={item.name},{places.MANAGED_BY}={places.MANAGER}"
-        kept = self.cluster.list_objects("v1", "Secret", self._namespace(item.name), labels=ours)
+        listed = self.cluster.list_objects("v1", "Secret", self._namespace(item.name), labels=ours)
+        kept = {content.name: content for content in map(content_of, listed)}
+        found += credentials.observe(self.stack, item.name, kept)
         found += [
-            Seen(kind="secret", name=content.name, digest=content.digest)
-            for content in map(content_of, kept)
-            if not content.name.endswith(credentials.SUFFIX)
+            Seen(kind="secret", name=name, digest=content.digest)
+            for name, content in kept.items()
+            if not name.endswith(credentials.SUFFIX)
         ]
         found += [*provision.observe(self, item.name), *grants.observe(self, item.name)]
         if _has_release(item) and (seen := self._observe_release(item)):
@@ -276,9 +292,17 @@ class KubernetesTarget:
         if not item.definition.processes:
             image = item.kubernetes.image if item.kubernetes else None
             return "installed" if image is None or self._has_image(self.settings.image(item.name)) else "absent"
-        if releases.newest(self.cluster, item.name, self._namespace(item.name)) is None:
-            return "absent"
-        return rollout.condition(set(self.processes(component).values()))
+        states = set(self.processes(component).values())
+        return rollout.condition(states) if states or self._has_record(item) else "absent"
+
+    def _has_record(self, item: Loaded) -> bool:
+        """Whether Helm knows the release. Who may not read its records sees what is there alone."""
+        try:
+            return releases.newest(self.cluster, item.name, self._namespace(item.name)) is not None
+        except ClusterError as error:
+            if error.reason != FORBIDDEN:
+                raise
+            return False
 
     # --- apply ----------------------------------------------------------------------------------------------------
 
@@ -340,6 +364,8 @@ class KubernetesTarget:
         if step.verb == "remove":
             self.cluster.delete("v1", "Secret", step.name, self._namespace(item.name))
             return
+        if step.name.endswith(credentials.SUFFIX):
+            return  # `apply` has made them
         content = self._secrets(item)[step.name]
         # Keys that are no longer said must go, and another tool may have added some.
         there = self.cluster.get("v1", "Secret", step.name, self._namespace(item.name))
@@ -394,7 +420,7 @@ class KubernetesTarget:
         if not self._holds(item.name):
             raise PlatformError(
                 f"the programs of {item.name} are not in this container",
-                f"give the task the pod of {item.name} (data_platform.dagkit.pods), or use Target.run_tool",
+                f"give the task the pod of {item.name} (data_platform.operators.pods), or use Target.run_tool",
             )
         return tools.command(item, tool, arguments, self.bindings(item.name), self.etc(item.name))
 
@@ -405,14 +431,8 @@ class KubernetesTarget:
         item = self._item(component)
         if not self._holds(item.name):
             tools.refuse_unknown(item, tool)
-            pod = pods.tool_pod(
-                self.stack,
-                self.settings,
-                item.name,
-                [tool, *arguments],
-                tools.pod_name(item.name, tool),
-                git=self._git_sync(),
-            )
+            words, name = [tool, *arguments], tools.pod_name(item.name, tool)
+            pod = pods.tool_pod(self.stack, self.settings, item.name, words, name, tasks=self._tasks())
             return tools.run_pod(self.cluster, pod, seconds)
         command = self.tool_command(component, tool, arguments, writes)
         returncode, output = run_to_end(command.argv, seconds, Path(places.DATA), command.environment)

@@ -80,7 +80,7 @@ def run_pod(cluster: Cluster, pod: dict[str, Any], seconds: float) -> ToolResult
     """
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     pod["spec"]["activeDeadlineSeconds"] = max(1, int(seconds))
-    cluster.server_side_apply(pod)
+    cluster.create(pod)
     try:
         ended = cluster.wait_for_pod(name, namespace, seconds)
     except ClusterError as error:

@@ -62,7 +62,8 @@ spec:
         {{- with $settings.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
     spec:
       {{- include "platform.podBase" . | nindent 6 }}
-      serviceAccountName: {{ $root.Values.component }}
+      {{- $account := hasKey $root.Values.accounts .process }}
+      serviceAccountName: {{ if $account }}{{ include "platform.fullname" . }}{{ else }}{{ $root.Values.component }}{{ end }}
       automountServiceAccountToken: {{ and $root.Values.serviceAccount.automount $settings.apiServer }}
       terminationGracePeriodSeconds: {{ $settings.terminationGracePeriodSeconds | default (add $process.stopSeconds 2) }}
       {{- if and $many $settings.topologySpread }}

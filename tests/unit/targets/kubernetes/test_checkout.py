@@ -41,11 +41,11 @@ def test_the_checkout_is_the_images_own_unless_the_values_say_where_it_is(values
     assert found == GitSync(SAID["image"], SAID["repository"], "main", "git", values["gitSyncResources"])
 
 
-@pytest.mark.parametrize("component", ["airflow", "spark", "dbt"])
+@pytest.mark.parametrize("name", ["deployer", "airflow", "spark", "dbt"])
 def test_a_task_waits_for_its_checkout_and_cannot_write_it(
-    stack: Stack, settings: Settings, values: dict[str, Any], component: str
+    stack: Stack, settings: Settings, values: dict[str, Any], name: str
 ) -> None:
-    pod = pods.task_pod(stack, settings, component, git_sync({**values, "gitSync": SAID}))
+    pod = pods.templates(stack, settings, pods.Tasks(git=git_sync({**values, "gitSync": SAID})))[name]
     (first,) = pod["spec"]["initContainers"]
     assert {"--ref=main", "--one-time", f"--link={places.CHECKOUT}/project"} <= set(first["args"])
     assert first["securityContext"] == {
@@ -60,7 +60,7 @@ def test_a_task_waits_for_its_checkout_and_cannot_write_it(
     declared = {volume["name"] for volume in pod["spec"]["volumes"]}
     assert {m["name"] for m in (*first["volumeMounts"], *container["volumeMounts"])} == declared
 
-    plain = pods.task_pod(stack, settings, component)
+    plain = pods.templates(stack, settings, pods.Tasks())[name]
     assert "initContainers" not in plain["spec"]
     assert str(places.CHECKOUT) not in yaml.safe_dump(plain)
 
@@ -76,7 +76,7 @@ def test_all_pods_that_the_target_describes_have_it(
     def synced() -> list[bool]:
         files = {**target.etc("airflow"), **target.etc("spark")}
         found = [yaml.safe_load(text) for name, text in files.items() if name.startswith("pods/")]
-        assert len(found) >= 5
+        assert len(found) >= 6
         return ["initContainers" in pod["spec"] for pod in found]
 
     assert not any(synced())

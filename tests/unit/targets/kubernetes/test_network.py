@@ -14,8 +14,11 @@ from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.network import ENTRY, addresses, calls, policies
 
 API = "10.0.0.1:6443"
-#: Between two components of these namespaces nothing else is allowed than what is said here.
-TASKS = {("spark", "airflow/task"), ("airflow/task", "spark")}
+#: What deploys, and what looks for it, calls everything.
+DEPLOYERS = ("airflow/deploy-task", "airflow/triggerer")
+#: What tasks of datasets call: what their operators ask, and what Spark, dbt and Great Expectations do.
+OF_DATASETS = {"airflow", "datahub", "minio", "nessie", "nifi", "trino"}
+SUBMIT = {("spark", "pipelines/submit"), ("pipelines/submit", "spark")}
 
 
 class Pod:
@@ -28,7 +31,7 @@ class Pod:
 def pod_of(stack: Stack, party: str) -> Pod:
     component, _, process = party.partition("/")
     labels = {places.NAME: component, places.COMPONENT: process or "server"}
-    return Pod(places.namespace(stack, component), **labels)
+    return Pod(places.party_namespace(stack, component), **labels)
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
@@ -77,7 +80,7 @@ def ports(stack: Stack, name: str) -> list[int]:
 
 def expected(stack: Stack, caller: str, callee: str) -> bool:
     """The rule in the words of the people who wrote it, without the code that makes the objects."""
-    return caller == callee or callee in stack.dependencies(caller) or caller == "airflow"
+    return caller == callee or callee in stack.dependencies(caller)
 
 
 def pairs(stack: Stack) -> Iterator[tuple[str, str, int]]:
@@ -136,11 +139,53 @@ def test_a_component_of_the_same_name_elsewhere_is_a_stranger(stack: Stack) -> N
 
 def test_executors_of_spark_and_a_driver_in_a_task_reach_each_other(stack: Stack) -> None:
     found = policies(stack, API)
-    spark, task, server = pod_of(stack, "spark"), pod_of(stack, "airflow/task"), pod_of(stack, "airflow/api-server")
-    assert allowed(found, spark, task, 40123)
-    assert allowed(found, task, spark, 40123)
-    assert not allowed(found, spark, server, 40123)
-    assert {(c.caller, c.callee) for c in calls(stack) if "/" in c.caller + c.callee} == TASKS
+    spark, submit = pod_of(stack, "spark"), pod_of(stack, "pipelines/submit")
+    assert allowed(found, spark, submit, 40123)
+    assert allowed(found, submit, spark, 40123)
+    for other in ("airflow/api-server", "airflow/deploy-task", "pipelines/task"):
+        assert not allowed(found, spark, pod_of(stack, other), 40123)
+        assert not allowed(found, pod_of(stack, other), spark, 40123)
+    assert {(c.caller, c.callee) for c in calls(stack) if not c.ports and c.caller != c.callee} == SUBMIT
+
+
+def callees(stack: Stack, party: str) -> set[str]:
+    """Components that a pod reaches on one of their endpoints, beside its own."""
+    found, pod = policies(stack, API), pod_of(stack, party)
+    others = [name for name in stack.components if name != party.partition("/")[0]]
+    return {
+        name for name in others if any(allowed(found, pod, pod_of(stack, name), port) for port in ports(stack, name))
+    }
+
+
+@pytest.mark.parametrize("party", DEPLOYERS)
+def test_what_deploys_reaches_every_endpoint(stack: Stack, party: str) -> None:
+    assert callees(stack, party) == {name for name in stack.components if ports(stack, name)} - {"airflow"}
+
+
+@pytest.mark.parametrize("party", ["pipelines/task", "pipelines/submit"])
+def test_tasks_of_datasets_reach_what_their_operators_call_and_no_database(stack: Stack, party: str) -> None:
+    assert callees(stack, party) == OF_DATASETS
+    assert "postgresql" in stack.components
+
+
+@pytest.mark.parametrize(
+    ("server", "reached"),
+    [
+        ("scheduler", {"postgresql"}),
+        ("dag-processor", {"postgresql"}),
+        ("api-server", {"postgresql", "minio", "trino"}),
+    ],
+)
+def test_airflows_other_servers_reach_their_database_and_what_their_pages_show(
+    stack: Stack, server: str, reached: set[str]
+) -> None:
+    assert callees(stack, f"airflow/{server}") == reached
+
+
+def test_the_servers_of_airflow_do_not_reach_into_tasks_of_datasets(stack: Stack) -> None:
+    found, task = policies(stack, API), pod_of(stack, "pipelines/task")
+    for other in ("airflow/scheduler", "airflow/deploy-task", "pipelines/submit", "trino"):
+        assert not allowed(found, pod_of(stack, other), task, 40123)
 
 
 def to_api_server(found: list[dict[str, Any]], pod: Pod) -> bool:
@@ -152,14 +197,19 @@ def to_api_server(found: list[dict[str, Any]], pod: Pod) -> bool:
     )
 
 
-def test_only_components_that_say_so_reach_the_api_server(stack: Stack) -> None:
+def test_only_who_has_something_to_ask_reaches_the_api_server(stack: Stack) -> None:
     found = policies(stack, API)
-    reach = {name for name in stack.components if to_api_server(found, pod_of(stack, name))}
+    parties = [
+        *(name for name in stack.components if name != "airflow"),
+        *(f"airflow/{name}" for name in ("api-server", "scheduler", "triggerer", "dag-processor", "deploy-task")),
+        *(f"pipelines/{name}" for name in ("task", "submit")),
+        *(f"spark/{name}" for name in ("driver", "executor")),
+    ]
+    reach = {party for party in parties if to_api_server(found, pod_of(stack, party))}
     assert reach == {
-        name for name, item in stack.components.items() if item.kubernetes is not None and item.kubernetes.api_server
-    }
-    assert {"airflow", "postgresql"} <= reach
-    assert "trino" not in reach
+        "airflow/api-server", "airflow/scheduler", "airflow/triggerer", "airflow/deploy-task",
+        "pipelines/submit", "postgresql", "spark/driver",
+    }  # fmt: skip
 
 
 def test_every_namespace_may_ask_for_names_and_refuses_the_rest(stack: Stack) -> None:

@@ -10,10 +10,12 @@ from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes.permissions import permissions
 
 
-def rules_of(stack: Stack, kind: str, namespace: str = "") -> list[dict[str, Any]]:
-    """Rules that are bound to Airflow's account, in a namespace or everywhere."""
-    found = permissions(stack)
-    account = {"kind": "ServiceAccount", "name": "airflow", "namespace": "data-platform-core"}
+def rules_of(
+    stack: Stack, kind: str, namespace: str = "", *, name: str = "airflow", runner: str = "pod"
+) -> list[dict[str, Any]]:
+    """Rules that are bound to an account of the namespace of Airflow, in a namespace or everywhere."""
+    found = permissions(stack, runner)
+    account = {"kind": "ServiceAccount", "name": name, "namespace": "data-platform-core"}
     bound = {
         o["roleRef"]["name"]
         for o in found
@@ -95,20 +97,83 @@ def test_airflow_holds_all_that_the_charts_give_to_components(stack: Stack) -> N
     """Nobody may grant what he does not have, so its deploy of such a chart would be refused."""
     import yaml
 
-    held, seen = rules_of(stack, "Role", "data-platform-core"), 0
+    held, seen = rules_of(stack, "Role", "data-platform-core"), set()
     for item in stack.components.values():
         path = item.folder / "chart" / "values.yaml"
-        account = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("serviceAccount") or {}
-        for rule in account.get("rules", []):
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    for verb in rule["verbs"]:
-                        assert may(held, verb, group, resource), f"{item.name}: {verb} {group} {resource}"
-                        seen += 1
-    assert seen > 10
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        for account in (values.get("serviceAccount") or {}, *(values.get("accounts") or {}).values()):
+            for asked in each(account.get("rules", [])):
+                assert may(held, *asked), f"{item.name}: {asked}"
+                seen.add((item.name, asked))
+    assert {name for name, _ in seen} == {"airflow", "postgresql", "spark"}
 
 
-def test_pods_that_name_no_account_have_no_token(stack: Stack) -> None:
-    accounts = [o for o in permissions(stack) if o["kind"] == "ServiceAccount"]
-    assert [o["metadata"]["name"] for o in accounts] == ["default"] * len(stack.file.namespaces)
-    assert not any(o["automountServiceAccountToken"] for o in accounts)
+def each(rules: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Verb, group and resource of everything that some rules allow."""
+    return [
+        (verb, group, resource)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+
+
+def accounts(stack: Stack, runner: str) -> list[tuple[str, str]]:
+    """Namespace and name of the accounts that the namespaces bring."""
+    found = [o for o in permissions(stack, runner) if o["kind"] == "ServiceAccount"]
+    # A pod must ask for its token.
+    assert not any(o["automountServiceAccountToken"] for o in found)
+    return [(o["metadata"]["namespace"], o["metadata"]["name"]) for o in found]
+
+
+@pytest.mark.parametrize("runner", ["pod", "scheduler", "operator"])
+def test_pods_that_name_no_account_have_no_token(stack: Stack, runner: str) -> None:
+    own = {("data-platform-core", "pipelines")} | (
+        {("data-platform-core", "spark-submit")} if runner != "pod" else set()
+    )
+    assert set(accounts(stack, runner)) == own | {
+        (f"data-platform-{part}", "default") for part in stack.file.namespaces
+    }
+
+
+@pytest.mark.parametrize("runner", ["pod", "scheduler", "operator"])
+def test_tasks_of_datasets_have_no_role(stack: Stack, runner: str) -> None:
+    bindings = [o for o in permissions(stack, runner) if o["kind"].endswith("Binding")]
+    names = {subject["name"] for binding in bindings for subject in binding["subjects"]}
+    assert names == {"airflow", "airflow-api-server"} | ({"spark-submit"} if runner != "pod" else set())
+
+
+@pytest.mark.parametrize(
+    ("runner", "may_do", "may_not"),
+    [
+        ("scheduler", ("create", "", "pods"), ("create", "sparkoperator.k8s.io", "sparkapplications")),
+        ("operator", ("create", "sparkoperator.k8s.io", "sparkapplications"), ("create", "", "pods")),
+    ],
+)
+def test_what_starts_jobs_may_do_so_where_they_run(
+    stack: Stack, runner: str, may_do: tuple[str, str, str], may_not: tuple[str, str, str]
+) -> None:
+    rules = rules_of(stack, "Role", "data-platform-processing", name="spark-submit", runner=runner)
+    assert may(rules, *may_do)
+    assert not may(rules, *may_not)
+    assert not [asked for asked in each(rules) if asked[2] == "secrets"]
+    elsewhere = [f"data-platform-{part}" for part in stack.file.namespaces if part != "processing"]
+    assert not [
+        rule for name in elsewhere for rule in rules_of(stack, "Role", name, name="spark-submit", runner=runner)
+    ]
+    # Airflow's deploy grants it.
+    held = rules_of(stack, "Role", "data-platform-processing")
+    assert all(may(held, *asked) for asked in each(rules))
+
+
+def test_airflows_pages_may_look_at_components_and_at_no_secret(stack: Stack) -> None:
+    for part in stack.file.namespaces:
+        rules = rules_of(stack, "Role", f"data-platform-{part}", name="airflow-api-server")
+        assert may(rules, "list", "apps", "deployments")
+        assert {verb for verb, _, _ in each(rules)} == {"get", "list"}
+        assert "secrets" not in {resource for _, _, resource in each(rules)}
+    assert each(rules_of(stack, "ClusterRole", name="airflow-api-server")) == [
+        ("get", "", "nodes"),
+        ("list", "", "nodes"),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holders
 from data_platform.stack.plan import Resource, Seen, Step, plan
@@ -25,13 +27,69 @@ PROCESSING = "data-platform-processing"
 
 
 def test_generated_credentials_are_made_once_and_kept(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    target.ensure_credentials()
     first = dict(target.credentials("minio"))
     again = KubernetesTarget(target.stack, target.settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
+    again.ensure_credentials()
     assert again.credentials("s3") == first
     assert len(first["secret_key"]) == 64
     before = {name: dict(target.credentials(name)) for name in holders(target.stack)}
     again.ensure_credentials()
     assert {name: dict(again.credentials(name)) for name in before} == before
+
+
+def test_credentials_that_are_not_made_yet_are_a_step_of_the_plan(
+    target: KubernetesTarget, cluster: FakeCluster
+) -> None:
+    kept = cluster.objects.pop(("Secret", PROCESSING, "nessie-credentials"))
+    target._known.clear()
+    first = steps(target, "nessie")[0]
+    assert (first.verb, first.kind, first.name) == ("write", "secret", "nessie-credentials")
+    target.apply("nessie", [first])
+    assert cluster.objects["Secret", PROCESSING, "nessie-credentials"]["data"] != kept["data"]
+    assert "nessie-credentials" not in {step.name for step in steps(target, "nessie")}
+
+
+def test_a_look_writes_nothing(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    cluster.objects.clear()
+    target._known.clear()
+    for component in target.stack.components:
+        target.wanted(component)
+        target.observe(component)
+    assert cluster.objects == {}
+    target.apply("nessie", [])
+    assert cluster.objects
+
+
+def test_credentials_that_a_pod_was_given_are_read_anew_and_the_api_server_is_not_asked(
+    target: KubernetesTarget, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(places, "CREDENTIALS", tmp_path)
+    target._known.clear()
+    monkeypatch.setattr(cluster, "get", lambda *_: pytest.fail("the API server was asked"))
+    for key in ("one", "another"):
+        (tmp_path / "pipelines.json").write_text(json.dumps({"s3_secret_key": key}))
+        assert target.credentials("pipelines") == {"s3_secret_key": key}
+    with pytest.raises(pytest.fail.Exception, match="the API server was asked"):
+        target.credentials("checks")
+    outside = KubernetesTarget(target.stack, target.settings, cluster, FakeHelm(), inside=False)  # type: ignore[arg-type]
+    with pytest.raises(pytest.fail.Exception, match="the API server was asked"):
+        outside.credentials("pipelines")
+
+
+def test_a_component_whose_workloads_are_gone_is_stopped_and_one_that_was_never_there_is_absent(
+    target: KubernetesTarget, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert target.condition("nessie") == "absent"
+    cluster.release("nessie", PROCESSING, SERVICE)
+    assert target.condition("nessie") == "stopped"
+
+    def refuse(*_: object) -> None:
+        raise ClusterError("secrets is forbidden", "ask for it", FORBIDDEN)
+
+    # Airflow's pages may not read Secrets.
+    monkeypatch.setattr(releases, "newest", refuse)
+    assert target.condition("nessie") == "absent"
 
 
 def test_addresses_inside_are_names_of_services(target: KubernetesTarget) -> None:
@@ -190,7 +248,7 @@ def test_a_change_of_one_component_changes_no_other_one(target: KubernetesTarget
 def test_airflow_gets_a_pod_template_for_each_component_with_tools(target: KubernetesTarget) -> None:
     files = target.etc("airflow")
     assert {name for name in files if name.startswith("pods/")} == {
-        f"pods/{name}.yaml" for name in ("airflow", "spark", "dbt", "analysis")
+        f"pods/{name}.yaml" for name in ("deployer", "airflow", "spark", "dbt", "analysis")
     }
     assert b"localhost/data-platform/spark:1" in files["pods/spark.yaml"]
 
@@ -227,9 +285,10 @@ def test_executors_are_restricted_pods_with_the_labels_that_policies_select(targ
         assert container["name"] == f"spark-kubernetes-{name}"
         assert container["command"] == ["/bin/sh", f"{places.ROOT}/stack/components/processing/spark/start.sh"]
         assert container["envFrom"] == [{"secretRef": {"name": f"spark-{name}"}}]
-        assert pod["spec"]["serviceAccountName"] == "spark"
-    assert not executor["spec"]["automountServiceAccountToken"]
-    assert driver["spec"]["automountServiceAccountToken"]
+    accounts = {
+        pod["spec"]["serviceAccountName"]: pod["spec"]["automountServiceAccountToken"] for pod in (executor, driver)
+    }
+    assert accounts == {"spark": False, "spark-driver": True}
 
 
 def test_what_pods_of_a_tool_know_is_a_secret_of_their_namespace(target: KubernetesTarget) -> None:

@@ -1,0 +1,133 @@
+"""Tasks that run in the triggerer where tasks are pods: those that only look or wait, and those few of a dataset that
+need the API server of Kubernetes.
+
+A pod loads Airflow before its task begins, seconds of a core (docs/performance.md), and is there all the time that the
+task waits; and a dataset's pod has no way to the API server. The triggerer has Airflow loaded and may ask, so these
+tasks run in it from their start (`start_from_trigger`). Elsewhere they are tasks as all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+from data_platform.operators.pods import tasks_are_pods
+from data_platform.targets.current import anew, current
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: The DAG that changes what the others look at.
+DEPLOY = "stack_deploy"
+#: Clients of servers block; more threads than a stack has components, since each may wait for minutes.
+_THREADS = ThreadPoolExecutor(max_workers=64, thread_name_prefix="act")
+
+
+def skip_during_deploy(context: Context) -> None:
+    """Skip the task while a deploy goes on: servers are being restarted, and it runs the checks itself.
+
+    Raises:
+        AirflowSkipException: a run of the deploy is going on.
+    """
+    if context["ti"].get_dr_count(dag_id=DEPLOY, states=["running"]):
+        raise AirflowSkipException(f"a run of {DEPLOY} is going on; the next run of this one looks again")
+
+
+def _tell(log: Any, found: object) -> None:
+    """What was done in one line is a line of the task's log."""
+    if isinstance(found, str):
+        log.info("%s", found)
+
+
+class ActTrigger(BaseTrigger):
+    """Does something in the triggerer and ends the task; an act that fails is given back to its operator.
+
+    Args:
+        act: the function, as `module:name`.
+        arguments: of the function; no secrets.
+        yields: skip while a deploy goes on.
+    """
+
+    def __init__(self, act: str, arguments: Mapping[str, Any], *, yields: bool = False) -> None:
+        super().__init__()
+        self.act = act
+        self.arguments = dict(arguments)
+        self.yields = yields
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class and arguments, as Airflow keeps them."""
+        kept = {"act": self.act, "arguments": self.arguments, "yields": self.yields}
+        return f"{type(self).__module__}.{type(self).__name__}", kept
+
+    def _do(self, context: Context) -> Any:
+        if self.yields:
+            skip_during_deploy(context)
+        module, _, name = self.act.partition(":")
+        # The triggerer outlives definitions and credentials that it has read.
+        return getattr(import_module(module), name)(anew(), context, **self.arguments)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """One event: the end of the task, or the error that its operator raises, with its retries and its alert."""
+        context = self.task_instance.get_template_context()  # type: ignore[union-attr]
+        do = partial(copy_context().run, self._do, context)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(_THREADS, do)
+        except AirflowSkipException as reason:
+            self.log.info("%s", reason)
+            yield TaskSkippedEvent()
+        except Exception as error:
+            self.log.exception("%s of %s ends", self.act, self.arguments)
+            yield TriggerEvent({"error": str(error), "final": isinstance(error, AirflowFailException)})
+        else:
+            _tell(self.log, found)
+            yield TaskSuccessEvent(xcoms={} if found is None else {"return_value": found})
+
+
+class TriggererOperator(BaseOperator):
+    """A task that runs in the triggerer where tasks are pods.
+
+    Args:
+        arguments: of its act.
+        yields: skip while a deploy goes on.
+    """
+
+    #: What it does: a function of a module, called with the target, the context and the arguments.
+    act: ClassVar[Callable[..., Any]]
+
+    def __init__(self, *, arguments: Mapping[str, Any], yields: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.arguments = dict(arguments)
+        self.yields = yields
+        if tasks_are_pods():
+            name = f"{self.act.__module__}:{self.act.__qualname__}"
+            kind, kept = ActTrigger(name, self.arguments, yields=yields).serialize()
+            # Its deadline is the task's `execution_timeout`.
+            self.start_trigger_args = StartTriggerArgs(kind, next_method="fail", trigger_kwargs=kept)
+            self.start_from_trigger = True
+
+    def execute(self, context: Context) -> Any:
+        """What the act returns."""
+        if self.yields:
+            skip_during_deploy(context)
+        found = self.act(current(), context, **self.arguments)
+        _tell(self.log, found)
+        return found
+
+    def fail(self, context: Context, event: Mapping[str, Any]) -> None:
+        """Raise what the trigger met.
+
+        Raises:
+            AirflowFailException: another try would not mend it.
+            AirflowException: otherwise.
+        """
+        del context
+        raise (AirflowFailException if event["final"] else AirflowException)(event["error"])

@@ -1,0 +1,170 @@
+"""Tasks of the triggerer: in a process of their own, and in the triggerer where tasks are pods."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+from data_platform.operators import ingest, triggerer
+from data_platform.operators.ingest import AwaitLandingOperator, DeliverReferenceOperator, DeployFlowOperator
+from data_platform.operators.lifecycle import ObserveComponentOperator, WaitComponentOperator
+from data_platform.operators.report import CheckDatasetOperator
+from data_platform.operators.triggerer import ActTrigger, TriggererOperator
+from data_platform.stack.errors import PlatformError
+from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
+
+pytestmark = pytest.mark.enable_socket  # an event loop talks to itself through a pair of them
+LOOK = f"{__name__}:look"
+#: What the act was given; what it answers (or raises) is put in first.
+TOLD: list[Any] = []
+
+
+def look(target: object, context: object, component: str) -> Any:
+    TOLD.append((target, component, context, threading.current_thread()))
+    if isinstance(TOLD[0], Exception):
+        raise TOLD[0]
+    return TOLD[0]
+
+
+class Context(dict[str, Any]):
+    """What a run gives to its tasks."""
+
+    def __init__(self, deploys: int = 0) -> None:
+        super().__init__(params={}, ti=SimpleNamespace(get_dr_count=lambda **_: deploys))
+
+
+def events(context: Context, *, yields: bool = False) -> list[TriggerEvent]:
+    """What the triggerer would be told."""
+    trigger = ActTrigger(LOOK, {"component": "reader"}, yields=yields)
+    trigger.task_instance = SimpleNamespace(  # type: ignore[assignment]
+        task_id="reader.wait", get_template_context=lambda: context
+    )
+
+    async def run() -> list[TriggerEvent]:
+        return [event async for event in trigger.run()]
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Of the act `look`: see TOLD."""
+    TOLD.clear()
+    monkeypatch.setattr(triggerer, "anew", lambda: "the place as it is now")
+    return TOLD
+
+
+def test_the_trigger_acts_beside_its_loop_and_ends_the_task_with_the_answer(told: list[Any]) -> None:
+    told.append({"proven": True})
+    context = Context()
+    (event,) = events(context)
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms == {"return_value": {"proven": True}}
+    target, component, given, thread = told[1]
+    assert (target, component) == ("the place as it is now", "reader")
+    assert given is context
+    assert thread is not threading.main_thread()
+
+
+def test_an_act_without_an_answer_leaves_none(told: list[Any]) -> None:
+    told.append(None)
+    (event,) = events(Context())
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms == {}
+
+
+def test_what_is_skipped_is_skipped(told: list[Any]) -> None:
+    told.append(AirflowSkipException("not selected"))
+    (event,) = events(Context())
+    assert isinstance(event, TaskSkippedEvent)
+
+
+def test_one_that_yields_is_skipped_while_a_deploy_goes_on(told: list[Any]) -> None:
+    told.append("seen")
+    (event,) = events(Context(deploys=1), yields=True)
+    assert isinstance(event, TaskSkippedEvent)
+    assert told == ["seen"]
+    (event,) = events(Context(deploys=1))
+    assert isinstance(event, TaskSuccessEvent)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised_by_the_task"),
+    [
+        (PlatformError("trino takes no requests", "look at its logs"), AirflowException),
+        (ValueError("a bug"), AirflowException),
+        # Another try would not mend it, so Airflow must not make one.
+        (AirflowFailException("refused"), AirflowFailException),
+    ],
+)
+def test_an_error_is_raised_by_the_task(told: list[Any], error: Exception, raised_by_the_task: type[Exception]) -> None:
+    told.append(error)
+    (event,) = events(Context())
+    assert type(event) is TriggerEvent
+    with pytest.raises(AirflowException) as raised:
+        WaitComponentOperator(task_id="wait", component="reader").fail({}, event.payload)
+    assert type(raised.value) is raised_by_the_task
+    assert str(raised.value) == str(error)
+
+
+def operators() -> list[TriggererOperator]:
+    with DAG("stack_test", schedule=None):
+        return [
+            ObserveComponentOperator(task_id="observe", component="reader", yields=True),
+            WaitComponentOperator(task_id="wait", component="reader"),
+            DeployFlowOperator(task_id="flow", dataset="fx_rates"),
+            DeliverReferenceOperator(task_id="deliver", dataset="fx_rates", file="a.zip"),
+            AwaitLandingOperator(task_id="land", dataset="fx_rates", seconds=7),
+            CheckDatasetOperator(
+                task_id="check",
+                dataset="fx_rates",
+                name="is-true",
+                kind="lineage_path",
+                params_of_kind={"edges": [{"source": "a", "target": "b", "by": "nifi"}], "columns": []},
+            ),
+        ]
+
+
+def test_where_tasks_are_pods_the_scheduler_gives_them_to_the_triggerer(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.models.trigger import Trigger
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    monkeypatch.setenv(SETTINGS_VARIABLE, "{}")
+    made = operators()
+    dag = made[0].dag
+    assert dag is not None
+    kept = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    for operator in made:
+        task = kept.get_task(operator.task_id)
+        start = task.start_trigger_args
+        assert task.start_from_trigger
+        assert start.trigger_cls == f"{ActTrigger.__module__}.{ActTrigger.__qualname__}"
+        assert callable(getattr(operator, start.next_method))
+        row = Trigger(start.trigger_cls, start.trigger_kwargs)
+        trigger = ActTrigger(**row.kwargs)
+        module, _, name = trigger.act.partition(":")
+        assert getattr(import_module(module), name) is operator.act
+        assert (trigger.arguments, trigger.yields) == (operator.arguments, operator.yields)
+
+
+def test_elsewhere_they_are_tasks_as_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SETTINGS_VARIABLE, raising=False)
+    assert {operator.start_from_trigger for operator in operators()} == {False}
+
+
+def test_the_arguments_that_are_kept_are_those_that_the_act_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Any] = []
+    monkeypatch.setattr(triggerer, "anew", lambda: "the place")
+    monkeypatch.setattr("data_platform.datasets.flow.await_landed", lambda *given: taken.append(given))
+    trigger = ActTrigger(f"{ingest.__name__}:await_landing", {"dataset": "fx_rates", "seconds": 7})
+    assert trigger._do(Context()) is None
+    ((target, dataset, deadline),) = taken
+    assert (target, dataset, deadline.seconds) == ("the place", "fx_rates", 7)
