@@ -19,25 +19,24 @@ from tests.running import Running
 
 pytestmark = pytest.mark.timeout(1800)
 
-#: Reads what it can below a folder, and names the secrets whose value it found, with one file each. Told on its
-#: standard input, so that no argument list and no environment holds what is looked for.
+#: Reads what it can of these files, and names the secrets whose value it found, with one file each. Told on its standard
+#: input, so that no argument list and no environment holds what is looked for; by path, for what may not be listed may
+#: be read all the same.
 _PROBE = """
-import json, os, sys
+import json, sys
 asked = json.load(sys.stdin)
 secrets = {name: value.encode() for name, value in asked["secrets"].items()}
 found, seen = {}, 0
-for place, _, names in os.walk(asked["folder"]):
-    for name in names:
-        path = os.path.join(place, name)
-        try:
-            with open(path, "rb") as stream:
-                content = stream.read(64_000_000)
-        except OSError:
-            continue
-        seen += 1
-        for secret, value in secrets.items():
-            if secret not in found and value in content:
-                found[secret] = path
+for path in asked["files"]:
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(64_000_000)
+    except OSError:
+        continue
+    seen += 1
+    for secret, value in secrets.items():
+        if secret not in found and value in content:
+            found[secret] = path
 print(json.dumps({"found": found, "seen": seen}))
 """
 
@@ -124,7 +123,8 @@ def test_no_command_line_holds_a_secret(platform: Running, secrets: dict[str, st
 
 def probe(platform: Running, words: list[str], secrets: dict[str, str]) -> tuple[dict[str, str], int]:
     """What a program that is started by these words could read in the state folder."""
-    asked = json.dumps({"folder": str(platform.folder), "secrets": secrets})
+    files = [str(path) for path in platform.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    asked = json.dumps({"files": files, "secrets": secrets})
     done = subprocess.run(
         [*words, sys.executable, "-I", "-c", _PROBE],
         input=asked,
@@ -142,7 +142,7 @@ def confining(command: list[str]) -> list[str]:
     """The words of a command that confine what comes after them; none where it is not confined."""
     if confine.__file__ not in command:
         return []
-    return command[: command.index(confine.__file__) + 2]
+    return command[: command.index("--", command.index(confine.__file__)) + 1]
 
 
 def test_every_server_can_read_its_own_secrets_in_the_state_folder_and_no_others(
