@@ -45,10 +45,7 @@ DANGEROUS = (
 )  # fmt: skip
 GOOD = b"Date,USD,XOF,\n2024-01-02,1.0956,655.957,\n"
 #: Names that secrets have, or had, in environments and settings of NiFi.
-SECRETS = (
-    "NIFI_SENSITIVE_PROPS_KEY", "S3_ACCESS_KEY", "S3_SECRET_KEY", "nifi.sensitive.props.key", "access.key",
-    "secret.key",
-)  # fmt: skip
+SECRETS = ("NIFI_SENSITIVE_PROPS_KEY", "S3_SECRET_KEY", "nifi.sensitive.props.key", "access.key", "secret.key")
 
 
 @pytest.fixture(scope="module")
