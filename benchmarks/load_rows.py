@@ -117,7 +117,12 @@ class Bench:
         words = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
         started = time.monotonic()
         done = self.target.run_tool(
-            "spark", "submit", [*words, "benchmarks/load_job.py", "--manifest", manifest], SECONDS
+            "spark",
+            "submit",
+            [*words, "benchmarks/load_job.py", "--manifest", manifest],
+            SECONDS,
+            # It reads jobs of spark_jobs/ alone.
+            writes=[ROOT / "benchmarks"],
         )
         seconds = time.monotonic() - started
         result = result_of(done, "the job")

@@ -70,7 +70,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory() as folder:
         words = ["--target-path", folder, "--no-partial-parse"]
-        done = current().run_tool("dbt", "dbt", ["parse", *words], _SECONDS)
+        done = current().run_tool("dbt", "dbt", ["parse", *words], _SECONDS, writes=[Path(folder)])
         if done.returncode != 0:
             raise PlatformError(f"dbt does not understand the project:\n{done.output}", "mend it and run this again")
         manifest = json.loads((Path(folder) / "manifest.json").read_text(encoding="utf-8"))

@@ -269,7 +269,7 @@ def main(words: "Sequence[str]") -> int:
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell wanted
     except FileNotFoundError:
-        print(f"{command[0]} is not there", file=sys.stderr)
+        print(f"{command[0]} is not there; python3 -m bootstrap up brings what a component needs", file=sys.stderr)
         return _NOT_FOUND
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)

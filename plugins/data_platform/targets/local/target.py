@@ -409,10 +409,6 @@ class LocalTarget:
             **inherit_environment(spec.inherit),
         }
         command = [render(word, values.open, where) for word in spec.command]
-        if Path(command[0]).is_absolute() and not Path(command[0]).exists():
-            raise PlatformError(
-                f"{where}: {command[0]} is not there", f"run: python3 -m bootstrap up --only {item.name}"
-            )
         confined = prefix(own, PYTHON, self.state.folder, self.cache)
         return ToolCommand([*confined, *command, *arguments], environment)
 
