@@ -20,6 +20,7 @@ MADE = (
     "etc/nessie/application.properties",
     "data/nessie/rocks.db",
     "data/dbt/target/manifest.json",
+    "tmp/nessie/vertx-cache/x",
     "logs/nessie.server.log",
     "run/up.lock",
     "run/launch/nessie.server.json",
