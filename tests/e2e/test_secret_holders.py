@@ -19,9 +19,9 @@ from tests.running import Running
 
 pytestmark = pytest.mark.timeout(1800)
 
-#: Reads what it can of these files, and names the secrets whose value it found, with one file each. Told on its standard
-#: input, so that no argument list and no environment holds what is looked for; by path, for what may not be listed may
-#: be read all the same.
+#: Reads what it can of these files, and names the secrets whose value it found, with one file each. Told on its
+#: standard input, so that no argument list and no environment holds what is looked for; by path, for what may not be
+#: listed may be read all the same.
 _PROBE = """
 import json, sys
 asked = json.load(sys.stdin)
