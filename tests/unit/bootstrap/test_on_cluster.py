@@ -55,6 +55,7 @@ def cluster(stack: Stack) -> FakeCluster:
     """With the platform's namespaces, as `up` makes them, and two releases."""
     found = FakeCluster()
     on(found, stack).prepare()
+    on(found, stack).ensure_credentials()
     for name, space in (("minio", STORAGE), ("nessie", PROCESSING)):
         labels = {"data-platform-digest": "a1", "data-platform-platform": OURS}
         found.release(name, space, MANIFEST, **labels)
@@ -120,7 +121,8 @@ def test_a_namespace_that_is_not_ours_is_left_with_its_releases_and_named(
 def test_nothing_of_another_platform_is_touched(cluster: FakeCluster, stack: Stack, purge: bool) -> None:
     before = dict(cluster.objects)
     target = on(cluster, stack, ANOTHER)
-    roles = [f"{kind} data-platform-deployer" for kind in ("ClusterRole", "ClusterRoleBinding") if purge]
+    names = ("data-platform-deployer", "data-platform-looker")
+    roles = [f"{kind} {name}" for name in names for kind in ("ClusterRole", "ClusterRoleBinding") if purge]
     assert remove(target, purge, Progress()) == [*(f"Namespace {name}" for name in namespaces(stack)), *roles]
     assert removed(target) == []
     assert cluster.objects == before

@@ -18,6 +18,7 @@ from data_platform.stack.load import Stack
 from data_platform.stack.plan import Resource, Seen
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.definition import Content, content_of, digest, secret_object
+from data_platform.targets.kubernetes.releases import DIGEST_LABEL
 
 Object = dict[str, Any]
 #: Ends the names of these Secrets.
@@ -159,8 +160,10 @@ def _refuse_lost(cluster: Cluster, stack: Stack, of: Holder) -> None:
     if item is None or not item.component.secrets:
         return
     here = places.namespace(stack, of.component)
-    there = cluster.list_objects("v1", "PersistentVolumeClaim", here, labels=f"{places.NAME}={of.name}")
-    there += cluster.list_objects("v1", "Secret", here, labels=f"owner=helm,name={of.name}")
+    # Volumes and releases of that name that others made bear other labels.
+    ours = f"{places.NAME}={of.name},{places.PART_OF}"
+    there = cluster.list_objects("v1", "PersistentVolumeClaim", here, labels=ours)
+    there += cluster.list_objects("v1", "Secret", here, labels=f"owner=helm,name={of.name},{DIGEST_LABEL}")
     if there:
         names = ", ".join(f"{thing['kind']} {thing['metadata']['name']}" for thing in there[:3])
         raise PlatformError(

@@ -14,6 +14,7 @@ from data_platform.stack.holders import NEXT, NOT_YET, holder
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import credentials, places
 from data_platform.targets.kubernetes.definition import content_of
+from data_platform.targets.kubernetes.releases import DIGEST_LABEL
 from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
 
 STORAGE = "data-platform-storage"
@@ -125,12 +126,13 @@ def test_a_refusal_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def claim(cluster: FakeCluster, component: str, namespace: str) -> None:
-    meta = {"name": f"data-{component}-0", "namespace": namespace, "labels": {places.NAME: component}}
+    labels = {places.NAME: component, places.PART_OF: "data-platform"}
+    meta = {"name": f"data-{component}-0", "namespace": namespace, "labels": labels}
     cluster.server_side_apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta})
 
 
 def release(cluster: FakeCluster, component: str, namespace: str) -> None:
-    cluster.release(component, namespace, "")
+    cluster.release(component, namespace, "", **{DIGEST_LABEL: "d"})
 
 
 @pytest.mark.parametrize("left", [claim, release])
@@ -144,6 +146,14 @@ def test_what_is_gone_is_not_made_anew_for_what_was_made_with_it(
         ask(cluster, stack, "minio")
     assert "restore the Secret from a backup" in raised.value.remedy
     assert ROOT not in cluster.objects
+
+
+def test_a_release_and_a_volume_of_others_hold_nothing_of_ours(stack: Stack) -> None:
+    cluster = FakeCluster()
+    cluster.release("minio", STORAGE, "")
+    meta = {"name": "data", "namespace": STORAGE, "labels": {places.NAME: "minio"}}
+    cluster.server_side_apply({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta})
+    assert len(make(cluster, stack, "minio")["secret_key"]) == 64
 
 
 def test_what_others_make_for_a_component_is_made_anew(stack: Stack) -> None:
