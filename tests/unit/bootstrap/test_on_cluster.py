@@ -11,8 +11,8 @@ from bootstrap.on_cluster import TEST_CONTEXT, is_gone, remove
 from bootstrap.progress import Progress
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, Stack, load_stack
-from data_platform.targets.kubernetes import places, releases
-from data_platform.targets.kubernetes.permissions import namespaces
+from data_platform.targets.kubernetes import ownership, places, releases
+from data_platform.targets.kubernetes.permissions import namespaces, permissions
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
 from data_platform.targets.local.state import State, write_private
@@ -52,7 +52,7 @@ def on(cluster: FakeCluster, stack: Stack, platform: str = OURS) -> KubernetesTa
 
 @pytest.fixture
 def cluster(stack: Stack) -> FakeCluster:
-    """With the platform's namespaces, as `up` makes them, and two releases."""
+    """With the platform's namespaces and secrets, as `up` makes them, and two releases."""
     found = FakeCluster()
     on(found, stack).prepare()
     on(found, stack).ensure_credentials()
@@ -84,7 +84,6 @@ def put(cluster: FakeCluster, kind: str, space: str, name: str, **more: Any) -> 
 
 def test_everything_that_up_makes_bears_the_mark(cluster: FakeCluster, stack: Stack) -> None:
     target = on(cluster, stack)
-    target.ensure_credentials()
     made = [thing for (kind, _, name), thing in cluster.objects.items() if not name.startswith("sh.helm.release")]
     assert {thing["kind"] for thing in made} > {"Namespace", "ClusterRole", "ClusterRoleBinding", "Role", "Secret"}
     assert {thing["metadata"]["labels"].get(places.PLATFORM_ID) for thing in made} == {OURS}
@@ -121,8 +120,7 @@ def test_a_namespace_that_is_not_ours_is_left_with_its_releases_and_named(
 def test_nothing_of_another_platform_is_touched(cluster: FakeCluster, stack: Stack, purge: bool) -> None:
     before = dict(cluster.objects)
     target = on(cluster, stack, ANOTHER)
-    names = ("data-platform-deployer", "data-platform-looker")
-    roles = [f"{kind} {name}" for name in names for kind in ("ClusterRole", "ClusterRoleBinding") if purge]
+    roles = [ownership.named(o) for o in permissions(stack) if purge and o["kind"].startswith("ClusterRole")]
     assert remove(target, purge, Progress()) == [*(f"Namespace {name}" for name in namespaces(stack)), *roles]
     assert removed(target) == []
     assert cluster.objects == before
@@ -144,7 +142,6 @@ def test_what_others_have_in_a_namespace_of_ours_stays_and_what_is_ours_there_go
     put(cluster, "PersistentVolumeClaim", STORAGE, "data-minio-0")
     cluster.objects["PersistentVolumeClaim", STORAGE, "data-minio-0"]["metadata"]["labels"] = {"release": "minio"}
     target = on(cluster, stack)
-    target.ensure_credentials()
     assert remove(target, True, Progress()) == [f"{STORAGE}: {kind} {name} in {STORAGE}"]
     assert spaces(cluster) == {STORAGE}
     left = {(its, called) for its, space, called in cluster.objects if space == STORAGE and "helm" not in called}
