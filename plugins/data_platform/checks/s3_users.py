@@ -6,7 +6,9 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
+from pydantic import Field
+
+from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.stack.holders import s3_users
 
 if TYPE_CHECKING:
@@ -18,9 +20,14 @@ if TYPE_CHECKING:
 _KEY = ".checks/users/nothing"
 
 
+class Params(KindParams):
+    """Arguments of the kind."""
+
+    add_is_write: bool = Field(default=False, description="The store does not tell putting from removing.")
+
+
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """As each user, list every bucket of the platform, and put an object where it may not."""
-    del params
     from data_platform.clients import s3
 
     stack = platform.stack
@@ -30,13 +37,13 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     problems = []
     for user, claim in users:
         store = s3.client_of(platform, user.name, deadline.remaining)
-        problems += [f"{user.name} {problem}" for problem in _problems(store, claim, tuple(stack.file.buckets))]
+        problems += [f"{user.name} {problem}" for problem in _problems(store, claim, tuple(stack.file.buckets), params)]
     if problems:
         raise CheckFailed("; ".join(problems))
     return f"{len(users)} users let into their own buckets alone: {', '.join(user.name for user, _ in users)}"
 
 
-def _problems(store: Minio, claim: S3User, buckets: tuple[str, ...]) -> list[str]:
+def _problems(store: Minio, claim: S3User, buckets: tuple[str, ...], params: Params) -> list[str]:
     """What a user can do beyond its claim, or cannot do of it."""
     found = []
     for bucket in buckets:
@@ -45,7 +52,8 @@ def _problems(store: Minio, claim: S3User, buckets: tuple[str, ...]) -> list[str
             found.append(f"{'cannot' if verbs else 'can'} list {bucket}")
         if verbs not in ("add", "write") and _may(_put, store, bucket):
             found.append(f"can put into {bucket}")
-        if verbs != "write" and _may(_remove, store, bucket):
+        removes = ("write", "add") if params.add_is_write else ("write",)
+        if verbs not in removes and _may(_remove, store, bucket):
             found.append(f"can remove from {bucket}")
     return found
 

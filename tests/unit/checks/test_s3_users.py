@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from data_platform.checks.base import Address, CheckFailed, Deadline, Params
-from data_platform.checks.s3_users import check
+from data_platform.checks.base import Address, CheckFailed, Deadline
+from data_platform.checks.s3_users import Params, check
 from data_platform.stack.load import Stack, load_stack
 from tests.unit.clients.fake_object_store import refusal
 
@@ -94,9 +94,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     return made
 
 
-def run(tiny: Tiny, profile: str = "default") -> str:
+def run(tiny: Tiny, profile: str = "default", **params: bool) -> str:
     place: Any = Place(load_stack(tiny.root, profile))
-    return check(Params(), place, Deadline(5))
+    return check(Params(**params), place, Deadline(5))
 
 
 @pytest.mark.parametrize("profile", ["default", "weeds"])
@@ -131,6 +131,15 @@ def test_a_right_too_many_is_named(tiny: Tiny, store: Store, whose: tuple[str, s
     with pytest.raises(CheckFailed) as caught:
         run(tiny)
     assert str(caught.value) == said
+
+
+def test_where_to_put_is_to_remove_too_that_alone_is_no_right_too_many(tiny: Tiny, store: Store) -> None:
+    store.rights["pipelines", "raw"].add("remove")
+    assert run(tiny, add_is_write=True).startswith("3 users")
+    assert ("pipelines", "remove", "raw") not in store.asked
+    store.rights["reader", "raw"].add("remove")
+    with pytest.raises(CheckFailed, match=r"^reader can remove from raw$"):
+        run(tiny, add_is_write=True)
 
 
 def test_a_user_that_is_not_let_into_its_own_bucket_is_named(tiny: Tiny, store: Store) -> None:
