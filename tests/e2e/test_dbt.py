@@ -51,8 +51,8 @@ class Dbt:
         self.platform = platform
         self.trino = trino
 
-    def __call__(self, *words: str) -> ToolResult:
-        return self.platform.target.run_tool("dbt", "dbt", [*words], 300)
+    def __call__(self, *words: str, writes: tuple[Path, ...] = ()) -> ToolResult:
+        return self.platform.target.run_tool("dbt", "dbt", [*words], 300, writes)
 
     def build(self, *words: str) -> str:
         done = self("build", "--exclude-resource-type", "unit_test", *SELECT, *words)
@@ -185,7 +185,7 @@ def test_columns_refuse_nothing_in_the_place_of_a_value(dbt: Dbt) -> None:
 def test_the_slim_manifest_is_what_dbt_reads(dbt: Dbt, tmp_path: Path) -> None:
     from dbt_project.slim_manifest import SLIM, digest, slim
 
-    done = dbt("parse", "--no-partial-parse", "--target-path", str(tmp_path))
+    done = dbt("parse", "--no-partial-parse", "--target-path", str(tmp_path), writes=(tmp_path,))
     assert done.returncode == 0, done.output
     manifest = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
     assert json.loads(SLIM.read_text(encoding="utf-8")) == slim(manifest, digest(PROJECT))
