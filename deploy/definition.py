@@ -25,6 +25,7 @@ for _folder in (ROOT, ROOT / "plugins"):
         sys.path.insert(0, str(_folder))
 
 from data_platform.clients.kubernetes import Cluster  # noqa: E402 - the path is set above
+from data_platform.clients.postgres import verifier  # noqa: E402
 from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER  # noqa: E402
 from data_platform.stack.load import KUBERNETES, Stack, load_stack  # noqa: E402
 from data_platform.targets.kubernetes import guard_rails, places  # noqa: E402
@@ -35,7 +36,7 @@ from data_platform.targets.kubernetes.target import KubernetesTarget  # noqa: E4
 from data_platform.targets.local.state import write_private  # noqa: E402
 
 Object = dict[str, Any]
-#: SQL for psql. Names are from the model, passwords hexadecimal: neither has anything that SQL would read as its own.
+#: SQL for psql. Names are from the model, verifiers base64: neither has anything that SQL would read as its own.
 _ROLE = "select 'create role {0}' where not exists (select from pg_roles where rolname = '{0}') \\gexec"
 _PASSWORD = "alter role {0} login password '{1}';"  # noqa: S105 - a place for one
 _DATABASE = (
@@ -101,7 +102,7 @@ def statements(target: KubernetesTarget, component: str) -> Iterator[str]:
     own = target.credentials(component)
     for database in target.stack.components[component].component.databases:
         yield _ROLE.format(own[DATABASE_USER])
-        yield _PASSWORD.format(own[DATABASE_USER], own[DATABASE_PASSWORD])
+        yield _PASSWORD.format(own[DATABASE_USER], verifier(own[DATABASE_USER], own[DATABASE_PASSWORD]))
         yield _DATABASE.format(database.name, own[DATABASE_USER])
         if database.schemas or database.extensions:
             yield f"\\connect {database.name}"

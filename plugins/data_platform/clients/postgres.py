@@ -65,14 +65,26 @@ def look_into(host: str, port: int, user: str, password: str, database: str) -> 
     return Contents(frozenset(str(name) for (name,) in schemas), frozenset(str(name) for (name,) in extensions))
 
 
+def verifier(role: str, password: str) -> str:
+    """What a server is told in the place of a role's password: a SCRAM verifier (RFC 5802), as libpq makes it.
+
+    Another one each time, for its salt is random; all of them are good.
+    """
+    # Without a server: the method is named, so libpq need not ask for it.
+    nobody = psycopg.pq.PGconn.connect_start(b"host=/nowhere")
+    try:
+        return nobody.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    finally:
+        nobody.finish()
+
+
 def ensure_role(admin: psycopg.Connection[tuple[object, ...]], role: str, password: str) -> None:
     """Make a role that may log in where it is missing, and set its password.
 
-    The server is sent a SCRAM verifier (RFC 5802), so no log of its can hold the password, whatever its settings are.
+    The server is sent a verifier, so no log of its can hold the password, whatever its settings are.
     """
     verb: LiteralString = "alter" if _exists(admin, "select 1 from pg_roles where rolname = %s", role) else "create"
-    verifier = admin.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
-    names = sql.Identifier(role), sql.Literal(verifier)
+    names = sql.Identifier(role), sql.Literal(verifier(role, password))
     admin.execute(sql.SQL(verb) + sql.SQL(" role {} login password {}").format(*names))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -125,13 +127,6 @@ class Statements:
 
     def __init__(self, *names: str) -> None:
         self.names, self.executed = names, list[str]()
-        # libpq makes it; tests/integration does so with a real one.
-        self.pgconn = SimpleNamespace(encrypt_password=self.verifier)
-
-    @staticmethod
-    def verifier(password: bytes, role: bytes, algorithm: bytes) -> bytes:
-        assert (password, role, algorithm) == (b"secret", b"sales", b"scram-sha-256")
-        return b"SCRAM-SHA-256$4096:salt$stored:server"
 
     def execute(self, query: Any, parameters: tuple[str, ...] = ()) -> Statements:
         self.asked = parameters
@@ -154,8 +149,29 @@ def test_pgbouncer_may_enter_a_new_database_where_there_is_one(names: tuple[str,
 def test_the_server_is_sent_a_verifier_and_never_the_password(names: tuple[str, ...], verb: str) -> None:
     admin = Statements(*names)
     postgres.ensure_database(admin, "sales", "sales", "secret", "for a test")  # type: ignore[arg-type]
-    assert f"{verb} role \"sales\" login password 'SCRAM-SHA-256$4096:salt$stored:server'" in admin.executed
+    (told,) = (s for s in admin.executed if " role " in s)
+    assert re.fullmatch(rf"{verb} role \"sales\" login password '(SCRAM-SHA-256\$4096:[^']+)'", told)
     assert "secret" not in " ".join(admin.executed)
+
+
+def test_a_verifier_is_of_the_password_and_another_one_each_time() -> None:
+    made = postgres.verifier("sales", "secret")
+    method, iterations, salt, keys = re.split(r"[$:]", made, maxsplit=3)
+    assert (method, iterations) == ("SCRAM-SHA-256", "4096")
+    salted = hashlib.pbkdf2_hmac("sha256", b"secret", base64.b64decode(salt), int(iterations))
+    # RFC 5802, 3: StoredKey is the hash of ClientKey.
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    assert base64.b64decode(keys.partition(":")[0]) == stored
+    assert postgres.verifier("sales", "secret") != made
+
+
+def test_the_pools_role_is_made_when_nothing_is_logged(files: dict[str, str]) -> None:
+    before = files["pooler.sql"].partition("create role")[0].splitlines()
+    assert {line for line in before if line.startswith("set ")} == {
+        "set log_statement = none;",
+        "set log_min_duration_statement = -1;",
+        "set log_min_error_statement = panic;",
+    }
 
 
 def test_a_password_is_changed_only_where_there_is_such_a_role() -> None:
