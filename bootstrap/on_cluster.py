@@ -14,6 +14,7 @@ from bootstrap.progress import Progress
 from data_platform.clients import kubernetes
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import holders
 from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import guard_rails, ownership, places, preflight, releases
@@ -145,8 +146,8 @@ def _images(
 
 
 def write_credentials(state: State, target: Target) -> None:
-    """The credentials of all components for the person who brought the platform up, 0600."""
-    found = {name: dict(known) for name in target.stack.components if (known := target.credentials(name))}
+    """The credentials of all holders for the person who brought the platform up, 0600."""
+    found = {name: dict(known) for name in holders(target.stack) if (known := target.credentials(name))}
     write_private(state.credentials_file, json.dumps(found, indent=2) + "\n")
 
 

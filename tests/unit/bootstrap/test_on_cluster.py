@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bootstrap.on_cluster import TEST_CONTEXT, is_gone, remove
+from bootstrap.on_cluster import TEST_CONTEXT, is_gone, remove, write_credentials
 from bootstrap.progress import Progress
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import NOT_YET, holders
 from data_platform.stack.load import KUBERNETES, Stack, load_stack
 from data_platform.targets.kubernetes import ownership, places, releases
 from data_platform.targets.kubernetes.permissions import namespaces, permissions
@@ -204,3 +206,15 @@ def test_a_test_cluster_that_is_gone_took_its_platform_along(tmp_path: Path) -> 
     assert not is_gone(state, {"context": "lab"})
     write_private(state.cluster / "kubeconfig", "{}")
     assert not is_gone(state, {"context": TEST_CONTEXT})
+
+
+def test_the_persons_file_has_every_holder(cluster: FakeCluster, stack: Stack, tmp_path: Path) -> None:
+    state = State(tmp_path)
+    write_credentials(state, on(cluster, stack))
+    found = json.loads(state.credentials_file.read_text(encoding="utf-8"))
+    holding = {name: set(each.generated) for name, each in holders(stack).items() if each.generated}
+    assert {"pipelines", "checks", "pages", "spark"} <= holding.keys()
+    assert {
+        name: {key for key in found[name] if found[name][key] != NOT_YET} & keys for name, keys in holding.items()
+    } == holding
+    assert state.credentials_file.stat().st_mode & 0o077 == 0
