@@ -370,6 +370,11 @@ def test_a_key_that_an_earlier_version_left_in_a_flow_goes_nowhere(platform: Run
         before.deploy()
         before.run("Put into raw", "STOPPED")
         before.land("queued.csv", GOOD)
+
+        def look() -> None:
+            assert before.held("Put into raw") == 1
+
+        Deadline(SECONDS).retry(look, on=AssertionError)
         with before.nifi() as (session, group):
             context = session.parameters(before.dataset)
             assert context
@@ -388,6 +393,7 @@ def test_a_key_that_an_earlier_version_left_in_a_flow_goes_nowhere(platform: Run
                 assert f"'{name}'" in complaints(session, put.id)
             session.run(put.id, "RUNNING")
             assert doing(session, put.id) == ("Invalid", 0)
+        look()
         told = before.deploy()
         assert "upgraded: it was changed by hand in NiFi" in told
         assert "parameters removed: s3.secret.key" in told
