@@ -41,6 +41,11 @@ class Killer:
         return self._act(*arguments)
 
 
+def seen(lake: Lake, table: str, catalog: str = "lakehouse") -> list[int] | None:
+    """Rows of a table, when the query engine answers again: the audit itself does not need it."""
+    return Deadline(SECONDS).retry(lambda: lake.values(table, catalog), on=UNREACHABLE)
+
+
 @pytest.mark.parametrize("server", SERVERS)
 @pytest.mark.parametrize("function", ["_merge", "_move_to_main"])
 def test_a_publish_outlives_the_server(
@@ -54,7 +59,7 @@ def test_a_publish_outlives_the_server(
     lake.publish(dataset)
     assert killer.killed
     assert len(lake.commits(dataset)) == 2
-    assert lake.values(table) == [1, 2]
+    assert seen(lake, table) == [1, 2]
     assert lake.is_at_main(dataset)
 
 
@@ -68,7 +73,7 @@ def test_a_branch_is_opened_although_the_server_is_killed(
     opened = lake.open(dataset)
     assert killer.killed
     assert lake.nessie.branches()[branch_of(dataset)] == opened
-    assert lake.values(table, branch_of(dataset)) == [1]
+    assert seen(lake, table, branch_of(dataset)) == [1]
 
 
 def test_an_open_audit_outlives_the_query_engine(platform: Running, lake: Lake) -> None:
@@ -78,7 +83,7 @@ def test_an_open_audit_outlives_the_query_engine(platform: Running, lake: Lake) 
     lake.write(dataset, table, value=2)
     killed = platform.programs()["trino.server"]
     os.kill(killed, signal.SIGKILL)
-    assert Deadline(SECONDS).retry(lambda: lake.values(table, branch_of(dataset)), on=UNREACHABLE) == [1, 2]
+    assert seen(lake, table, branch_of(dataset)) == [1, 2]
     assert platform.programs()["trino.server"] != killed
     assert lake.values(table) == [1]
     assert {"lakehouse", "postgresql", "tpch", *lake.target.stack.branches} <= lake.trino.catalogs()
