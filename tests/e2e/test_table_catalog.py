@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -15,8 +16,10 @@ TABLE = "/iceberg/v1/main/namespaces/raw/tables/fx_rates"
 
 
 @pytest.fixture
-def nessie(platform: Running) -> httpx.Client:
-    return httpx.Client(base_url=platform.target.address("nessie", "http").url, timeout=30, trust_env=False)
+def nessie(platform: Running) -> Iterator[httpx.Client]:
+    url = platform.target.address("nessie", "http").url
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        yield client
 
 
 def test_a_table_comes_without_keys(platform: Running, nessie: httpx.Client) -> None:

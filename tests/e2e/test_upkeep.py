@@ -83,7 +83,8 @@ def test_upkeep_keeps_the_past_for_its_time_and_nothing_longer(lake: Lake) -> No
     # A branch that nobody writes to, at an old commit of main, does not stand against it.
     idle = lake.dataset()
     name, first = branch_of(idle), lake.commits(dataset)[-1]
-    lake.nessie.reset_branch(name, lake.nessie.branches()[name], f"{MAIN}@{first}")
+    old = {"type": "BRANCH", "name": MAIN, "hash": first}
+    lake.nessie._json("PUT", f"/trees/{name}@{lake.nessie.branches()[name]}", params={"type": "BRANCH"}, body=old)
     assert lake.values(table, branch_of(idle)) == [1]
     assert maintain(lake, dataset, table) == "small files merged; 2 of 5 states kept"
     assert lake.values(table, branch_of(idle)) == [1, 2, 3]
