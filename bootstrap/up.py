@@ -114,9 +114,10 @@ def install(target: Target, component: str, progress: Progress) -> None:
     if observation.steps:
         target.fetch(component, observation.steps)
         target.apply(component, [step for step in observation.steps if step.kind != "artifact"])
+    progress.say(component, "wait")
+    # Also when nothing is to be done and all is proven: a supervisor that was just started has just started it.
+    target.wait(component)
     if observation.steps or not observation.proven:
-        progress.say(component, "wait")
-        target.wait(component)
         progress.say(component, "verify")
         # The database of results exists once Airflow is installed.
         databases = {spec.name for spec in target.stack.components[component].component.databases}

@@ -1,19 +1,27 @@
-"""`up` makes nothing where it may not."""
+"""`up` makes nothing where it may not, and goes on when what it stands on answers."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bootstrap.doctor import doctor
 from bootstrap.place import open_target
-from bootstrap.up import up
+from bootstrap.progress import Progress
+from bootstrap.up import install, up
+from data_platform import lifecycle
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import load_stack
 from data_platform.targets.local.mark import claim
 from data_platform.targets.local.state import State, write_private
+
+if TYPE_CHECKING:
+    from tests.conftest import Tiny
 
 
 def words_of(folder: Path, **more: object) -> argparse.Namespace:
@@ -41,3 +49,12 @@ def test_a_copy_is_refused_before_anything_is_written(tmp_path: Path) -> None:
         with pytest.raises(PlatformError, match=f"was made as {original.folder}"):
             act(words_of(copy.folder))
     assert sorted(path.name for path in copy.folder.iterdir()) == ["platform.json", "settings.json"]
+
+
+def test_what_was_proven_is_waited_for_all_the_same(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supervisor that was killed starts servers again that nothing has to be changed of."""
+    waited: list[str] = []
+    target: Any = SimpleNamespace(stack=load_stack(tiny.root), wait=waited.append)
+    monkeypatch.setattr(lifecycle, "observe", lambda *_: lifecycle.Observation([], [], proven=True))
+    install(target, "postgresql", Progress())
+    assert waited == ["postgresql"]
