@@ -41,9 +41,10 @@ class Rails:
         """All of the platform."""
         return namespaces(self.stack)
 
-    def find(self, kind: str, namespace: str) -> Object:
-        """The one object of a kind in a namespace."""
-        (found,) = (o for o in self.objects if o["kind"] == kind and o["metadata"].get("namespace") == namespace)
+    def find(self, kind: str, namespace: str, name: str = "") -> Object:
+        """The one object of a kind in a namespace; the one of that name where there are several."""
+        there = [o for o in self.objects if o["kind"] == kind and o["metadata"].get("namespace") == namespace]
+        (found,) = (o for o in there if not name or o["metadata"]["name"] == name)
         return found
 
 

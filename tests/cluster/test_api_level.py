@@ -26,7 +26,7 @@ from data_platform.targets.kubernetes import credentials, places, spark_applicat
 from data_platform.targets.kubernetes.guard_rails import guard_rails, inside
 from data_platform.targets.kubernetes.needs import quantity
 from data_platform.targets.kubernetes.ownership import kept
-from data_platform.targets.kubernetes.permissions import namespaces, permissions
+from data_platform.targets.kubernetes.permissions import ROLE, namespaces, permissions
 from data_platform.targets.kubernetes.preflight import api_server_address, judge, read_facts
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
@@ -213,11 +213,11 @@ def test_airflow_may_not_make_namespaces_or_touch_those_of_others(rails: Rails, 
 
 
 def test_airflow_may_not_give_itself_more(rails: Rails, airflow: Cluster) -> None:
-    role = copy.deepcopy(rails.find("Role", rails.namespaces[0]))
+    role = copy.deepcopy(rails.find("Role", rails.namespaces[0], ROLE))
     role["rules"].append({"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"]})
     with pytest.raises(ClusterError, match="attempting to grant RBAC permissions not currently held"):
         airflow.server_side_apply(role)
-    binding = copy.deepcopy(rails.find("RoleBinding", rails.namespaces[0]))
+    binding = copy.deepcopy(rails.find("RoleBinding", rails.namespaces[0], ROLE))
     binding["metadata"]["name"] = "more"
     binding["roleRef"] |= {"kind": "ClusterRole", "name": "cluster-admin"}
     with pytest.raises(ClusterError, match="attempting to grant RBAC permissions not currently held"):

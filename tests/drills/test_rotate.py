@@ -89,15 +89,16 @@ def test_the_root_key_of_the_object_store(platform: Running) -> None:
 
 
 def test_everything_of_airflow_and_what_it_has_encrypted_stays_readable(platform: Running) -> None:
-    target = platform.target
     with platform.airflow() as airflow:
         airflow._request("POST", "/api/v2/variables", json={"key": "rotated", "value": "kept"})
-    old, programs, cipher = credentials(platform)["airflow"], platform.programs(), encrypted(target)
+    old, programs, cipher = credentials(platform)["airflow"], platform.programs(), encrypted(platform.target)
     platform.bootstrap("rotate", "airflow")
     new = credentials(platform)["airflow"]
     generated = {"password", "jwt_secret", "api_secret_key", "fernet_seed", "database_password"}
     assert {key for key in new if new[key] != old[key]} == generated
     assert restarted(platform, programs) == {name for name in programs if name.startswith("airflow.")}
+    # A target knows what it has read.
+    target = platform.target
     assert encrypted(target) != cipher
     with platform.airflow() as airflow:
         assert airflow._request("GET", "/api/v2/variables/rotated")["value"] == "kept"
