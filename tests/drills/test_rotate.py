@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -89,9 +90,10 @@ def test_the_root_key_of_the_object_store(platform: Running) -> None:
 
 
 def test_everything_of_airflow_and_what_it_has_encrypted_stays_readable(platform: Running) -> None:
+    name = f"rotated_{uuid.uuid4().hex}"
     with platform.airflow() as airflow:
-        airflow._request("POST", "/api/v2/variables", json={"key": "rotated", "value": "kept"})
-    old, programs, cipher = credentials(platform)["airflow"], platform.programs(), encrypted(platform.target)
+        airflow._request("POST", "/api/v2/variables", json={"key": name, "value": "kept"})
+    old, programs, cipher = credentials(platform)["airflow"], platform.programs(), encrypted(platform.target, name)
     platform.bootstrap("rotate", "airflow")
     new = credentials(platform)["airflow"]
     generated = {"password", "jwt_secret", "api_secret_key", "fernet_seed", "database_password"}
@@ -99,10 +101,10 @@ def test_everything_of_airflow_and_what_it_has_encrypted_stays_readable(platform
     assert restarted(platform, programs) == {name for name in programs if name.startswith("airflow.")}
     # A target knows what it has read.
     target = platform.target
-    assert encrypted(target) != cipher
+    assert encrypted(target, name) != cipher
     with platform.airflow() as airflow:
-        assert airflow._request("GET", "/api/v2/variables/rotated")["value"] == "kept"
-        airflow._request("DELETE", "/api/v2/variables/rotated")
+        assert airflow._request("GET", f"/api/v2/variables/{name}")["value"] == "kept"
+        airflow._request("DELETE", f"/api/v2/variables/{name}")
     address = target.address("airflow", "api").url
     with pytest.raises(httpx.HTTPStatusError, match="401"), Airflow(address, "admin", old["password"]) as refused:
         refused.dag_ids()
@@ -111,9 +113,10 @@ def test_everything_of_airflow_and_what_it_has_encrypted_stays_readable(platform
     platform.bootstrap("check", "airflow")
 
 
-def encrypted(target: Target) -> Any:
+def encrypted(target: Target, name: str) -> Any:
     """What the database holds of the variable."""
     login, server = target.credentials("airflow"), target.address("postgresql", "sql")
     user, password = login["database_user"], login["database_password"]
     with postgres.connect(server.host, server.port, user, password, "airflow") as connection:
-        return postgres.first_row(connection, "select val from variable where key = 'rotated' and is_encrypted")
+        query = "select val from variable where key = %(name)s and is_encrypted"
+        return postgres.first_row(connection, query, {"name": name})
