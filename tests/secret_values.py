@@ -1,4 +1,4 @@
-"""Finds generated secrets in what should not hold them."""
+"""Finds generated secrets by their value, and says where they were declared to be."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import jinja2
 from jinja2 import meta
 
-from data_platform.stack.holders import holders
+from data_platform.stack.bindings import prefix
+from data_platform.stack.holders import Holder, claim_key, holder, holders, s3_users
+from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Process, Tool
 from data_platform.targets.base import Target
 
@@ -37,3 +39,23 @@ def named(spec: Process | Job | Tool) -> set[str]:
     """Variables of templates that the `environment:` of a process, job or tool names."""
     parse = jinja2.Environment().parse
     return {name for text in spec.environment.values() for name in meta.find_undeclared_variables(parse(text))}
+
+
+def binding(each: Holder, key: str) -> str:
+    """Name of the template variable that is a secret of a component."""
+    claimed = key.startswith(tuple(claim_key(claim, "") for claim in each.claims) or ("\0",))
+    return key.upper() if claimed else f"{prefix(each.name)}_{key.upper()}"
+
+
+def told(stack: Stack, component: str, spec: Process | Job | Tool) -> set[str]:
+    """Secrets that the environment of a process was declared to hold."""
+    each = holder(stack, component)
+    return {f"{component}.{key}" for key in each.generated if binding(each, key) in named(spec)}
+
+
+def given(stack: Stack, component: str) -> set[str]:
+    """Secrets that files of a component may hold: its own, and the keys of those whom it knows as users."""
+    own = {f"{component}.{key}" for key in holder(stack, component).generated}
+    if component == stack.resolve("s3"):
+        own |= {f"{user.name}.s3_secret_key" for user, _ in s3_users(stack, component)}
+    return own

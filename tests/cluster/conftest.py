@@ -24,7 +24,15 @@ from tests.running import Running
 
 CONTEXT_VARIABLE = "DATA_PLATFORM_TEST_CONTEXT"
 #: Modules that need a platform on the cluster, in their order. The first one has one of its own and removes it.
-ON_A_PLATFORM = ("test_takeover", "test_platform", "test_spark_operator", "test_minio", "test_nifi", "test_postgresql")
+ON_A_PLATFORM = (
+    "test_takeover",
+    "test_secret_holders",
+    "test_platform",
+    "test_spark_operator",
+    "test_minio",
+    "test_nifi",
+    "test_postgresql",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

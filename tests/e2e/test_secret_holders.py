@@ -10,12 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from data_platform.stack.bindings import prefix
-from data_platform.stack.holders import Holder, claim_key, holder, holders, s3_users
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Job, Process, Tool
 from data_platform.targets.local import confine
 from tests.running import Running
+from tests.secret_values import given, secrets_of, told
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -47,37 +45,15 @@ def stack(platform: Running) -> Stack:
 
 
 @pytest.fixture(scope="module")
-def secrets(platform: Running, stack: Stack) -> dict[str, str]:
+def secrets(platform: Running) -> dict[str, str]:
     """Every generated secret, by holder and key."""
-    known = json.loads((platform.folder / "credentials.json").read_text(encoding="utf-8"))
-    found = {f"{name}.{key}": known[name][key] for name, each in holders(stack).items() for key in each.generated}
+    found = secrets_of(platform.target)
     assert len(set(found.values())) == len(found) >= 20
     return found
 
 
 def named_in(content: bytes, secrets: dict[str, str]) -> set[str]:
     return {name for name, value in secrets.items() if value.encode() in content}
-
-
-def binding(each: Holder, key: str) -> str:
-    """Name of the template variable that is a secret of a component."""
-    claimed = key.startswith(tuple(claim_key(claim, "") for claim in each.claims) or ("\0",))
-    return key.upper() if claimed else f"{prefix(each.name)}_{key.upper()}"
-
-
-def told(stack: Stack, component: str, spec: Process | Job | Tool) -> set[str]:
-    """Secrets that the environment of a process was declared to hold."""
-    each = holder(stack, component)
-    text = " ".join(spec.environment.values())
-    return {f"{component}.{key}" for key in each.generated if binding(each, key) in text}
-
-
-def given(stack: Stack, component: str) -> set[str]:
-    """Secrets that files of a component may hold: its own, and the keys of those whom it knows as users."""
-    own = {f"{component}.{key}" for key in holder(stack, component).generated}
-    if component == stack.resolve("s3"):
-        own |= {f"{user.name}.s3_secret_key" for user, _ in s3_users(stack, component)}
-    return own
 
 
 def program_of(process: psutil.Process, programs: dict[int, str]) -> str:
