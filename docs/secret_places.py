@@ -173,5 +173,5 @@ def _servers(stack: Stack) -> Found:
         for claim in each.claims:
             provider = stack.resolve(claim.provider)
             if stack.components[provider].component.grants.get(claim.kind) == "minio_admin":
-                found[name, claim_key(claim, "secret_key")].append(f"{provider}, encrypted by its root key")
+                found[name, claim_key(claim, "secret_key")].append(f"{provider}, on its drives")
     return found

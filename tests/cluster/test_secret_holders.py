@@ -27,9 +27,9 @@ from tests.secret_values import binding, given, secrets_of, told
 pytestmark = pytest.mark.timeout(1800)
 
 #: Finds the lines of its standard input in files and folders: so no argument list and no environment holds them.
-_SEARCH = 'grep -rohaF -f - "$@" 2>/dev/null | sort -u'
+_SEARCH = 'test $# -eq 0 || grep -rohaF -f - "$@" 2>/dev/null | sort -u'
 #: What every process of the container was started with.
-_STARTED_WITH = "set -- /proc/[0-9]*/environ /proc/[0-9]*/cmdline; " + _SEARCH.replace("-rohaF", "-ohaF")
+_STARTED_WITH = f"set -- /proc/[0-9]*/environ /proc/[0-9]*/cmdline; {_SEARCH}"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 #: Servers that speak to the API server: Airflow's, which make pods and deploy, and Patroni.
 _WITH_TOKEN = {
@@ -221,8 +221,9 @@ def task(request: pytest.FixtureRequest, target: KubernetesTarget, cluster: Clus
     pod["metadata"] |= {"name": name}
     container = pod["spec"]["containers"][0]
     container |= {"command": ["cat"], "args": [], "stdin": True}
-    # Who makes a pod of Spark's adds the volume's place and how much it takes.
-    container.setdefault("resources", {}).setdefault("limits", {}).setdefault("memory", "256Mi")
+    # Who makes a pod of Spark's says how much it takes; here it takes little.
+    container.setdefault("resources", {}).setdefault("requests", {}).setdefault("cpu", "50m")
+    container["resources"]["limits"].setdefault("memory", "256Mi")
     pod["spec"]["terminationGracePeriodSeconds"] = 0
     cluster.server_side_apply(pod, field_manager="by-hand")
     try:
