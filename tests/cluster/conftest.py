@@ -26,8 +26,9 @@ CONTEXT_VARIABLE = "DATA_PLATFORM_TEST_CONTEXT"
 #: Modules that need a platform on the cluster, in their order. The first one has one of its own and removes it.
 ON_A_PLATFORM = (
     "test_takeover",
-    "test_secret_holders",
     "test_platform",
+    "test_rotate",
+    "test_secret_holders",
     "test_spark_operator",
     "test_minio",
     "test_nifi",
