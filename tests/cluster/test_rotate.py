@@ -5,6 +5,7 @@ The same as tests/drills/test_rotate.py on `local`.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -108,4 +109,4 @@ def test_everything_of_airflow_and_what_it_has_encrypted_stays_readable(platform
         assert airflow._request("GET", f"/api/v2/variables/{name}")["value"] == "kept"
         airflow._request("DELETE", f"/api/v2/variables/{name}")
     # Tasks are pods, which come with the new secrets.
-    platform.bootstrap("run", "stack_health")
+    platform.bootstrap("run", "stack_deploy", "--conf", json.dumps({"components": ["nessie"]}))
