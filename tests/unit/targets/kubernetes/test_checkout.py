@@ -65,6 +65,20 @@ def test_a_task_waits_for_its_checkout_and_cannot_write_it(
     assert str(places.CHECKOUT) not in yaml.safe_dump(plain)
 
 
+def test_what_reads_the_repository_is_given_the_repositorys_login_and_nothing_else(
+    stack: Stack, settings: Settings, values: dict[str, Any]
+) -> None:
+    found = pods.templates(stack, settings, pods.Tasks(git=git_sync({**values, "gitSync": SAID})))
+    assert len(found) >= 4
+    for name, pod in found.items():
+        (first,) = pod["spec"]["initContainers"]
+        keys = [each["valueFrom"]["secretKeyRef"]["name"] for each in first["env"]]
+        mounted = {mount["name"] for mount in first["volumeMounts"]}
+        given = [v["secret"]["secretName"] for v in pod["spec"]["volumes"] if v["name"] in mounted and "secret" in v]
+        assert {*keys, *given} == {"git"}, name
+        assert "envFrom" not in first
+
+
 def test_all_pods_that_the_target_describes_have_it(
     stack: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
