@@ -38,7 +38,7 @@ def test_a_row_says_where_a_value_may_be_and_on_what_that_depends() -> None:
         "s3_secret_key",
         "process `server` of nessie",
         "`s3.json` of seaweedfs (with SeaweedFS)",
-        "minio, encrypted by its root key (with MinIO)",
+        "minio, on its drives (with MinIO)",
     )
     assert found["checks", "database_password"][2:] == ("none", "none", "postgresql, a SCRAM verifier")
     assert found["pipelines", "datahub_token"].files == (
@@ -76,7 +76,7 @@ def test_what_a_process_a_tool_or_a_file_names_is_seen(tiny: Tiny) -> None:
 def test_servers_are_those_that_made_something_for_a_holder(tiny: Tiny) -> None:
     users = ("reader", "pipelines", "checks")
     databases = {(name, "database_password"): ["postgresql, a SCRAM verifier"] for name in ("reader", "checks")}
-    made = {(name, "s3_secret_key"): ["minio, encrypted by its root key"] for name in users}
+    made = {(name, "s3_secret_key"): ["minio, on its drives"] for name in users}
     assert secret_places._servers(load_stack(tiny.root)) == {**databases, **made}
     assert secret_places._servers(load_stack(tiny.root, "weeds")) == databases
     listed = secret_places._files(load_stack(tiny.root, "weeds"))
