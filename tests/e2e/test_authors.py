@@ -50,7 +50,7 @@ def test_a_model_is_told_no_secret_by_its_environment(platform: Running, secrets
 
 @pytest.mark.parametrize(
     "setting",
-    [("--conf", "spark.files={file}"), ("--jars", "file://{file}"), ("--properties-file", "{file}")],
+    [("--conf", "spark.files={file}"), ("--jars", "{file}"), ("--properties-file", "{file}")],
     ids="{0[0]}".format,
 )
 @pytest.mark.parametrize("file", ["credentials.json", "etc/airflow/secrets/fernet-key"])
@@ -64,7 +64,8 @@ def test_a_jobs_settings_open_no_file_of_others(
     words = [setting[0], setting[1].format(file=path), _JOB, "--table", "scratch.nothing=2020-01-01T00:00:00+00:00"]
     done = platform.target.run_tool("spark", "submit", words, _SECONDS)
     assert done.returncode != 0
-    assert "Permission denied" in done.output, done.output
+    # Java says it in two ways.
+    assert "Permission denied" in done.output or "AccessDeniedException" in done.output, done.output
     assert leaks(secrets, done.output) == []
 
 
