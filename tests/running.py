@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pytest
@@ -22,6 +22,7 @@ from data_platform.clients.airflow import Airflow
 from data_platform.targets.base import Target
 from data_platform.targets.local.state import State
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 #: A first `up` downloads and builds everything.
 UP_SECONDS = 45 * 60
@@ -135,6 +136,14 @@ class Running:
         pid = int((self.folder / "run" / "supervisord.pid").read_text(encoding="ascii"))
         supervisor = psutil.Process(pid)
         return [supervisor, *supervisor.children(recursive=True)]
+
+    def of_processes(self, look: Callable[[psutil.Process], T]) -> list[T]:
+        """What a look finds at each of them; one that ends meanwhile is left out."""
+        found = []
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                found.append(look(process))
+        return found
 
 
 def end(running: Running) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from urllib.parse import quote
 
 import httpx
-import psutil
 import psycopg
 import yaml
 from cryptography.fernet import Fernet, InvalidToken
@@ -125,10 +123,11 @@ def holding(platform: Running, secrets: Secrets) -> dict[Pair, list[str]]:
         for path in folder.rglob("*")
         if path.is_file()
     }
-    for process in platform.processes():
-        # One that ends while it is looked at holds nothing.
-        with suppress(psutil.NoSuchProcess):
-            texts[" ".join(process.cmdline())[:80]] = "\n".join(process.environ().values()).encode()
+    texts |= dict(
+        platform.of_processes(
+            lambda process: (" ".join(process.cmdline())[:80], "\n".join(process.environ().values()).encode())
+        )
+    )
     # As much of it as a Fernet key has.
     wanted = {pair: secrets[pair[0]][pair[1]][:43].encode() for pair in SHARED}
     found = {pair: [name for name, text in texts.items() if value in text] for pair, value in wanted.items()}

@@ -83,11 +83,9 @@ class Drill:
 
     def kill_driver(self) -> None:
         """The Spark driver of the load, wherever it runs below the platform's supervisor."""
-        drivers = [
-            process
-            for process in self.platform.processes()
-            if process.name() == "java" and f"spark_jobs/{DATASET}/load.py" in " ".join(process.cmdline())
-        ]
+        found = self.platform.of_processes(lambda process: (process, process.name(), process.cmdline()))
+        job = f"spark_jobs/{DATASET}/load.py"
+        drivers = [process for process, name, words in found if name == "java" and job in " ".join(words)]
         assert drivers, "there is no Spark driver"
         for driver in drivers:
             driver.kill()

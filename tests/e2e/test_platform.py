@@ -117,12 +117,8 @@ def test_data_survives_down_and_up(platform: Running) -> None:
 def test_only_loopback_addresses_are_listened_on(platform: Running) -> None:
     import psutil
 
-    listening = [
-        (process.name(), connection.laddr)
-        for process in platform.processes()
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    ]
+    found = platform.of_processes(lambda process: (process.name(), process.net_connections("inet")))
+    listening = [(name, at.laddr) for name, ats in found for at in ats if at.status == psutil.CONN_LISTEN]
     assert len(listening) >= 8
     elsewhere = [
         (name, at) for name, at in listening if not (at.ip.startswith("127.") or at.ip in ("::1", "::ffff:127.0.0.1"))

@@ -92,7 +92,7 @@ def test_every_process_has_in_its_environment_what_was_declared_and_nothing_else
 
 
 def test_no_command_line_holds_a_secret(platform: Running, secrets: dict[str, str]) -> None:
-    lines = [" ".join(process.cmdline()).encode() for process in platform.processes()]
+    lines = platform.of_processes(lambda process: " ".join(process.cmdline()).encode())
     assert len(lines) >= 8
     assert [line for line in lines if named_in(line, secrets)] == []
 

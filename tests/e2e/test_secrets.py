@@ -50,7 +50,7 @@ def test_no_secret_is_in_a_log(platform: Running) -> None:
 
 def test_no_secret_is_in_an_argument_list(platform: Running) -> None:
     secrets = secrets_of(platform)
-    commands = [" ".join(process.cmdline()) for process in platform.processes()]
+    commands = platform.of_processes(lambda process: " ".join(process.cmdline()))
     assert len(commands) >= 8
     assert [command for command in commands if named_in(command, secrets)] == []
 
