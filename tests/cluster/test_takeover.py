@@ -1,7 +1,6 @@
 """A platform of an earlier release on the cluster is taken over by `up`: nothing is lost, what was shared is replaced.
 
-What is looked at is what tests/drills/test_takeover.py looks at, on the platform of this module. It comes before the
-platform of this room, which has the same namespaces.
+What is looked at is what tests/drills/test_takeover.py looks at, on a platform and a cluster of this module.
 """
 
 from __future__ import annotations
@@ -14,9 +13,11 @@ from dataclasses import replace
 
 import pytest
 
-from data_platform.clients.kubernetes import Cluster
+from bootstrap.cluster.layout import CONTEXT, Layout
+from data_platform.clients.kubernetes import Cluster, connect
 from tests import releases
-from tests.cluster.given import PLATFORM_SECONDS, Given
+from tests.cluster.conftest import CONTEXT_VARIABLE
+from tests.cluster.given import PLATFORM_SECONDS, UP_SECONDS
 from tests.drills.test_takeover import (
     FROM,
     Earlier,
@@ -55,22 +56,37 @@ _UP = ("up", "--target", "kubernetes")
 
 
 @pytest.fixture(scope="module")
-def earlier(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Earlier]:
-    if os.environ.get("DATA_PLATFORM_TEST_STATE"):
-        pytest.skip("a platform that stays has the namespaces that this one needs")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Earlier]:
+    if os.environ.get(CONTEXT_VARIABLE) or os.geteuid() != 0:
+        pytest.skip("the cluster is to be one that the release itself has made, which needs root")
     folder = tmp_path_factory.mktemp("takeover")
     checkout = releases.checkout(releases.release(FROM), folder)
-    platform = Running(given.own.folder.parent, root=checkout)
+    platform = Running(folder / "a state", root=checkout)
+    now = replace(platform, root=ROOT)
+    # As an operator has it: the cluster too is of the release, and is ended by the present checkout.
+    platform.bootstrap("cluster", "up", seconds=UP_SECONDS)
     try:
         platform.bootstrap(*_UP, seconds=PLATFORM_SECONDS)
         with visit(platform) as before:
             kept = leave(before)
             opened = opening(before, kept, before.secrets)
         yield Earlier(platform, kept, before.secrets, opened)
+        now.bootstrap("down", "--purge")
+        left = [found["metadata"]["name"] for found in client(now).list_objects("v1", "Namespace")]
+        assert [name for name in left if name.startswith("data-platform-")] == []
     finally:
-        replace(platform, root=ROOT).bootstrap("down", "--purge")
-    left = [found["metadata"]["name"] for found in given.client.list_objects("v1", "Namespace")]
-    assert [name for name in left if name.startswith("data-platform-")] == []
+        now.bootstrap("cluster", "down")
+    assert not (platform.folder / "cluster").exists()
+
+
+def client(platform: Running) -> Cluster:
+    """Of the cluster that the platform's state folder holds, as its administrator."""
+    return connect(CONTEXT, Layout(platform.folder).kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def cluster(earlier: Earlier) -> Cluster:
+    return client(earlier.platform)
 
 
 @pytest.fixture(scope="module")
