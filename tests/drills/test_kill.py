@@ -15,7 +15,10 @@ import pytest
 
 from data_platform.checks.base import Deadline
 from data_platform.clients import postgres, s3
+from data_platform.clients.supervisor import Supervisor
 from data_platform.stack.load import load_stack
+from data_platform.targets.local.state import State
+from tests.holding import Holds, running, soon
 from tests.running import ROOT, Running
 
 pytestmark = pytest.mark.timeout(1800)
@@ -30,6 +33,10 @@ HEALED_SECONDS = 180
 
 class NotYetError(Exception):
     """It has not come back yet."""
+
+
+def supervisor(platform: Running) -> Supervisor:
+    return Supervisor(State(platform.folder).socket)
 
 
 def back(platform: Running, program: str, killed: int) -> None:
@@ -93,42 +100,32 @@ def test_a_killed_supervisor_is_replaced_by_up(platform: Running) -> None:
 
 
 def test_a_deploy_repairs_a_server_that_was_stopped_by_hand(platform: Running) -> None:
-    from data_platform.clients.supervisor import Supervisor
-    from data_platform.targets.local.state import State
-
-    Supervisor(State(platform.folder).socket).stop("nessie.server")
+    supervisor(platform).stop("nessie.server")
     assert platform.bootstrap("check", "nessie", check=False).returncode == 1
     platform.bootstrap("run", "stack_deploy")
     assert platform.bootstrap("check", "nessie").returncode == 0
 
 
 def test_an_up_that_was_killed_goes_on_where_it_stopped(platform: Running) -> None:
-    from data_platform.clients.supervisor import Supervisor
-    from data_platform.targets.local.state import State
-
-    Supervisor(State(platform.folder).socket).stop("trino.server")
-    with platform.start("up") as up:
-        for line in up.lines():
-            if "stack_deploy" in line:
-                up.process.kill()
-                break
-    assert up.process.returncode == -signal.SIGKILL, "it ended before it could be killed"
+    supervisor(platform).stop("trino.server")
+    with Holds(platform, "stack_deploy", ["trino.apply"]) as holds:
+        with running(platform, "up") as (up, _):
+            soon(holds.held)
+            up.process.kill()
+        assert up.process.returncode == -signal.SIGKILL
+        holds.end("trino.apply")
     platform.bootstrap("up")
     assert platform.bootstrap("check", "trino").returncode == 0
 
 
 def test_the_scheduler_is_killed_in_the_middle_of_a_deploy(platform: Running) -> None:
-    from data_platform.clients.supervisor import Supervisor
-    from data_platform.targets.local.state import State
-
-    Supervisor(State(platform.folder).socket).stop("trino.server")
-    killed = 0
-    with platform.start("run", "stack_deploy") as run:
-        for line in run.lines():
-            if not killed and "trino.wait" in line and "running" in line:
-                killed = platform.programs()["airflow.scheduler"]
-                os.kill(killed, signal.SIGKILL)
-    assert killed, "the deploy ended before the scheduler could be killed"
-    assert run.process.returncode == 0
+    supervisor(platform).stop("trino.server")
+    with Holds(platform, "stack_deploy", ["trino.wait"]) as holds:
+        with running(platform, "run", "stack_deploy") as (run, _):
+            soon(holds.held)
+            killed = platform.programs()["airflow.scheduler"]
+            os.kill(killed, signal.SIGKILL)
+            holds.end("trino.wait")
+        assert run.process.returncode == 0
     assert platform.programs()["airflow.scheduler"] != killed
     assert platform.bootstrap("check", "trino").returncode == 0

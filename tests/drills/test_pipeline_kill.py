@@ -8,38 +8,32 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-import psutil
 import pytest
 import trino.exceptions
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from data_platform.checks.base import Deadline
-from data_platform.clients.nessie import Nessie
 from data_platform.clients.trino import UNREACHABLE, Trino
-from data_platform.datasets.audit import MAIN, branch_of
+from data_platform.datasets.audit import branch_of
+from tests.holding import Holds, commits_held, running, soon
 from tests.running import Running
 
 pytestmark = pytest.mark.timeout(1500)
 
-T = TypeVar("T")
 DATASET = "fx_rates"
 DAG = f"pipelines_{DATASET}"
 #: Runs of the pipeline until it must have completed: the one that meets the faults, and one to repair.
 RUNS = 3
-#: Seconds until servers that were killed answer again, and until a task does what a fault waits for.
-BACK_SECONDS, SOON_SECONDS = 180.0, 240.0
+#: Seconds until servers that were killed answer again.
+BACK_SECONDS = 180.0
 #: A day with a dollar: the dollar, the euro and the franc.
 ROWS_A_DAY = 3
-
-
-class NotYetError(Exception):
-    """It has not happened yet."""
 
 
 class Seen(NamedTuple):
@@ -90,107 +84,78 @@ class Drill:
         for driver in drivers:
             driver.kill()
 
-    def await_first_write(self) -> None:
-        """Until the load has written to the branch; it has more than one table to write."""
-        with Nessie(self.platform.target.address("nessie", "http").url, 10) as nessie:
 
-            def look() -> None:
-                if nessie.head(branch_of(DATASET)) in (None, nessie.head(MAIN)):
-                    raise NotYetError("the load has not written anything")
-
-            soon(look)
-
-    def await_end_of_validation(self) -> None:
-        """Until the process that judges the marts has ended: what comes next is `publish`."""
-
-        def look() -> psutil.Process:
-            found = [p for p in self.platform.processes() if {"analysis.validate", "marts"} <= set(_words(p))]
-            if not found:
-                raise NotYetError("nothing judges the marts")
-            return found[0]
-
-        soon(look).wait(SOON_SECONDS)
+#: Lets the task that is held begin its work.
+Word = Callable[[], None]
+Act = Callable[[Drill, Word], None]
 
 
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
+def a_file_comes(drill: Drill, go: Word) -> None:
+    drill.feed()
+    go()
 
 
-def soon(look: Callable[[], T]) -> T:
-    """Look twenty times a second: what is waited for is over in less than a second."""
-    again = Retrying(
-        stop=stop_after_delay(SOON_SECONDS),
-        wait=wait_fixed(0.05),
-        retry=retry_if_exception_type(NotYetError),
-        reraise=True,
-    )
-    return again(look)
-
-
-def nifi_is_killed(drill: Drill) -> None:
+def nifi_is_killed(drill: Drill, go: Word) -> None:
     drill.kill("nifi.nifi")
+    go()
 
 
-def minio_and_the_spark_driver_are_killed(drill: Drill) -> None:
-    drill.await_first_write()
-    drill.kill("minio.server")
-    drill.kill_driver()
-    assert drill.seen() == drill.old
+def minio_and_the_spark_driver_are_killed_between_two_commits(drill: Drill, go: Word) -> None:
+    with commits_held(drill.platform, branch_of(DATASET)) as held:
+        go()
+        soon(held.waits)
+        drill.kill("minio.server")
+        drill.kill_driver()
+        assert drill.seen() == drill.old
 
 
-def the_scheduler_is_killed(drill: Drill) -> None:
-    drill.await_first_write()
-    drill.kill("airflow.scheduler")
-    assert drill.seen() == drill.old
+def the_scheduler_is_killed_between_two_commits(drill: Drill, go: Word) -> None:
+    with commits_held(drill.platform, branch_of(DATASET)) as held:
+        go()
+        soon(held.waits)
+        drill.kill("airflow.scheduler")
+        assert drill.seen() == drill.old
 
 
-def trino_is_killed(drill: Drill) -> None:
+def trino_is_killed(drill: Drill, go: Word) -> None:
     drill.kill("trino.server")
+    go()
 
 
-def nessie_is_killed_when_publish_begins(drill: Drill) -> None:
-    drill.await_end_of_validation()
+def nessie_is_killed(drill: Drill, go: Word) -> None:
     drill.kill("nessie.server")
-
-
-Act = Callable[[Drill], None]
+    go()
 
 
 #: A fault in each part of one run, each when its task begins to run; a second one of a task when it runs again.
 FAULTS: dict[str, list[Act]] = {
-    "flow": [Drill.feed],
+    "flow": [a_file_comes],
     "land": [nifi_is_killed],
-    "load": [minio_and_the_spark_driver_are_killed, the_scheduler_is_killed],
+    "load": [minio_and_the_spark_driver_are_killed_between_two_commits, the_scheduler_is_killed_between_two_commits],
     "validate_raw": [trino_is_killed],
-    "validate_marts": [nessie_is_killed_when_publish_begins],
+    "publish": [nessie_is_killed],
 }
 
 
 def test_a_run_outlives_its_servers(platform: Running, tmp_path: Path) -> None:
     drill = Drill(platform, tmp_path, date(2002, 3, 2))
     pending = {task: list(acts) for task, acts in FAULTS.items()}
-    for _ in range(RUNS):
-        with platform.start("run", DAG) as run:
-            for task in running_tasks(run.lines()):
-                if acts := pending.get(task):
-                    act = acts.pop(0)
-                    print(f"{task} is running: {act.__name__}")
-                    act(drill)
-        seen = drill.seen()
-        assert seen in (drill.old, drill.new)
-        if run.process.returncode == 0 and seen == drill.new:
-            break
-    assert not any(pending.values()), f"the runs had ended before everything was done to them: {pending}"
+    with Holds(platform, DAG, list(FAULTS)) as holds:
+        for _ in range(RUNS):
+            with running(platform, "run", DAG) as (run, ended):
+                while pending and (held := holds.next(ended)):
+                    task, told = held
+                    act = pending[task].pop(0)
+                    print(f"{task} is held: {act.__name__}")
+                    if not pending[task]:
+                        del pending[task]
+                        act(drill, partial(holds.end, task))
+                    else:
+                        act(drill, told.unlink)
+            seen = drill.seen()
+            assert seen in (drill.old, drill.new)
+            if run.process.returncode == 0 and seen == drill.new:
+                break
+    assert pending == {}, "the runs had ended before everything was done to them"
     assert run.process.returncode == 0
     assert drill.seen() == drill.new
-
-
-def running_tasks(lines: Iterator[str]) -> Iterator[str]:
-    """Tasks that begin to run, from the command's lines such as `12.3 s  load  running`."""
-    for line in lines:
-        words = line.split()
-        if len(words) > 3 and words[1] == "s" and words[3] == "running":
-            yield words[2]

@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import TaskGroup, TriggerRule
 
 from data_platform.dagkit.alerts import alert
+from data_platform.dagkit.holds import wait_at_hold
 from data_platform.operators.lifecycle import (
     ApplyComponentOperator,
     CheckComponentOperator,
@@ -26,6 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=5),
     "execution_timeout": timedelta(minutes=10),
     "on_failure_callback": alert,
+    "pre_execute": wait_at_hold,
 }
 #: Builds from source on a slow machine.
 _FETCH_TIMEOUT = timedelta(hours=1)

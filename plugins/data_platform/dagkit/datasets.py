@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param
 
 from data_platform.dagkit.alerts import alert
+from data_platform.dagkit.holds import wait_at_hold
 from data_platform.operators.ingest import FROM, TO
 from data_platform.operators.watch import NewFilesTrigger
 
@@ -18,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=10),
     "execution_timeout": timedelta(minutes=30),
     "on_failure_callback": alert,
+    "pre_execute": wait_at_hold,
 }
 #: The form asks for a date; the task that reads it says what is wrong with another text.
 _DAY: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
