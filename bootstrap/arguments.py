@@ -9,6 +9,8 @@ from pathlib import Path
 from data_platform.targets.local.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
+#: Instead of rooms: everything that needs a platform or a cluster, and the record of it (proof/).
+DEEP, DEEP_ROOMS = "deep", ("e2e", "drills", "cluster")
 TEST_ROOMS = ("lint", "unit", "dags", "docs", "render", "integration", "cluster", "e2e", "drills")
 _ADOPT = "take over a state folder that was moved or restored here, when its original is gone"
 
@@ -85,15 +87,36 @@ def make_parser() -> argparse.ArgumentParser:
     )
     images.add_argument("--compression", choices=["gzip", "zstd"], default="gzip", help="push: of the layers")
     images.add_argument("--plain-http", action="store_true", help="push: the registry speaks HTTP without TLS")
-    test = verb("test", "run the tests")
-    test.add_argument("rooms", nargs="*", metavar="ROOM", help=f"some of {', '.join(TEST_ROOMS)} (default: all)")
+    _add_test(verb("test", "run the tests"))
     return parser
+
+
+def _add_test(test: argparse.ArgumentParser) -> None:
+    test.add_argument(
+        "rooms",
+        nargs="*",
+        metavar="ROOM",
+        help=f"some of {', '.join(TEST_ROOMS)} (default: all, with an example of what takes long); or: {DEEP}",
+    )
+    test.add_argument("--part", type=_part, metavar="K/N", help="deep: one of N parts of about the same length")
+    test.add_argument("--room", choices=DEEP_ROOMS, default="", help="deep: this room alone")
+    test.add_argument(
+        "-k", dest="words", default="", metavar="WORDS", help="deep: tests whose names fit, as pytest does"
+    )
+    test.add_argument("--since", default="", metavar="COMMIT", help="deep: what a change since then can have broken")
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return int(text)
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part: 2/5 is the second one of five")
+    return int(number), int(count)
 
 
 def _empty(words: Sequence[str]) -> str:
@@ -134,6 +157,15 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
         parser.error("--with is for cluster up, at the level full")
     if found.verb == "images" and (found.action == "push") != (found.registry is not None):
         parser.error("images push needs a registry, and only it takes one")
-    if found.verb == "test" and (unknown := [room for room in found.rooms if room not in TEST_ROOMS]):
+    if found.verb == "test" and found.rooms != [DEEP]:
+        if DEEP in found.rooms:
+            parser.error(f"{DEEP} stands alone; one room of it is: test {DEEP} --room ROOM")
+        if found.part or found.room or found.words or found.since:
+            parser.error(f"--part, --room, -k and --since are for: test {DEEP}")
+    if (
+        found.verb == "test"
+        and found.rooms != [DEEP]
+        and (unknown := [room for room in found.rooms if room not in TEST_ROOMS])
+    ):
         parser.error(f"unknown test rooms: {', '.join(unknown)}; there are {', '.join(TEST_ROOMS)}")
     return found

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bootstrap.arguments import ROOT, TEST_ROOMS
+from bootstrap.arguments import DEEP, ROOT, TEST_ROOMS
+from bootstrap.preflight import available_memory_gib
 
 _BIN = Path(sys.prefix) / "bin"
 _LINT = [
@@ -27,9 +28,12 @@ _LINT = [
 
 #: Rooms that share one running platform, so they share one pytest.
 _ON_A_PLATFORM = ("e2e", "drills")
-#: Without being asked for by name, the room `cluster` runs what needs an API server alone: the whole of it takes longer
-#: than all other rooms together.
-_CLUSTER, _API_LEVEL = "cluster", ["-m", "api_level"]
+#: What of a room is run without it being asked for by name: of the cluster what needs an API server alone, of a
+#: platform an example of each kind. The rest is in the deep run.
+_BY_DEFAULT = {"cluster": ["-m", "api_level"], "e2e": ["-m", "not deep"], "drills": ["-m", "not deep"]}
+#: Cores, and GiB of memory that must be free, for a whole platform with tests beside it. Measured: on two cores such a
+#: run takes a quarter of an hour; the platform has 4 GiB, Spark's jobs, compilers and a second platform the rest.
+_CORES, _MEMORY_GIB = 2, 9.0
 
 
 def commands(rooms: list[str]) -> list[tuple[str, list[list[str]]]]:
@@ -37,10 +41,11 @@ def commands(rooms: list[str]) -> list[tuple[str, list[list[str]]]]:
     chosen = [room for room in TEST_ROOMS if room in (rooms or TEST_ROOMS)]
     found = []
     for room in (room for room in chosen if room not in _ON_A_PLATFORM):
-        only = _API_LEVEL if room == _CLUSTER and not rooms else []
+        only = [] if rooms else _BY_DEFAULT.get(room, [])
         found.append((room, _LINT if room == "lint" else [["pytest", f"tests/{room}", *only]]))
     if together := [room for room in chosen if room in _ON_A_PLATFORM]:
-        found.append((" and ".join(together), [["pytest", *(f"tests/{room}" for room in together)]]))
+        only = [] if rooms else _BY_DEFAULT[together[0]]
+        found.append((" and ".join(together), [["pytest", *(f"tests/{room}" for room in together), *only]]))
     return found
 
 
@@ -66,13 +71,33 @@ def _building_ahead(rooms: list[str]) -> Iterator[None]:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run the rooms; the first one that fails ends it."""
+    """Run the rooms; the first one that fails ends it. Or the deep run, in which nothing ends the rest."""
+    if arguments.rooms == [DEEP]:
+        from bootstrap.proof import deep
+
+        part = deep.Part(*arguments.part) if arguments.part else None
+        return deep.run(ROOT, deep.Wanted(part, arguments.room, arguments.words, arguments.since))
     with _building_ahead(arguments.rooms):
         return _run(arguments.rooms)
 
 
+def lack() -> str:
+    """What this machine has too little of for a whole platform under test, in words; empty when it has enough."""
+    cores, memory = len(os.sched_getaffinity(0)), available_memory_gib()
+    if cores >= _CORES and memory >= _MEMORY_GIB:
+        return ""
+    return (
+        f"needs {_CORES} cores and {_MEMORY_GIB:.0f} GiB of free memory, and this machine has {cores} and {memory:.1f};"
+        " the rooms before it passed\n  → run it on a larger machine, or by its name if you have the time"
+    )
+
+
 def _run(rooms: list[str]) -> int:
     for room, lines in commands(rooms):
+        # By its name it is tried anyhow.
+        if not rooms and room.split()[0] in _ON_A_PLATFORM and (less := lack()):
+            print(f"{room}: {less}", file=sys.stderr)
+            return 1
         started = time.monotonic()
         for command in lines:
             print(f"$ {' '.join(command)}", flush=True)

@@ -174,12 +174,3 @@ def airflow(platform: Running) -> Iterator[Airflow]:
     """A client of the platform's Airflow."""
     with platform.airflow() as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def seaweedfs_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A second platform beside the first one, with SeaweedFS in the place of MinIO."""
-    running = Running(tmp_path_factory.mktemp("seaweedfs") / "a state", profile="seaweedfs")
-    running.bootstrap("up", "--profile", "seaweedfs", "--only", "spark", seconds=UP_SECONDS)
-    yield running
-    end(running)

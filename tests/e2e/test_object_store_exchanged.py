@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.running import Running
+from tests.running import UP_SECONDS, Running, end
 
 pytestmark = pytest.mark.timeout(3600)
+
+
+@pytest.fixture(scope="module")
+def seaweedfs_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A second platform beside the first one, with SeaweedFS in the place of MinIO."""
+    running = Running(tmp_path_factory.mktemp("seaweedfs") / "a state", profile="seaweedfs")
+    running.bootstrap("up", "--profile", "seaweedfs", "--only", "spark", seconds=UP_SECONDS)
+    yield running
+    end(running)
 
 
 def test_the_same_checks_pass_on_seaweedfs(seaweedfs_platform: Running) -> None:

@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 
 from bootstrap import ahead
-from bootstrap.testing import commands
 
 
 class _Target:
@@ -63,10 +62,3 @@ def test_charts_and_clusters_want_the_programs_of_the_cluster(fetched: list[str]
 def test_a_platform_wants_the_artifacts_of_its_components_and_starts_nothing(fetched: list[str]) -> None:
     ahead.prepare({"e2e"})
     assert fetched == ["minio artifact", "trino artifact", "closed"]
-
-
-def test_without_names_all_rooms_run_and_the_cluster_at_the_level_of_the_api() -> None:
-    rooms = dict(commands([]))
-    assert list(rooms)[-1] == "e2e and drills"
-    assert rooms["cluster"] == [["pytest", "tests/cluster", "-m", "api_level"]]
-    assert dict(commands(["cluster"]))["cluster"] == [["pytest", "tests/cluster"]]

@@ -67,6 +67,13 @@ def test_several_files_are_ingested() -> None:
         (["cluster", "down", "--with", "spark-operator"], "--with is for cluster up"),
         (["cluster", "up", "--level", "api", "--with", "spark-operator"], "--with is for cluster up"),
         (["test", "unitt"], "unknown test rooms: unitt"),
+        (["test", "deep", "e2e"], "deep stands alone; one room of it is: test deep --room ROOM"),
+        (["test", "--part", "1/2"], "--part, --room, -k and --since are for: test deep"),
+        (["test", "e2e", "-k", "word"], "--part, --room, -k and --since are for: test deep"),
+        (["test", "deep", "--part", "3/2"], "'3/2' is no part: 2/5 is the second one of five"),
+        (["test", "deep", "--part", "2"], "'2' is no part"),
+        (["test", "deep", "--part", "0/2"], "'0/2' is no part"),
+        (["test", "deep", "--room", "unit"], "invalid choice: 'unit'"),
         (["status", "--state", "/"], "--state / is a folder around the checkout"),
         (["down", "--purge", "--state", str(ROOT)], "is the checkout"),
         (["down", "--purge", "--state", str(ROOT.parent)], "is a folder around the checkout"),
@@ -152,6 +159,14 @@ def test_the_default_is_refused_where_it_leads_to_such_a_place(
 
 def test_rooms_of_tests_are_chosen_by_name() -> None:
     assert parse_arguments(["test", *TEST_ROOMS]).rooms == list(TEST_ROOMS)
+
+
+def test_a_part_of_the_deep_run_is_chosen_by_numbers() -> None:
+    found = parse_arguments(["test", "deep", "--part", "2/5", "--room", "drills", "--since", "main", "-k", "kill"])
+    assert (found.rooms, found.part, found.room) == (["deep"], (2, 5), "drills")
+    assert (found.since, found.words) == ("main", "kill")
+    whole = parse_arguments(["test", "deep"])
+    assert (whole.part, whole.room, whole.since, whole.words) == (None, "", "", "")
 
 
 @pytest.mark.parametrize("lines", ["0", "-5", "many"])
