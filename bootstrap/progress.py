@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.live import Live
@@ -20,20 +20,30 @@ _SIGNS = {
 }
 
 
-class Progress:
-    """What the command says while it works."""
+#: After so many seconds without news a plain terminal is told what runs.
+QUIET_SECONDS = 20.0
+#: States of tasks that are at work.
+_AT_WORK = ("running", "deferred", "up_for_retry", "restarting")
 
-    def __init__(self) -> None:
+
+class Progress:
+    """What the command says while it works.
+
+    Args:
+        clock: gives seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.console = Console(highlight=False)
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = self._news = clock()
         self._live: Live | None = None
         self._shown: dict[str, str] = {}
 
     def say(self, subject: str, text: str) -> None:
         """One line, with the seconds since the beginning."""
-        self.console.print(
-            f"[dim]{time.monotonic() - self._started:6.1f} s[/]  [bold]{subject}[/]  {text}", soft_wrap=True
-        )
+        self._news = self._clock()
+        self.console.print(f"[dim]{self._news - self._started:6.1f} s[/]  [bold]{subject}[/]  {text}", soft_wrap=True)
 
     def done(self, subject: str) -> None:
         """A subject is finished."""
@@ -57,6 +67,9 @@ class Progress:
                 self._shown[task] = state
                 if state != "skipped":
                     self.say(task, f"{state} {seconds:.1f} s" if seconds else state)
+        at_work = [f"{task} since {seconds:.0f} s" for task, (state, seconds) in states.items() if state in _AT_WORK]
+        if at_work and self._clock() - self._news >= QUIET_SECONDS:
+            self.say(dag, f"goes on: {', '.join(at_work)}")
 
     def end(self) -> None:
         """No more tasks are shown."""
