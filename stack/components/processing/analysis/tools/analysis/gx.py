@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import great_expectations as gx
 from great_expectations.core.run_identifier import RunIdentifier
+from great_expectations.expectations import core
 
 from analysis.lake import sqlalchemy_url
 from analysis.suites import Suite
@@ -16,6 +17,15 @@ SITE = "reports"
 #: The rows that break a rule are asked for by `verdict`, of broken rules only.
 _FORMAT = {"result_format": "SUMMARY", "return_unexpected_index_query": True, "partial_unexpected_count": 20}
 _VIEW = {"module_name": "analysis.view"}
+
+
+class UnexpectedRowsExpectation(core.UnexpectedRowsExpectation):
+    """A rule in SQL, asked once: Great Expectations' own, of this name, also fetches the rows that a summary leaves out."""
+
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.row_count",)
+
+    def _validate(self, metrics: dict[str, Any], **more: Any) -> Any:
+        return super()._validate({**metrics, "unexpected_rows_query.table": []}, **more)
 
 
 class Project:

@@ -1,0 +1,89 @@
+"""A rule in SQL is asked once, and judged as Great Expectations judges it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_platform.stack.load import load_stack
+from data_platform.targets.local.artifacts import fetch, place
+from data_platform.targets.local.cache import cache_folder
+
+#: Judges a table of SQLite by one rule, in the environment of the tool, and tells every statement about the table.
+_JUDGE = """
+import json, sqlite3, sys, tempfile
+from pathlib import Path
+import sqlalchemy
+from analysis import gx
+from analysis.suites import Suite
+
+with tempfile.TemporaryDirectory() as folder:
+    file = Path(folder) / "rates.db"
+    with sqlite3.connect(file) as database:
+        database.execute("create table rates (currency text, rate real)")
+        database.executemany("insert into rates values (?, ?)", [("USD", 1.1), ("JPY", -2.0), ("NOK", -3.0)])
+    gx.sqlalchemy_url = lambda catalog: f"sqlite:///{file}"
+    asked = []
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    rules = [
+        {"type": "unexpected_rows_expectation", "severity": "critical", "description": word, "meta": {},
+         "kwargs": {"unexpected_rows_query": f"select currency from {{batch}} where {condition}"}}
+        for word, condition in json.loads(sys.argv[1]).items()
+    ]
+    home = Path(folder) / "project"
+    home.mkdir()
+    results = gx.Project(home).run(Suite("rates", "raw", {"main.rates": rules}), "lakehouse")
+print(json.dumps({"results": results["main.rates"], "asked": asked}))
+"""
+RULES = {"above 0": "rate <= 0", "capitals": "upper(currency) <> currency", "broken": "no_such_column = 1"}
+
+
+@pytest.fixture(scope="module")
+def judged(root: Path) -> dict[str, Any]:
+    stack = load_stack(root)
+    artifact = place(stack, "analysis", cache_folder())["analysis"]
+    fetch(artifact, {}, cache_folder())
+    tools = root / "stack/components/processing/analysis/tools"
+    done = subprocess.run(
+        [str(artifact.folder / "bin" / "python"), "-B", "-c", _JUDGE, json.dumps(RULES)],
+        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(tools)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def result(judged: dict[str, Any], rule: str) -> dict[str, Any]:
+    (found,) = (r for r in judged["results"] if r["expectation_config"]["description"] == rule)
+    return dict(found)
+
+
+@pytest.mark.parametrize("rule", ["above 0", "capitals"])
+def test_a_rule_is_asked_once(judged: dict[str, Any], rule: str) -> None:
+    about = [statement for statement in judged["asked"] if RULES[rule] in statement]
+    assert len(about) == 1, about
+
+
+def test_a_rule_that_is_broken_counts_its_rows(judged: dict[str, Any]) -> None:
+    found = result(judged, "above 0")
+    assert (found["success"], found["result"]["observed_value"]) == (False, 2)
+
+
+def test_a_rule_that_is_kept_has_no_rows(judged: dict[str, Any]) -> None:
+    found = result(judged, "capitals")
+    assert (found["success"], found["result"]["observed_value"]) == (True, 0)
+
+
+def test_a_rule_that_cannot_be_asked_is_no_success(judged: dict[str, Any]) -> None:
+    found = result(judged, "broken")
+    assert found["success"] is False
+    assert "no_such_column" in json.dumps(found["exception_info"])
