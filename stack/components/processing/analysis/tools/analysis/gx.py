@@ -20,7 +20,7 @@ _VIEW = {"module_name": "analysis.view"}
 
 
 class UnexpectedRowsExpectation(core.UnexpectedRowsExpectation):
-    """A rule in SQL, asked once: Great Expectations' own, of this name, also fetches the rows that a summary leaves out."""
+    """A rule in SQL, asked once: Great Expectations' own also fetches the rows that a summary leaves out."""
 
     metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.row_count",)
 
