@@ -23,6 +23,7 @@ from tests.running import Running
 pytestmark = pytest.mark.timeout(900)
 
 SERVERS = ["nessie.server", "trino.server"]
+PAIRS = [(server, function) for server in SERVERS for function in ("_merge", "_move_to_main")]
 
 
 class Killer:
@@ -46,8 +47,13 @@ def seen(lake: Lake, table: str, catalog: str = "lakehouse") -> list[int] | None
     return Deadline(SECONDS).retry(lambda: lake.values(table, catalog), on=UNREACHABLE)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("function", ["_merge", "_move_to_main"])
+@pytest.mark.parametrize(
+    ("server", "function"),
+    [
+        ("nessie.server", "_merge"),
+        *(pytest.param(*pair, marks=pytest.mark.deep) for pair in PAIRS if pair != ("nessie.server", "_merge")),
+    ],
+)
 def test_a_publish_outlives_the_server(
     platform: Running, lake: Lake, monkeypatch: pytest.MonkeyPatch, server: str, function: str
 ) -> None:
@@ -63,6 +69,7 @@ def test_a_publish_outlives_the_server(
     assert lake.is_at_main(dataset)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_branch_is_opened_although_the_server_is_killed(
     platform: Running, lake: Lake, monkeypatch: pytest.MonkeyPatch, server: str
@@ -97,6 +104,7 @@ def test_a_branch_that_somebody_removed_is_made_again(lake: Lake) -> None:
     assert lake.values(table, branch_of(dataset)) == [1]
 
 
+@pytest.mark.deep
 def test_a_server_that_stays_away_is_named_and_main_stays(platform: Running, lake: Lake) -> None:
     table = lake.table()
     dataset = lake.published(table)

@@ -19,7 +19,7 @@ from tests.holding import paused, soon
 from tests.ingesting import Ingestion, sha256
 from tests.running import Running
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.deep]
 
 FILES = 800
 #: So many of them have arrived before.

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.timeout(1800)
 PROGRAMS = [
     f"{name}.{process}" for name, item in load_stack(ROOT).components.items() for process in item.definition.processes
 ]
+#: The one that is killed in every run of all rooms.
+EXAMPLE = "nessie.server"
 #: Seconds until a killed server must serve again.
 HEALED_SECONDS = 180
 
@@ -78,7 +80,9 @@ def marks_are_there(platform: Running, object_mark: str, row_mark: str) -> None:
         assert db.execute("select count(*) from drill where mark = %s", (row_mark,)).fetchone() == (1,)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    "program", [name if name == EXAMPLE else pytest.param(name, marks=pytest.mark.deep) for name in PROGRAMS]
+)
 def test_a_killed_process_comes_back_with_its_data(platform: Running, program: str) -> None:
     marks = write_marks(platform)
     killed = platform.programs()[program]
@@ -87,6 +91,7 @@ def test_a_killed_process_comes_back_with_its_data(platform: Running, program: s
     marks_are_there(platform, *marks)
 
 
+@pytest.mark.deep
 def test_a_killed_supervisor_is_replaced_by_up(platform: Running) -> None:
     marks = write_marks(platform)
     before = platform.processes()
@@ -99,6 +104,7 @@ def test_a_killed_supervisor_is_replaced_by_up(platform: Running) -> None:
     assert alive == []
 
 
+@pytest.mark.deep
 def test_a_deploy_repairs_a_server_that_was_stopped_by_hand(platform: Running) -> None:
     supervisor(platform).stop("nessie.server")
     assert platform.bootstrap("check", "nessie", check=False).returncode == 1
@@ -106,6 +112,7 @@ def test_a_deploy_repairs_a_server_that_was_stopped_by_hand(platform: Running) -
     assert platform.bootstrap("check", "nessie").returncode == 0
 
 
+@pytest.mark.deep
 def test_an_up_that_was_killed_goes_on_where_it_stopped(platform: Running) -> None:
     supervisor(platform).stop("trino.server")
     with Holds(platform, "stack_deploy", ["trino.apply"]) as holds:
@@ -118,6 +125,7 @@ def test_an_up_that_was_killed_goes_on_where_it_stopped(platform: Running) -> No
     assert platform.bootstrap("check", "trino").returncode == 0
 
 
+@pytest.mark.deep
 def test_the_scheduler_is_killed_in_the_middle_of_a_deploy(platform: Running) -> None:
     supervisor(platform).stop("trino.server")
     with Holds(platform, "stack_deploy", ["trino.wait"]) as holds:

@@ -66,6 +66,7 @@ def test_a_role_and_a_user_of_the_object_store(platform: Running) -> None:
     platform.bootstrap("check", "nessie", "trino")
 
 
+@pytest.mark.deep
 def test_the_key_and_the_token_of_the_pipelines(platform: Running) -> None:
     old, programs, target = credentials(platform)["pipelines"], platform.programs(), platform.target
     platform.bootstrap("rotate", "pipelines")
@@ -80,6 +81,7 @@ def test_the_key_and_the_token_of_the_pipelines(platform: Running) -> None:
     platform.bootstrap("run", "pipelines_fx_rates")
 
 
+@pytest.mark.deep
 def test_the_root_key_of_the_object_store(platform: Running) -> None:
     old, programs, target = credentials(platform)["minio"]["secret_key"], platform.programs(), platform.target
     platform.bootstrap("rotate", "minio")
@@ -89,6 +91,7 @@ def test_the_root_key_of_the_object_store(platform: Running) -> None:
     platform.bootstrap("check", "minio", "trino")
 
 
+@pytest.mark.deep
 def test_everything_of_airflow_and_what_it_has_encrypted_stays_readable(platform: Running) -> None:
     name = f"rotated_{uuid.uuid4().hex}"
     with platform.airflow() as airflow:

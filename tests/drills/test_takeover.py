@@ -17,7 +17,7 @@ from tests.running import ROOT, UP_SECONDS, Running, end
 from tests.shared_secrets import OPENS, SHARED, Pair, given_to_others, holding, opening
 from tests.visits import Secrets, Visit, visit
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.deep]
 
 #: The release whose platforms are taken over, and of which `SHARED` speaks.
 FROM = "0.1.0"

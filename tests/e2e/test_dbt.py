@@ -145,6 +145,7 @@ def test_building_again_writes_nothing(dbt: Dbt) -> None:
     assert dbt.snapshots() == before
 
 
+@pytest.mark.deep
 def test_what_changed_is_written_and_ends_as_a_full_refresh_does(dbt: Dbt) -> None:
     before = dbt.content()
     for statement in (
@@ -191,6 +192,7 @@ def test_the_slim_manifest_is_what_dbt_reads(dbt: Dbt, tmp_path: Path) -> None:
     assert json.loads(SLIM.read_text(encoding="utf-8")) == slim(manifest, digest(PROJECT))
 
 
+@pytest.mark.deep
 def test_documentation_is_published_with_the_names_that_readers_use(dbt: Dbt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DBT_CATALOG")
     target = dbt.platform.target

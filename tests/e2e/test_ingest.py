@@ -207,6 +207,7 @@ def test_the_first_arrival_of_a_content_wins(ingestion: Ingestion) -> None:
     assert len(list(versions)) == 1
 
 
+@pytest.mark.deep
 def test_200_megabytes_are_stored(ingestion: Ingestion) -> None:
     line = b"2024-01-02," + b",".join(b"%d.%04d" % (n, n * 7) for n in range(1, 30)) + b"\n"
     content = b"Date," + b",".join(b"A" + bytes([65 + n // 26, 65 + n % 26]) for n in range(29)) + b"\n"
@@ -216,6 +217,7 @@ def test_200_megabytes_are_stored(ingestion: Ingestion) -> None:
     assert ingestion.store.stat_object("raw", f"ingest_test/{sha256(content)}.csv").size == len(content)
 
 
+@pytest.mark.deep
 def test_what_is_larger_than_the_limit_is_refused(platform: Running, tmp_path: Path) -> None:
     small = Ingestion(platform, tmp_path, "ingest_test_small")
     small.write(maximum__size="1 MB", maximum__ratio="1000000")
@@ -233,6 +235,7 @@ def test_what_is_larger_than_the_limit_is_refused(platform: Running, tmp_path: P
         small.remove()
 
 
+@pytest.mark.deep
 def test_a_file_that_is_still_being_written_is_taken_once_and_whole(ingestion: Ingestion) -> None:
     landing = Path(ingestion.target.landing(ingestion.dataset))
     pieces = [b"2024-03-%02d,1,1,\n" % day for day in range(1, 9)]
@@ -267,6 +270,7 @@ def test_files_that_cannot_go_on_are_named_with_the_complaints_of_nifi(ingestion
     ingestion.landed()
 
 
+@pytest.mark.deep
 def test_what_cannot_be_delivered_is_kept_and_can_be_landed_again(platform: Running, tmp_path: Path) -> None:
     dead = Ingestion(platform, tmp_path, "ingest_test_dead")
 
@@ -436,6 +440,7 @@ def test_the_address_is_not_asked_unless_fetching_is_on(fetching: Ingestion) -> 
         assert not flow.flow_state(fetching.target, fetching.dataset, Deadline(10)).fetch
 
 
+@pytest.mark.deep
 def test_what_is_fetched_goes_the_same_way_after_failures(fetching: Ingestion) -> None:
     with Source((500, b"<html>busy</html>"), (404, b"<html>gone</html>"), (200, zipped({"a.csv": GOOD}))) as source:
         write_fetching(fetching, source)
@@ -456,6 +461,7 @@ def test_what_is_fetched_goes_the_same_way_after_failures(fetching: Ingestion) -
         assert list(found) == []
 
 
+@pytest.mark.deep
 def test_a_page_where_data_should_be_is_refused(fetching: Ingestion) -> None:
     page = b"<!DOCTYPE html><html>We are sorry</html>"
     with Source((200, page)) as source:
@@ -470,6 +476,7 @@ def test_a_page_where_data_should_be_is_refused(fetching: Ingestion) -> None:
         fetching.deploy(fetch=False)
 
 
+@pytest.mark.deep
 def test_a_server_that_is_away_does_not_hold_up_the_files(fetching: Ingestion) -> None:
     with Source((200, b"")) as source:
         write_fetching(fetching, source)

@@ -26,7 +26,7 @@ from tests.integration.spark_jobs.fx_rates import reference
 from tests.lake import lab
 from tests.running import Running
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.deep]
 _SECONDS = 600.0
 _BUCKET = "raw"
 _TAKEN = "2026-11-02T12:00:00.000Z"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.running import UP_SECONDS, Running, end
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.deep]
 
 
 @pytest.fixture(scope="module")

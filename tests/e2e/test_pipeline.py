@@ -161,6 +161,7 @@ def test_good_rows_load_and_what_is_refused_is_in_one_table_with_file_row_and_re
     assert len(refused("vidé.csv")) == 1
 
 
+@pytest.mark.deep
 def test_readers_never_see_a_failed_audit_and_corrected_files_go_on_without_anybody_asking(
     platform: Running, trino: Trino, history: ecb.Rates, tmp_path: Path
 ) -> None:
@@ -190,6 +191,7 @@ def test_readers_never_see_a_failed_audit_and_corrected_files_go_on_without_anyb
     assert trino.value("select count(*) from raw.fx_rates where day_of_week(rate_date) < 6") == len(history)
 
 
+@pytest.mark.deep
 def test_days_are_loaded_again_from_all_files_and_change_nothing_when_nothing_changed(
     platform: Running, trino: Trino
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_hand_made_change_is_reported_and_put_right(platform: Running, airflow
     platform.bootstrap("run", "stack_drift")
 
 
+@pytest.mark.deep
 def test_data_survives_down_and_up(platform: Running) -> None:
     import io
 

@@ -73,6 +73,7 @@ def maintain(lake: Lake, dataset: str, table: str) -> str:
     return line.partition(": ")[2]
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("_seconds_count")
 def test_upkeep_keeps_the_past_for_its_time_and_nothing_longer(lake: Lake) -> None:
     dataset, table = grown(lake)
@@ -98,6 +99,7 @@ def test_upkeep_keeps_the_past_for_its_time_and_nothing_longer(lake: Lake) -> No
     assert files - {item.object_name for item in lake.files(table)}
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("_seconds_count")
 def test_upkeep_leaves_what_a_branch_needs(lake: Lake) -> None:
     dataset, table = grown(lake)
@@ -132,6 +134,7 @@ def test_nobody_lifts_the_guard_by_trino(lake: Lake) -> None:
             lake.trino.rows(f"{statement} = map(array['gc.enabled'], array['true'])")
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("_seconds_count")
 def test_upkeep_expires_what_spark_made_and_puts_the_guard_back(lake: Lake) -> None:
     dataset, table = lake.dataset(), lake.table()
