@@ -81,6 +81,12 @@ def test_a_wanted_refusal_passes(serve: Serve) -> None:
     assert "answers 401" in run(status=401)
 
 
+def test_an_answer_where_a_refusal_is_wanted_fails(serve: Serve) -> None:
+    serve(lambda _: httpx.Response(200, text='{"dags": []}'))
+    with pytest.raises(CheckFailed, match=r"answers 200, not 401: '\{\"dags\""):
+        run(status=401)
+
+
 def test_a_page_without_the_text_fails(serve: Serve) -> None:
     serve(loopback_server)
     with pytest.raises(CheckFailed, match="without 'Trino'"):
