@@ -25,13 +25,13 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
     store = s3.client_of(platform, CHECKS, deadline.remaining)
     name = f".checks/{uuid.uuid4()}"
-    versions: list[str] = []
+    versions: list[str | None] = []
     try:
         for content in (b"first", b"second"):
             written = store.put_object(params.bucket, name, io.BytesIO(content), len(content))
+            versions.append(written.version_id)
             if not written.version_id:
                 raise CheckFailed(f"bucket {params.bucket} keeps no versions")
-            versions.append(written.version_id)
         with store.get_object(params.bucket, name, version_id=versions[0]) as answer:
             if (found := answer.read()) != b"first":
                 raise CheckFailed(f"the first version holds {found!r}")
