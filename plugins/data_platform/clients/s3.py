@@ -128,7 +128,8 @@ def there(store: Minio, bucket: str, key: str) -> bool:
 def read_bucket(store: Minio, name: str) -> Bucket | None:
     """The bucket's settings as declared ones; None where there is no such bucket.
 
-    A bucket without our lifecycle rule is shown with the longest times, so that it differs from every declaration.
+    A bucket without our lifecycle rule is shown with the longest times, so that it differs from every declaration;
+    so is one whose rule somebody has switched off, or narrowed to a part of the bucket.
     """
     if not store.bucket_exists(name):
         return None
@@ -141,7 +142,9 @@ def read_bucket(store: Minio, name: str) -> Bucket | None:
         lifecycle = None
     noncurrent = NEVER
     for rule in lifecycle.rules if lifecycle else ():
-        expiry = rule.noncurrent_version_expiration if rule.rule_id == _RULE else None
+        narrowed = rule.rule_filter is not None and bool(rule.rule_filter.prefix)
+        ours = rule.rule_id == _RULE and rule.status == ENABLED and not narrowed
+        expiry = rule.noncurrent_version_expiration if ours else None
         if expiry and expiry.noncurrent_days:
             noncurrent = int(expiry.noncurrent_days)
     return Bucket(versioned=versioned, expire_noncurrent_days=noncurrent)
