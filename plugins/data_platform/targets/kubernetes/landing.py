@@ -13,8 +13,18 @@ _SECONDS = 30.0
 #: A slow line takes a file of some hundred megabytes.
 _COPY_SECONDS = 1800.0
 _TAKEN = 3
-#: Copies under a name that flows leave alone, then gives it its own, unless a file of that name waits there.
-_PLACE = 'mkdir -p "$1" && [ ! -e "$1/$2" ] || exit 3; cat > "$1/.$2.part" && mv -n "$1/.$2.part" "$1/$2"'
+#: Copies under a name that flows leave alone, then gives it its own, unless a file of that name waits there: from the
+#: beginning, or since the copy began. Whether `mv -n` that moved nothing says so differs between versions of it.
+_PLACE = """
+mkdir -p "$1" || exit 1
+[ ! -e "$1/$2" ] || exit 3
+cat > "$1/.$2.part" || exit 1
+mv -n "$1/.$2.part" "$1/$2"
+[ -e "$1/.$2.part" ] || exit 0
+rm "$1/.$2.part"
+[ ! -e "$1/$2" ] || exit 3
+exit 1
+"""
 _LIST = 'mkdir -p "$1" && find "$1" -maxdepth 1 -type f ! -name ".*" ! -name "*.part" -printf "%f\\n"'
 
 
