@@ -1,4 +1,4 @@
-"""A small API server on a loopback port: answers that a test lays down, and websockets that a test serves."""
+"""A small API server on a loopback port: answers that a test lays down, objects that it keeps, and websockets."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.unit.clients.fake_objects import Key, Objects, Refused
+
+JSON, APPLY, MERGE = "application/json", "application/apply-patch+yaml", "application/merge-patch+json"
 Answer = tuple[int, Any]
 #: Of (method, path, query, body).
 Handler = Callable[[str, str, dict[str, str], Any], Answer | Iterator[bytes] | None]
@@ -60,12 +63,15 @@ class FakeApiServer:
     """Listens on 127.0.0.1.
 
     Attributes:
+        answer: what a test lays down; where it gives None, the request is one for `objects`.
+        objects: what is there.
         seen: method, path, query and body of all requests but discovery.
         streams: what serves the websockets of a path; a path that is not here answers 404.
     """
 
     def __init__(self, answer: Handler | None = None, port: int = 0) -> None:
         self.answer = answer or (lambda *_: None)
+        self.objects = Objects()
         self.seen: list[tuple[str, str, dict[str, str], Any]] = []
         self.headers: list[dict[str, str]] = []
         self.streams: dict[str, Callable[[Frames, list[tuple[str, str]]], None]] = {}
@@ -121,7 +127,7 @@ class FakeApiServer:
         self.headers.append(dict(request.headers))
         answer = self.answer(request.command, url.path, dict(query), body)
         if answer is None:
-            answer = 404, status("NotFound", f"{url.path} not found", 404)
+            answer = self._keep(request.command, url.path, dict(query), body, request.headers.get("Content-Type", ""))
         if isinstance(answer, tuple):
             self._reply(request, answer)
             return
@@ -132,6 +138,27 @@ class FakeApiServer:
             request.wfile.write(chunk)
             request.wfile.flush()
         request.close_connection = True
+
+    def _keep(self, method: str, path: str, query: dict[str, str], body: Any, form: str) -> Answer:
+        """What happens to the objects; 404 for what is none."""
+        key = _key(path)
+        if key is None:
+            return 404, status("NotFound", f"{path} not found", 404)
+        manager, objects = query.get("fieldManager", "somebody"), self.objects
+        options = {"force": query.get("force") == "true", "dry_run": query.get("dryRun") == "All"}
+        acts: dict[tuple[str, str], Callable[[], Any]] = {
+            ("GET", JSON): lambda: objects.get(key) if key[2] else _list(objects, key, query),
+            ("POST", JSON): lambda: objects.create(body, manager),
+            ("PATCH", APPLY): lambda: objects.apply(body, manager, **options),
+            ("PATCH", MERGE): lambda: objects.merge(key, body, manager),
+            ("DELETE", JSON): lambda: objects.delete(key),
+        }
+        if (method, form) not in acts:
+            return 415, status("UnsupportedMediaType", f"{method} of {form}", 415)
+        try:
+            return 201 if method == "POST" else 200, acts[method, form]()
+        except Refused as refusal:
+            return refusal.code, status(refusal.reason, str(refusal), refusal.code)
 
     def _reply(self, request: Any, answer: Answer) -> None:
         code, content = answer
@@ -159,6 +186,22 @@ class FakeApiServer:
         request.wfile.flush()
         request.close_connection = True
         serve(Frames(request.rfile, request.wfile), query)
+
+
+def _key(path: str) -> Key | None:
+    """Kind, namespace and name (empty for all of them) of a path; None where it is none of an object."""
+    for base, kinds in KINDS.items():
+        named = {plural: kind for kind, plural in kinds.items()}
+        match path.removeprefix(f"{base}/").split("/"):
+            case ["namespaces", space, plural, *name] if plural in named and len(name) < 2:
+                return named[plural], space, "".join(name)
+            case [plural, *name] if plural in named and len(name) < 2:
+                return named[plural], "", "".join(name)
+    return None
+
+
+def _list(objects: Objects, key: Key, query: dict[str, str]) -> dict[str, Any]:
+    return {"metadata": {}, "items": objects.list(key[0], key[1], query.get("labelSelector", ""))}
 
 
 def status(reason: str, message: str, code: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -112,41 +113,72 @@ def test_all_pages_of_a_list_are_read_and_each_object_says_what_it_is(fake: Fake
     assert {(item["apiVersion"], item["kind"]) for item in found} == {("v1", "Pod")}
 
 
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": SPACE}, "data": {"old": "eA=="}}
+
+
 def test_an_object_is_made_once(fake: FakeApiServer, cluster: Cluster) -> None:
-    wanted = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": SPACE}, "data": {}}
-    answers(fake, lambda _m, _p, _q, body: (201, body))
-    assert cluster.create(wanted) == wanted
+    made = cluster.create(SECRET)
+    assert made["data"] == SECRET["data"]
     method, path, query, body = fake.seen[0]
-    assert (method, path, body) == ("POST", f"/api/v1/namespaces/{SPACE}/secrets", wanted)
+    assert (method, path, body) == ("POST", f"/api/v1/namespaces/{SPACE}/secrets", SECRET)
     assert query == {"fieldManager": "data-platform", "fieldValidation": "Strict"}
-    answers(fake, lambda *_: (409, status("AlreadyExists", 'secrets "s" already exists', 409)))
     with pytest.raises(ClusterError, match=f"making Secret s in {SPACE}: .*already exists") as caught:
-        cluster.create(wanted)
+        cluster.create({**SECRET, "data": {"new": "eA=="}})
     assert caught.value.reason == CONFLICT
+    assert cluster.get("v1", "Secret", "s", SPACE) == made
+
+
+def test_of_two_that_make_an_object_at_the_same_time_one_is_told_so(cluster: Cluster) -> None:
+    together = threading.Barrier(2)
+
+    def make(who: str) -> str:
+        together.wait(10)
+        try:
+            return str(cluster.create({**SECRET, "data": {"of": who}})["data"]["of"])
+        except ClusterError as error:
+            return error.reason
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = set(pool.map(make, ["a", "b"]))
+    kept = cluster.get("v1", "Secret", "s", SPACE)
+    assert kept is not None
+    assert outcomes == {CONFLICT, kept["data"]["of"]}
 
 
 def test_a_change_counts_only_for_what_was_seen(fake: FakeApiServer, cluster: Cluster) -> None:
-    seen = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": SPACE, "resourceVersion": "7"}}
-    answers(fake, lambda _m, _p, _q, body: (200, body))
+    seen = cluster.create(SECRET)
     cluster.merge(seen, {"data": {"new": "eA==", "old": None}})
-    method, path, _, body = fake.seen[0]
+    method, path, _, body = fake.seen[-1]
     assert (method, path) == ("PATCH", f"/api/v1/namespaces/{SPACE}/secrets/s")
-    assert body == {"data": {"new": "eA==", "old": None}, "metadata": {"resourceVersion": "7"}}
-    assert fake.headers[0]["Content-Type"] == "application/merge-patch+json"
-    answers(fake, lambda *_: (409, status("Conflict", "the object has been modified", 409)))
+    version = seen["metadata"]["resourceVersion"]
+    assert body == {"data": {"new": "eA==", "old": None}, "metadata": {"resourceVersion": version}}
+    assert fake.headers[-1]["Content-Type"] == "application/merge-patch+json"
     with pytest.raises(ClusterError, match="changing Secret s") as caught:
-        cluster.merge(seen, {})
+        cluster.merge(seen, {"data": {"newer": "eA=="}})
     assert caught.value.reason == CONFLICT
+    again = cluster.get("v1", "Secret", "s", SPACE)
+    assert again is not None
+    assert again["data"] == {"new": "eA=="}
+    assert cluster.merge(again, {"data": {"newer": "eA=="}})["data"].keys() == {"new", "newer"}
 
 
 def test_applying_owns_the_fields_under_our_name(fake: FakeApiServer, cluster: Cluster) -> None:
-    wanted = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": SPACE}, "data": {}}
-    answers(fake, lambda _m, _p, _q, body: (200, body))
-    assert cluster.server_side_apply(wanted) == wanted
+    cluster.server_side_apply(SECRET)
     method, path, query, body = fake.seen[0]
-    assert (method, path, body) == ("PATCH", f"/api/v1/namespaces/{SPACE}/secrets/s", wanted)
+    assert (method, path, body) == ("PATCH", f"/api/v1/namespaces/{SPACE}/secrets/s", SECRET)
     assert query == {"fieldManager": "data-platform", "force": "true", "fieldValidation": "Strict"}
     assert fake.headers[0]["Content-Type"] == "application/apply-patch+yaml"
+    # What we say no more goes; what others say stays.
+    cluster.server_side_apply({**SECRET, "data": {"theirs": "eA=="}}, field_manager="another")
+    assert cluster.server_side_apply({**SECRET, "data": {"new": "eA=="}})["data"].keys() == {"theirs", "new"}
+
+
+def test_objects_are_found_by_their_labels_and_are_gone_when_they_are_deleted(cluster: Cluster) -> None:
+    cluster.create(SECRET | {"metadata": SECRET["metadata"] | {"labels": {"of": "nessie"}}})  # type: ignore[operator]
+    assert [found["kind"] for found in cluster.list_objects("v1", "Secret", SPACE, labels="of=nessie")] == ["Secret"]
+    assert cluster.list_objects("v1", "Secret", SPACE, labels="of=trino") == []
+    assert cluster.delete("v1", "Secret", "s", SPACE) is True
+    assert cluster.get("v1", "Secret", "s", SPACE) is None
 
 
 def test_a_dry_run_is_asked_for_as_such(fake: FakeApiServer, cluster: Cluster) -> None:
@@ -158,14 +190,13 @@ def test_a_dry_run_is_asked_for_as_such(fake: FakeApiServer, cluster: Cluster) -
     assert fake.seen[0][2] | {"dryRun": "All", "force": "false"} == fake.seen[0][2]
 
 
-def test_fields_of_another_owner_are_a_conflict_that_names_them(fake: FakeApiServer, cluster: Cluster) -> None:
-    said = 'Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.replicas'
-    answers(fake, lambda *_: (409, status("Conflict", said, 409)))
+def test_fields_of_another_owner_are_a_conflict_that_names_them_until_they_are_taken(cluster: Cluster) -> None:
+    web = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": SPACE}}
+    cluster.server_side_apply({**web, "spec": {"replicas": 1}}, field_manager="kubectl-edit")
     with pytest.raises(ClusterError, match=r"applying Deployment web in .*kubectl-edit.*\.spec\.replicas") as caught:
-        cluster.server_side_apply(
-            {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": SPACE}}
-        )
-    assert caught.value.reason == "Conflict"
+        cluster.server_side_apply({**web, "spec": {"replicas": 2}}, force=False)
+    assert caught.value.reason == CONFLICT
+    assert cluster.server_side_apply({**web, "spec": {"replicas": 2}})["spec"] == {"replicas": 2}
 
 
 def test_deleting_what_is_not_there_is_no_error(fake: FakeApiServer, cluster: Cluster) -> None:
