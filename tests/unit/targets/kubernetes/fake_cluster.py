@@ -3,78 +3,65 @@
 from __future__ import annotations
 
 import base64
-import copy
 import gzip
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from data_platform.clients.kubernetes_errors import CONFLICT, ClusterError
-
-Object = dict[str, Any]
+from data_platform.clients.kubernetes import FIELD_MANAGER
+from data_platform.clients.kubernetes_errors import NOT_FOUND, ClusterError, refused
+from tests.unit.clients.fake_objects import Key, Object, Objects, Refused, key_of
 
 
 class FakeCluster:
-    """What the target asks of `clients.kubernetes.Cluster`, without pods."""
+    """What the target asks of `clients.kubernetes.Cluster`, without pods. Threads may use it at once.
+
+    Attributes:
+        kept: what is there, with its owners.
+        objects: what is there, to look at and to change by hand.
+    """
 
     def __init__(self) -> None:
-        self.objects: dict[tuple[str, str, str], Object] = {}
-        self.version = 0
-
-    @staticmethod
-    def _key(thing: Object) -> tuple[str, str, str]:
-        meta = thing["metadata"]
-        return thing["kind"], meta.get("namespace", ""), meta["name"]
+        self.kept = Objects()
+        self.objects: dict[Key, Object] = self.kept.kept
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
         del api_version
-        found = self.objects.get((kind, namespace, name))
-        return copy.deepcopy(found) if found else None
+        try:
+            return self.kept.get((kind, namespace, name))
+        except Refused:
+            return None
 
     def list_objects(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
         del api_version
-        wanted = [part.partition("=")[::2] for part in labels.split(",") if part]
+        return self.kept.list(kind, namespace, labels)
 
-        def fits(thing: Object) -> bool:
-            own = thing["metadata"].get("labels", {})
-            return all(own.get(key) == value if value else key in own for key, value in wanted)
-
-        return [
-            copy.deepcopy(thing)
-            for (its, where, _), thing in sorted(self.objects.items())
-            if its == kind and namespace in ("", where) and fits(thing)
-        ]
-
-    def server_side_apply(self, wanted: Object, *, dry_run: bool = False, **_: object) -> Object:
-        before = self.objects.get(self._key(wanted), {})
-        after = copy.deepcopy(_merged(before, wanted))
-        if not dry_run and after != before:
-            self.version += 1
-            after["metadata"]["resourceVersion"] = str(self.version)
-            self.objects[self._key(wanted)] = after
-        return copy.deepcopy(after)
+    def server_side_apply(
+        self, wanted: Object, *, dry_run: bool = False, force: bool = True, field_manager: str = FIELD_MANAGER
+    ) -> Object:
+        with _told("applying"):
+            return self.kept.apply(wanted, field_manager, force=force, dry_run=dry_run)
 
     def create(self, wanted: Object) -> Object:
-        if self._key(wanted) in self.objects:
-            raise ClusterError("it is there already", "read it", CONFLICT)
-        return self.server_side_apply(wanted)
+        with _told("making"):
+            return self.kept.create(wanted, FIELD_MANAGER)
 
     def merge(self, seen: Object, change: Object) -> Object:
-        there = self.objects[self._key(seen)]
-        if there["metadata"]["resourceVersion"] != seen["metadata"]["resourceVersion"]:
-            raise ClusterError("it was changed meanwhile", "read it again", CONFLICT)
-        after = _without_null(_merged(there, change))
-        self.version += 1
-        after["metadata"]["resourceVersion"] = str(self.version)
-        self.objects[self._key(seen)] = after
-        return copy.deepcopy(after)
+        version = {"resourceVersion": seen["metadata"]["resourceVersion"]}
+        body = {**change, "metadata": {**change.get("metadata", {}), **version}}
+        with _told("changing"):
+            return self.kept.merge(key_of(seen), body, FIELD_MANAGER)
 
     def delete(self, api_version: str, kind: str, name: str, namespace: str = "", **_: object) -> bool:
         del api_version
-        if kind == "Namespace":
-            for key in [key for key in self.objects if key[1] == name]:
-                del self.objects[key]
-        return self.objects.pop((kind, namespace, name), None) is not None
+        try:
+            with _told("deleting"):
+                self.kept.delete((kind, namespace, name))
+        except ClusterError as error:
+            if error.reason != NOT_FOUND:
+                raise
+            return False
+        return True
 
     def wait_until(
         self, api_version: str, kind: str, name: str, namespace: str = "", *, done: Callable[..., bool], **_: object
@@ -96,17 +83,11 @@ class FakeCluster:
         }
 
 
-def _without_null(thing: Any) -> Any:
-    """As a JSON merge patch leaves it."""
-    if isinstance(thing, dict):
-        return {key: _without_null(value) for key, value in thing.items() if value is not None}
-    return thing
-
-
-def _merged(before: Any, wanted: Any) -> Any:
-    """What server-side apply makes of two dicts; lists are replaced."""
-    if isinstance(before, dict) and isinstance(wanted, dict):
-        return {
-            key: _merged(before.get(key), wanted[key]) if key in wanted else before[key] for key in {**before, **wanted}
-        }
-    return wanted
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Refusals as the client tells them."""
+    try:
+        yield
+    except Refused as refusal:
+        body = {"message": str(refusal), "reason": refusal.reason}
+        raise refused(what, refusal.code, json.dumps(body).encode()) from None

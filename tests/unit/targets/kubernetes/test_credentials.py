@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, local
+from typing import Any, TypeVar
 
 import pytest
 
@@ -17,22 +19,49 @@ from data_platform.targets.kubernetes.definition import content_of
 from data_platform.targets.kubernetes.releases import DIGEST_LABEL
 from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
 
+T = TypeVar("T")
+
 STORAGE = "data-platform-storage"
 ROOT = ("Secret", STORAGE, "minio-credentials")
 
 
-class Beaten(FakeCluster):
-    """Somebody else is quicker than we are, the first times."""
+class Together(FakeCluster):
+    """Two threads have looked before either of them writes."""
 
-    def __init__(self, times: int, act: Callable[[FakeCluster], object]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.left, self._act = times, act
+        self.looks: list[str] = []
+        self._first: Barrier | None = None
+        self._waits = local()
+
+    def both(self, act: Callable[[], T]) -> list[T]:
+        """What an act gives to each of two threads; the first look of both is the same."""
+        self._first = Barrier(2)
+        self.looks.clear()
+        with ThreadPoolExecutor(2) as pool:
+            done = [pool.submit(act) for _ in range(2)]
+        self._first = None
+        return [each.result() for each in done]
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Any:
         found = super().get(api_version, kind, name, namespace)
-        if self.left:
-            self.left -= 1
-            self._act(self)
+        self.looks.append(name)
+        if self._first and not getattr(self._waits, "over", False):
+            self._waits.over = True
+            self._first.wait(10)
+        return found
+
+
+class Restless(FakeCluster):
+    """Somebody else changes an object after each look at it."""
+
+    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Any:
+        found = super().get(api_version, kind, name, namespace)
+        if found:
+            notes = {"annotations": {"seen": str(self.kept.version)}}
+            self.server_side_apply(
+                {"kind": kind, "metadata": {"name": name, "namespace": namespace, **notes}}, field_manager="restless"
+            )
         return found
 
 
@@ -66,12 +95,10 @@ def test_credentials_of_an_identity_lie_beside_its_component(stack: Stack) -> No
 
 
 def test_two_that_make_the_same_at_the_same_time_have_the_same_key(stack: Stack) -> None:
-    others: list[dict[str, str]] = []
-
-    def other(cluster: FakeCluster) -> None:
-        others.append(make(cluster, stack, "minio"))
-
-    assert make(Beaten(1, other), stack, "minio") == others[0]
+    cluster = Together()
+    first, second = cluster.both(lambda: make(cluster, stack, "minio"))
+    assert len(cluster.looks) == 3, "one has looked again"
+    assert first == second == look(cluster, stack, "minio")
 
 
 def test_a_key_that_an_upgrade_brings_is_added_and_the_others_stay(stack: Stack) -> None:
@@ -88,30 +115,34 @@ def test_a_key_that_an_upgrade_brings_is_added_and_the_others_stay(stack: Stack)
     assert data["of-somebody-else"] == b"stays"
 
 
-def test_a_key_that_somebody_else_adds_meanwhile_is_taken(stack: Stack) -> None:
-    added: list[dict[str, str]] = []
-
-    def add(cluster: FakeCluster) -> None:
-        added.append(make(cluster, stack, "nessie"))
-
-    cluster = Beaten(0, add)
-    make(cluster, stack, "nessie")
+def test_two_that_add_the_same_key_at_the_same_time_have_the_same_key(stack: Stack) -> None:
+    cluster = Together()
+    before = make(cluster, stack, "nessie")
     del cluster.objects["Secret", "data-platform-processing", "nessie-credentials"]["data"]["s3_secret_key"]
-    cluster.left = 1
-    assert make(cluster, stack, "nessie") == added[0]
+    first, second = cluster.both(lambda: make(cluster, stack, "nessie"))
+    assert len(cluster.looks) == 3, "one has looked again"
+    assert first == second == look(cluster, stack, "nessie")
+    assert first["s3_secret_key"] not in (NOT_YET, before["s3_secret_key"])
+
+
+def test_two_that_stage_the_same_secret_at_the_same_time_have_the_same_one(stack: Stack) -> None:
+    cluster = Together()
+    make(cluster, stack, "minio")
+
+    def stage() -> str:
+        return credentials.stage(cluster, stack, "minio", "secret_key")  # type: ignore[arg-type]
+
+    first, second = cluster.both(stage)
+    assert first == second == stage()
 
 
 def test_a_secret_that_never_stays_the_same_is_an_error(stack: Stack) -> None:
-    def change(cluster: FakeCluster) -> None:
-        cluster.version += 1
-        cluster.objects[ROOT]["metadata"]["resourceVersion"] = str(cluster.version)
-
-    cluster = Beaten(0, change)
+    cluster = Restless()
     make(cluster, stack, "minio")
     cluster.objects[ROOT]["data"].clear()
-    cluster.left = 100
     with pytest.raises(PlatformError, match="minio-credentials in data-platform-storage was changed 5 times by others"):
         make(cluster, stack, "minio")
+    assert cluster.objects[ROOT]["data"] == {}
 
 
 def test_a_refusal_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
