@@ -214,6 +214,7 @@ def test_downloads_and_builds_wait_for_no_other_component(bag: DagBag, stack: St
 
 def test_nothing_is_applied_before_its_dependencies_are_verified(bag: DagBag, stack: Stack) -> None:
     dag = bag.dags["stack_deploy"]
+    assert sum(len(stack.dependencies(name)) for name in stack.components) >= len(stack.components)
     for name in stack.components:
         for needed in stack.dependencies(name):
             assert f"{needed}.verify" in dag.get_task(f"{name}.apply").upstream_task_ids
@@ -284,6 +285,7 @@ def test_readers_get_nothing_before_the_last_audit(bag: DagBag) -> None:
 def test_dags_survive_serialization(bag: DagBag) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 
+    assert bag.dags.keys() == IDS
     for dag_id, dag in bag.dags.items():
         again = DagSerialization.from_dict(DagSerialization.to_dict(dag))
         assert again.dag_id == dag_id

@@ -71,6 +71,7 @@ def test_every_release_is_installed_after_its_secrets_and_what_it_needs(written:
 
 def test_what_was_written_names_the_secrets_that_the_charts_use(written: tuple[Path, list[str]]) -> None:
     folder, _ = written
+    named: set[str] = set()
     for chart in CHARTS:
         name = chart.parent.name
         file = folder / "secrets" / f"{name}.yaml"
@@ -79,6 +80,8 @@ def test_what_was_written_names_the_secrets_that_the_charts_use(written: tuple[P
         used = {spec["environmentSecret"] for part in ("processes", "jobs") for spec in values[part].values()}
         used |= {values["etc"]["secret"]} if values["etc"] else set()
         assert used <= there
+        named |= used
+    assert {"airflow-etc", "nessie-server", "trino-server"} <= named
 
 
 def test_passwords_are_the_owners_alone_and_stay(definition: Any, written: tuple[Path, list[str]]) -> None:

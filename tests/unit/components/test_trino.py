@@ -40,13 +40,16 @@ def test_a_branchs_catalog_is_the_readers_catalog_at_another_branch(folder: Path
 
 
 def test_no_catalog_holds_a_secret_or_lets_anybody_lift_the_guard(folder: Path) -> None:
+    secret = set()
     for name, content in rendered_files(folder / "etc", VALUES).items():
         if not name.startswith("catalog/"):
             continue
         for key, value in properties(content).items():
             assert "extra-properties" not in key, name
             if "secret" in key or "password" in key:
+                secret.add(name)
                 assert value.startswith("${ENV:"), f"{name}: {key}"
+    assert {"catalog/lakehouse.properties", "catalog/postgresql.properties"} <= secret
 
 
 def test_no_server_makes_catalogs_while_it_runs(folder: Path) -> None:
@@ -64,5 +67,6 @@ def test_no_server_makes_catalogs_while_it_runs(folder: Path) -> None:
 def test_every_server_reads_the_catalogs_that_a_deploy_wrote(root: Path) -> None:
     for target in ("local", KUBERNETES):
         processes = load_stack(root, target=target).components["trino"].definition.processes
+        assert processes
         for name, process in processes.items():
             assert "-Dcatalog.config-dir={{ ETC }}/catalog" in process.command, f"{target}: {name}"

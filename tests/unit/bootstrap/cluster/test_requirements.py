@@ -50,7 +50,10 @@ def test_the_api_level_needs_no_container_runtime(
 ) -> None:
     (complete / "ptp").unlink()
     monkeypatch.setattr(shutil, "which", lambda name: None if name in ("containerd", "ctr", "runc", "nft") else name)
+    assert requirements.problems(tmp_path, "api") == []
     requirements.refuse_unfit(tmp_path, "api")
+    with pytest.raises(PlatformError, match="containerd"):
+        requirements.refuse_unfit(tmp_path, "full")
 
 
 def test_without_root_another_cluster_is_offered(

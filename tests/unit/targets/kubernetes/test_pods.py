@@ -39,6 +39,7 @@ def target(stack: Stack) -> KubernetesTarget:
 def templates(target: KubernetesTarget) -> dict[str, Object]:
     """As the executor reads them."""
     files = {name: text for name, text in target.etc("airflow").items() if name.startswith("pods/")}
+    assert len(files) >= 4
     return {name.removeprefix("pods/").removesuffix(".yaml"): yaml.safe_load(text) for name, text in files.items()}
 
 

@@ -167,7 +167,9 @@ def test_nothing_is_planned_again_after_a_deploy(real: LocalTarget, component: s
 
 @EVERY
 def test_servers_are_told_to_listen_on_loopback(real: LocalTarget, component: str) -> None:
-    for where, text in arguments_of(real, component):
+    given = dict(arguments_of(real, component))
+    assert given
+    for where, text in given.items():
         assert "0.0.0.0" not in text, where
     etc = ROOT / "stack" / "components" / real.stack.components[component].component.namespace / component / "etc"
     for path in (p for p in etc.rglob("*") if p.is_file()):
