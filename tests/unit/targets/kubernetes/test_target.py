@@ -177,13 +177,17 @@ def test_a_deleted_object_is_named_and_repaired(target: KubernetesTarget, cluste
 def test_a_field_changed_by_hand_is_named(target: KubernetesTarget, cluster: FakeCluster) -> None:
     service = apply_manifest(cluster)
     deployed(target, cluster, "nessie", SERVICE)
-    cluster.objects["Service", PROCESSING, "nessie"]["spec"]["ports"] = [{"port": 1}]
+    cluster.server_side_apply(service | {"spec": {"ports": [{"port": 1}]}}, field_manager="a-hand")
     (step,) = steps(target, "nessie")
     assert step.reason == "Service nessie was changed: spec.ports[0].port"
     # What others add is theirs.
     cluster.server_side_apply(service)
-    cluster.objects["Service", PROCESSING, "nessie"]["metadata"]["annotations"] = {"team": "x"}
+    added = {"metadata": service["metadata"] | {"annotations": {"team": "x"}}, "spec": {"type": "ClusterIP"}}
+    cluster.server_side_apply(service | added, field_manager="a-hand")
     assert steps(target, "nessie") == []
+    cluster.server_side_apply(service)
+    kept = cluster.objects["Service", PROCESSING, "nessie"]
+    assert (kept["metadata"]["annotations"], kept["spec"]["type"]) == ({"team": "x"}, "ClusterIP")
 
 
 def test_a_secret_changed_by_hand_is_written_again(target: KubernetesTarget, cluster: FakeCluster) -> None:
