@@ -85,6 +85,8 @@ def running(platform: Running, *words: str) -> Iterator[tuple[Started, Callable[
     with ThreadPoolExecutor(1) as pool, platform.start(*words) as started:
         reading = pool.submit(lambda: list(started.lines()))
         yield started, reading.done
+        # To its end: without a reader it would end with an error.
+        reading.result()
 
 
 @contextmanager
