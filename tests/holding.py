@@ -103,24 +103,25 @@ def paused(pid: int) -> Iterator[None]:
 
 @dataclass
 class HeldCommits:
-    """The second and later commits to a branch of the catalog wait, in the catalog's database."""
+    """Commits to a branch of the catalog wait, in the catalog's database."""
 
     database: psycopg.Connection
 
     def waits(self) -> bool:
-        """Whether a commit does: so the first one is done."""
+        """Whether a commit does: so those before it are done."""
         query = "select count(*) from pg_locks where locktype = 'advisory' and objid = %(lock)s and not granted"
         found = postgres.first_row(self.database, query, {"lock": _LOCK})
         return bool(found and found[0])
 
 
 @contextmanager
-def commits_held(platform: Running, branch: str) -> Iterator[HeldCommits]:
-    """Hold commits to a branch while it lasts, but for the first one.
+def commits_held(platform: Running, branch: str, after: int) -> Iterator[HeldCommits]:
+    """Hold commits to a branch while it lasts; in the end those that wait are broken off, as if they had never come.
 
     Args:
         platform: whose catalog.
         branch: of the catalog.
+        after: how many are let through before.
     """
     target = platform.target
     server, password = target.address("postgresql", "sql"), target.credentials("postgresql")["password"]
@@ -131,7 +132,7 @@ def commits_held(platform: Running, branch: str) -> Iterator[HeldCommits]:
         database.execute(f"grant usage on sequence {_NAME} to nessie")
         database.execute(
             f"create function {_NAME}() returns trigger language plpgsql as $$ begin"
-            f" if nextval('{_NAME}') > 1 then perform pg_advisory_xact_lock({_LOCK}); end if;"
+            f" if nextval('{_NAME}') > {after} then perform pg_advisory_xact_lock({_LOCK}); end if;"
             f" return new; end $$"
         )
         database.execute(
@@ -141,6 +142,10 @@ def commits_held(platform: Running, branch: str) -> Iterator[HeldCommits]:
         try:
             yield HeldCommits(database)
         finally:
+            database.execute(
+                "select pg_terminate_backend(pid) from pg_locks"
+                f" where locktype = 'advisory' and objid = {_LOCK} and not granted"
+            )
             database.execute(f"select pg_advisory_unlock({_LOCK})")
             database.execute(f"drop trigger {_NAME} on refs2")
             database.execute(f"drop function {_NAME}")

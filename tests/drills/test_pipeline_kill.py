@@ -101,7 +101,7 @@ def nifi_is_killed(drill: Drill, go: Word) -> None:
 
 
 def minio_and_the_spark_driver_are_killed_between_two_commits(drill: Drill, go: Word) -> None:
-    with commits_held(drill.platform, branch_of(DATASET)) as held:
+    with commits_held(drill.platform, branch_of(DATASET), after=1) as held:
         go()
         soon(held.waits)
         drill.kill("minio.server")
@@ -109,8 +109,8 @@ def minio_and_the_spark_driver_are_killed_between_two_commits(drill: Drill, go: 
         assert drill.seen() == drill.old
 
 
-def the_scheduler_is_killed_between_two_commits(drill: Drill, go: Word) -> None:
-    with commits_held(drill.platform, branch_of(DATASET)) as held:
+def the_scheduler_is_killed_before_a_commit(drill: Drill, go: Word) -> None:
+    with commits_held(drill.platform, branch_of(DATASET), after=0) as held:
         go()
         soon(held.waits)
         drill.kill("airflow.scheduler")
@@ -131,7 +131,7 @@ def nessie_is_killed(drill: Drill, go: Word) -> None:
 FAULTS: dict[str, list[Act]] = {
     "flow": [a_file_comes],
     "land": [nifi_is_killed],
-    "load": [minio_and_the_spark_driver_are_killed_between_two_commits, the_scheduler_is_killed_between_two_commits],
+    "load": [minio_and_the_spark_driver_are_killed_between_two_commits, the_scheduler_is_killed_before_a_commit],
     "validate_raw": [trino_is_killed],
     "publish": [nessie_is_killed],
 }
