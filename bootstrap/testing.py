@@ -31,8 +31,8 @@ _ON_A_PLATFORM = ("e2e", "drills")
 #: What of a room is run without it being asked for by name: of the cluster what needs an API server alone, of a
 #: platform an example of each kind. The rest is in the deep run.
 _BY_DEFAULT = {"cluster": ["-m", "api_level"], "e2e": ["-m", "not deep"], "drills": ["-m", "not deep"]}
-#: Cores, and GiB of memory that must be free, for a whole platform with tests beside it. Measured: on two cores such a
-#: run takes a quarter of an hour; the platform has 4 GiB, Spark's jobs, compilers and a second platform the rest.
+#: Cores, and GiB of memory that must be free, for a whole platform with tests beside it. Runs were on two cores; the
+#: memory is an estimate: what `up` asks for, and 2 GiB for Spark's jobs and the tests themselves.
 _CORES, _MEMORY_GIB = 2, 9.0
 
 

@@ -107,6 +107,22 @@ def test_chosen_tests_are_run_and_not_recorded(checkout: Path, pytests: list[lis
     assert record.read(checkout) == []
 
 
+def test_a_run_that_was_interrupted_is_no_proof(
+    checkout: Path, pytests: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = subprocess.run
+
+    def interrupted(command: Sequence[str], **more: Any) -> Any:
+        done = run(command, **more)
+        # As pytest ends then: what ran until then is in its report.
+        return subprocess.CompletedProcess(command, 2) if command[0].endswith("pytest") else done
+
+    monkeypatch.setattr(subprocess, "run", interrupted)
+    assert deep.run(checkout, Wanted(room="e2e")) == 1
+    assert len(pytests) == 1
+    assert record.read(checkout) == []
+
+
 def test_nothing_to_run_is_said(checkout: Path, pytests: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
     assert deep.run(checkout, Wanted(since="HEAD")) == 0
     assert pytests == []
