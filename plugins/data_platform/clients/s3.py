@@ -11,7 +11,7 @@ import urllib3
 from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.error import S3Error
-from minio.lifecycleconfig import LifecycleConfig, NoncurrentVersionExpiration, Rule
+from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersionExpiration, Rule
 from minio.versioningconfig import VersioningConfig
 
 from data_platform.stack.model import Bucket
@@ -129,7 +129,8 @@ def read_bucket(store: Minio, name: str) -> Bucket | None:
     """The bucket's settings as declared ones; None where there is no such bucket.
 
     A bucket without our lifecycle rule is shown with the longest times, so that it differs from every declaration;
-    so is one whose rule somebody has switched off, or narrowed to a part of the bucket.
+    so is one whose rule somebody has switched off, or narrowed to a part of the bucket. Folders whose objects are
+    removed are those with a rule of ours.
     """
     if not store.bucket_exists(name):
         return None
@@ -140,14 +141,27 @@ def read_bucket(store: Minio, name: str) -> Bucket | None:
         if error.code != "NoSuchLifecycleConfiguration":
             raise
         lifecycle = None
+    rules = [rule for rule in (lifecycle.rules if lifecycle else ()) if rule.status == ENABLED]
     noncurrent = NEVER
-    for rule in lifecycle.rules if lifecycle else ():
-        narrowed = rule.rule_filter is not None and bool(rule.rule_filter.prefix)
-        ours = rule.rule_id == _RULE and rule.status == ENABLED and not narrowed
-        expiry = rule.noncurrent_version_expiration if ours else None
+    for rule in rules:
+        expiry = rule.noncurrent_version_expiration if rule.rule_id == _RULE and not _folder(rule) else None
         if expiry and expiry.noncurrent_days:
             noncurrent = int(expiry.noncurrent_days)
-    return Bucket(versioned=versioned, expire_noncurrent_days=noncurrent)
+    current = {
+        folder: int(rule.expiration.days)
+        for rule in rules
+        if (folder := _folder(rule)) and rule.rule_id == _rule_of(folder) and rule.expiration and rule.expiration.days
+    }
+    return Bucket(versioned=versioned, expire_noncurrent_days=noncurrent, expire_days=current)
+
+
+def _folder(rule: Rule) -> str:
+    """The folder for which a rule is; empty when it is for the whole bucket."""
+    return (rule.rule_filter.prefix or "") if rule.rule_filter else ""
+
+
+def _rule_of(folder: str) -> str:
+    return f"{_RULE}: {folder}"
 
 
 def ensure_bucket(store: Minio, name: str, wanted: Bucket) -> None:
@@ -156,10 +170,22 @@ def ensure_bucket(store: Minio, name: str, wanted: Bucket) -> None:
         store.make_bucket(name, REGION)
     if wanted.versioned:
         store.set_bucket_versioning(name, VersioningConfig(ENABLED))
-    rule = Rule(
-        ENABLED,
-        rule_filter=Filter(prefix=""),
-        rule_id=_RULE,
-        noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=wanted.expire_noncurrent_days),
-    )
-    store.set_bucket_lifecycle(name, LifecycleConfig([rule]))
+    rules = [
+        Rule(
+            ENABLED,
+            rule_filter=Filter(prefix=""),
+            rule_id=_RULE,
+            noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=wanted.expire_noncurrent_days),
+        )
+    ]
+    rules += [
+        Rule(
+            ENABLED,
+            rule_filter=Filter(prefix=folder),
+            rule_id=_rule_of(folder),
+            expiration=Expiration(days=days),
+            noncurrent_version_expiration=NoncurrentVersionExpiration(noncurrent_days=1),
+        )
+        for folder, days in wanted.expire_days.items()
+    ]
+    store.set_bucket_lifecycle(name, LifecycleConfig(rules))

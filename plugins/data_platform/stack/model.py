@@ -428,6 +428,10 @@ class Bucket(Strict):
 
     versioned: bool = True
     expire_noncurrent_days: int = Field(30, ge=1, description="Old versions are removed after this many days.")
+    expire_days: dict[Annotated[str, Field(pattern="/$")], Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="Folders (as `signs/`) whose objects are removed after this many days, old versions a day later.",
+    )
 
 
 class Profile(Strict):
