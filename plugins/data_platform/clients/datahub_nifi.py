@@ -37,6 +37,8 @@ PUT_OBJECT = "dataplatform.nifi.PutObjectS3"
 EVENTS = {TAKE_FILE: nifi.NifiEventType.RECEIVE, PUT_OBJECT: nifi.NifiEventType.SEND}
 #: A folder that files arrive in is one data set, wherever it lies.
 _LANDING = re.compile(r"(?:.*/)?(landing/[^/]+)/.+")
+#: What the platform itself notes beside the datasets of a bucket, such as `s3://raw/_arrivals/fx_rates`.
+_NO_DATA = re.compile(r"s3://[^/]+/_")
 _LAST = "last_event_time"
 _SECONDS = 5.0
 
@@ -82,7 +84,8 @@ class Source(nifi.NifiSource):
             seen = self._last_event(component)
             for event in self.fetch_provenance_events(component, kind, self._since(seen)):
                 dataset = analyzer.provenance_event_to_lineage_map[component.type](event)
-                places[dataset.dataset_urn] = dataset
+                if not _NO_DATA.match(dataset.dataset_properties.get("s3_uri", "")):
+                    places[dataset.dataset_urn] = dataset
             if component.last_event_time in (None, "None"):
                 component.last_event_time = seen
 

@@ -200,6 +200,14 @@ def test_a_landing_folder_is_one_data_set_wherever_it_lies(uri: str, name: str) 
     assert (found.platform, found.dataset_name) == ("file", name)
 
 
+def test_an_arrival_is_no_data_set() -> None:
+    source, server = flow(None)
+    key = [{"name": "s3.bucket", "value": "raw"}, {"name": "s3.key", "value": "_arrivals/x/20261123T155122000-0123"}]
+    server.events["put"]["attributes"] = key
+    source.process_provenance_events()
+    assert source.nifi_flow.components["put"].outlets == {}
+
+
 def test_only_the_newest_thousand_events_since_the_last_time_are_asked_for() -> None:
     source, server = flow("2999-01-02 03:04:05.678000+00:00")
     source.process_provenance_events()

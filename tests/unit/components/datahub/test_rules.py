@@ -39,6 +39,7 @@ def declared() -> Rules:
         ("iceberg,lakehouse.raw.fx_rates_days", None),
         ("iceberg,lakehouse.scratch.check_1795446908_943fb09a", None),
         ("s3,raw/_manifests/fx_rates/manual.json", None),
+        ("s3,raw/_arrivals/fx_rates", None),
         ("s3,lakehouse/warehouse/raw/fx_rates_89ae724a/data", None),
     ],
 )
