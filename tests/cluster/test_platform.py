@@ -22,7 +22,7 @@ import yaml
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.trino import Trino
-from data_platform.datasets.files import received
+from data_platform.datasets.files import has_received
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.needs import read_values
 from tests.cluster.given import PLATFORM_SECONDS, PROCESSING, another_checkout
@@ -101,7 +101,7 @@ def test_lineage_of_the_pipeline_was_checked_in_the_run(platform: Running) -> No
         runs = [run for run in airflow.runs("pipelines_fx_rates") if run["state"] == "success"]
         ended = [t for run in runs for t in airflow.tasks("pipelines_fx_rates", run["dag_run_id"])]
     assert "success" in {task["state"] for task in ended if task["task_id"] == "check_lineage"}
-    assert received(platform.target, "fx_rates", seconds=30)
+    assert has_received(platform.target, "fx_rates", seconds=30)
 
 
 @pytest.mark.parametrize("component", ["minio", "nessie", "nifi", "postgresql"])

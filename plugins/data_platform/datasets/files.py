@@ -168,13 +168,12 @@ def raw_files(store: Minio, dataset: str, known: frozenset[str] = frozenset()) -
     return found
 
 
-def received(target: Target, dataset: str, seconds: float) -> frozenset[str]:
-    """Keys of everything that was ever received of a dataset, good or refused."""
+def has_received(target: Target, dataset: str, seconds: float) -> bool:
+    """Whether anything was ever received of a dataset, good or refused. It reads no more than a page of the list."""
     store = store_of(target, seconds)
-    return frozenset(
-        f"{bucket}/{listed.object_name}"
+    return any(
+        next(iter(store.list_objects(bucket, prefix=f"{dataset}/", recursive=True)), None) is not None
         for bucket in (RAW, QUARANTINE)
-        for listed in store.list_objects(bucket, prefix=f"{dataset}/", recursive=True)
     )
 
 

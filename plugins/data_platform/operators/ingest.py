@@ -39,9 +39,9 @@ def deliver(target: Target, context: Context, dataset: str, seconds: float, *, f
         AirflowSkipException: there is data already.
     """
     del context
-    from data_platform.datasets.files import received
+    from data_platform.datasets.files import has_received
 
-    if received(target, dataset, seconds):
+    if has_received(target, dataset, seconds):
         raise AirflowSkipException(f"{dataset} has received files before")
     place = resources.files(package) if package else target.stack.root
     with resources.as_file(place / file) as path:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 if TYPE_CHECKING:
+    from data_platform.datasets.arrivals import Seen
     from data_platform.targets.base import Target
 
 
@@ -37,25 +39,25 @@ class NewFilesTrigger(BaseEventTrigger):
         from data_platform.targets.current import anew
 
         target = anew()
-        known: frozenset[str] = frozenset()
+        seen: Seen | None = None
         while True:
-            found = await asyncio.to_thread(_received, target, self.dataset, self.log)
+            found = await asyncio.to_thread(_look, target, self.dataset, seen, self.log)
             if found is None:
                 # Its address or key may have changed.
                 target = await asyncio.to_thread(anew)
             else:
-                if new := found - known:
-                    yield TriggerEvent({"dataset": self.dataset, "new": len(new)})
-                known = found
+                if found.new:
+                    yield TriggerEvent({"dataset": self.dataset, "new": found.new})
+                seen = found
             await asyncio.sleep(self.every)
 
 
-def _received(target: Target, dataset: str, log: Any) -> frozenset[str] | None:
-    """Keys of what was received; None when the store does not answer."""
-    from data_platform.datasets.files import received
+def _look(target: Target, dataset: str, before: Seen | None, log: Any) -> Seen | None:
+    """What has come since the look before; None when the store does not answer."""
+    from data_platform.datasets import arrivals
 
     try:
-        return received(target, dataset, seconds=10)
+        return arrivals.look(target, dataset, before, datetime.now(UTC), seconds=10)
     except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
         log.info("no look at the files of %s: %s", dataset, error)
         return None

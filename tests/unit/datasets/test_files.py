@@ -2,62 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from data_platform.datasets import files
-from data_platform.datasets.files import Days, code_digest, discover, manifest_key, raw_files, read_manifest, received
+from data_platform.datasets.files import (
+    Days,
+    code_digest,
+    discover,
+    has_received,
+    manifest_key,
+    raw_files,
+    read_manifest,
+)
 from data_platform.stack.errors import PlatformError
+from tests.unit.datasets.fake_store import Store
 
 RUN = "manual__2026-11-23T10:00:00+00:00"
 ALL = Days.model_validate({})
-
-
-class Store:
-    """An object store in memory, as far as it is used."""
-
-    def __init__(self) -> None:
-        self.objects: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
-
-    def put(self, bucket: str, key: str, content: str, **metadata: str) -> None:
-        notes = {f"X-Amz-Meta-{name.replace('_', '-').title()}": value for name, value in metadata.items()}
-        self.objects[bucket, key] = (content.encode(), notes)
-
-    def put_object(self, bucket: str, key: str, data: io.BytesIO, length: int, content_type: str) -> None:
-        assert content_type == "application/json"
-        self.objects[bucket, key] = (data.read(length), {})
-
-    def list_objects(self, bucket: str, prefix: str, recursive: bool = False) -> Iterator[Any]:
-        for there, key in sorted(self.objects):
-            if there == bucket and key.startswith(prefix) and (recursive or "/" not in key.removeprefix(prefix)):
-                yield SimpleNamespace(object_name=key)
-
-    def stat_object(self, bucket: str, key: str) -> Any:
-        content, notes = self.objects[bucket, key]
-        return SimpleNamespace(metadata=notes, size=len(content))
-
-    def get(self, bucket: str, key: str) -> bytes | None:
-        return self.objects[bucket, key][0] if (bucket, key) in self.objects else None
-
-    def receive(self, content: str, name: str, at: str) -> str:
-        digest = hashlib.sha256(content.encode()).hexdigest()
-        self.put("raw", f"fx_rates/{digest}.csv", content, source_file=name, ingested_at=at)
-        return digest
-
-    def refuse(self, name: str, reason: str) -> str:
-        key = f"fx_rates/{hashlib.sha256(name.encode()).hexdigest()}/{name}"
-        self.put("quarantine", key, "?")
-        self.put("quarantine", f"{key}.reason.json", json.dumps({"source_file": name, "reason": reason}))
-        return key
 
 
 class Place:
@@ -170,12 +137,21 @@ def test_an_object_that_was_put_by_hand_is_named(notes: dict[str, str]) -> None:
         raw_files(store, "fx_rates")  # type: ignore[arg-type]
 
 
-def test_everything_received_is_counted_good_or_refused(place: Place) -> None:
-    assert received(place, "fx_rates", 5) == frozenset()  # type: ignore[arg-type]
+def test_what_was_received_is_good_or_refused_and_of_the_dataset(place: Place) -> None:
+    place.store.put("raw", "fx_rates_2/abc.csv", "x")
+    place.store.put("raw", "_manifests/fx_rates/published.json", "x")
+    place.store.arrive("20261123T100000000-0123456789abcdef")
+    assert not has_received(place, "fx_rates", 5)  # type: ignore[arg-type]
     place.store.refuse("bad.zip", "truncated")
+    assert has_received(place, "fx_rates", 5)  # type: ignore[arg-type]
+    place.store.objects.clear()
     place.store.receive("a", "first.csv", "2026-11-01T10:00:00Z")
-    place.store.put("raw", "other/abc.csv", "x")
-    assert len(received(place, "fx_rates", 5)) == 3  # type: ignore[arg-type]
+    assert has_received(place, "fx_rates", 5)  # type: ignore[arg-type]
+
+
+def test_an_arrival_is_no_file_that_a_run_works_on(place: Place) -> None:
+    place.store.arrive("20261123T100000000-0123456789abcdef")
+    assert found(place).idle
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ import yaml
 from data_platform.checks.base import Address, Deadline
 from data_platform.clients.nifi import Bulletin, Group, NiFiError, Parameter, ParameterContext, Processor, Queue, Status
 from data_platform.datasets import flow, flow_definition
+from data_platform.datasets.arrivals import FOLDER
+from data_platform.datasets.files import RAW
 from data_platform.datasets.flow_definition import Seen, Wanted, canonical, decide, digest, marked, prepared, wanted
 from data_platform.stack.errors import PlatformError
 
@@ -78,6 +80,34 @@ def test_the_committed_definition_holds_no_value_of_a_parameter_and_no_place() -
     assert [p["name"] for p in context["parameters"] if p["sensitive"]] == []
     for word in ("127.0.0.1", "instanceIdentifier", "fx_rates"):
         assert word not in text
+
+
+def put_the_arrival() -> tuple[dict[str, Any], set[str]]:
+    """The processor that leaves an arrival, and names of those whose files come to it when all went well."""
+    contents = json.loads((ROOT / "nifi_flows/fx_rates/flow.json").read_text(encoding="utf-8"))["flowContents"]
+    (put,) = [p for p in contents["processors"] if p["name"] == "Put the arrival"]
+    ways = {(c["destination"]["name"], c["source"]["name"]) for c in contents["connections"]
+            if c["selectedRelationships"] == ["success"]}  # fmt: skip
+    (empty,) = [source for destination, source in ways if destination == put["name"]]
+    return put, {source for destination, source in ways if destination == empty}
+
+
+def test_what_was_stored_and_what_was_refused_with_its_reason_leave_an_arrival() -> None:
+    assert put_the_arrival()[1] == {"Put into raw", "Put the reason beside it"}
+
+
+def test_an_arrival_bears_the_time_of_the_very_try_that_put_it() -> None:
+    """A watcher asks for what is newer than what it knows: the time of an earlier step would hide it."""
+    put, _ = put_the_arrival()
+    when = """${now():format("yyyyMMdd'T'HHmmssSSS", 'UTC')}"""
+    assert put["properties"]["Object Key"] == f"{FOLDER}/${{dataset}}/{when}-${{content_SHA-256:substring(0, 16)}}"
+    assert put["properties"]["Bucket"] == RAW
+
+
+def test_an_arrival_is_tried_again_and_is_no_file_to_be_kept() -> None:
+    put, _ = put_the_arrival()
+    assert (put["retriedRelationships"], put["autoTerminatedRelationships"]) == (["failure"], ["failure", "success"])
+    assert put["retryCount"] >= 5000
 
 
 def test_every_committed_dataset_has_a_whole_flow() -> None:

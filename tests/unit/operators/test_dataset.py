@@ -12,7 +12,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from data_platform.checks.base import CheckResult, ToolResult
-from data_platform.datasets import files
+from data_platform.datasets import arrivals, files
+from data_platform.datasets.arrivals import Seen
 from data_platform.datasets.files import Days, Manifest
 from data_platform.operators import ingest, publish, report, triggerer, watch
 from data_platform.operators.dataset import result_of
@@ -127,9 +128,9 @@ def test_with_nothing_to_do_what_follows_is_skipped(
 
 def test_the_shipped_copy_is_delivered_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = ingest.DeliverReferenceOperator(**DATASET, package="currency_converter", file="eurofxref-hist.zip")
-    monkeypatch.setattr(files, "received", lambda *_, **__: frozenset())
+    monkeypatch.setattr(files, "has_received", lambda *_, **__: False)
     assert operator.execute(context()) == "fx_rates/eurofxref-hist.zip"
-    monkeypatch.setattr(files, "received", lambda *_, **__: frozenset({"quarantine/fx_rates/a/b"}))
+    monkeypatch.setattr(files, "has_received", lambda *_, **__: True)
     with pytest.raises(AirflowSkipException, match="received files before"):
         operator.execute(context())
     assert place.landed == ["fx_rates/eurofxref-hist.zip"]
@@ -137,7 +138,7 @@ def test_the_shipped_copy_is_delivered_once(place: Place, monkeypatch: pytest.Mo
 
 def test_a_file_of_the_checkout_is_delivered_too(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = ingest.DeliverReferenceOperator(**DATASET, file="nifi_flows/currencies/reference.csv")
-    monkeypatch.setattr(files, "received", lambda *_, **__: frozenset())
+    monkeypatch.setattr(files, "has_received", lambda *_, **__: False)
     assert operator.execute(context()) == "fx_rates/reference.csv"
     assert place.landed == ["fx_rates/reference.csv"]
 
@@ -226,15 +227,18 @@ def test_the_watcher_fires_for_what_is_new_and_lives_through_an_absent_store(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del place
-    looks: list[Any] = [OSError("refused"), {"a"}, {"a"}, OSError("refused"), {"a", "b", "c"}]
+    looks: list[Any] = [OSError("refused"), 1, 0, OSError("refused"), 2]
+    known: list[Any] = []
 
-    def look(*_: Any, **__: Any) -> frozenset[str]:
+    def look(target: Any, dataset: str, before: Any, *_: Any, **__: Any) -> Seen:
+        del target
+        known.append(before and before.since)
         found = looks.pop(0)
         if isinstance(found, Exception):
             raise found
-        return frozenset(found)
+        return Seen(found, f"{dataset} {len(looks)}", frozenset())
 
-    monkeypatch.setattr(files, "received", look)
+    monkeypatch.setattr(arrivals, "look", look)
     trigger = watch.NewFilesTrigger("fx_rates", every=0)
 
     async def two() -> list[Any]:
@@ -243,6 +247,8 @@ def test_the_watcher_fires_for_what_is_new_and_lives_through_an_absent_store(
 
     assert asyncio.run(two()) == [{"dataset": "fx_rates", "new": 1}, {"dataset": "fx_rates", "new": 2}]
     assert looks == []
+    # Each look begins where the last one that succeeded has ended.
+    assert known == [None, None, "fx_rates 3", "fx_rates 2", "fx_rates 2"]
 
 
 def test_the_watcher_can_be_made_again_from_what_it_says() -> None:
