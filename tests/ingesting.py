@@ -22,6 +22,7 @@ from data_platform.checks.base import Deadline
 from data_platform.clients import s3
 from data_platform.clients.nifi import Group, NiFi
 from data_platform.datasets import flow
+from data_platform.datasets.arrivals import FOLDER
 from data_platform.targets.local.target import LocalTarget
 from tests.running import ROOT, Running
 
@@ -98,6 +99,15 @@ class Ingestion:
             k.lower().removeprefix("x-amz-meta-"): v for k, v in found.items() if k.lower().startswith("x-amz-meta-")
         }
 
+    def arrivals(self) -> dict[str, str]:
+        """What each arrival tells of, by its name."""
+        found = {}
+        for item in self.store.list_objects("raw", prefix=f"{FOLDER}/{self.dataset}/", recursive=True):
+            notes = self.store.stat_object("raw", str(item.object_name)).metadata or {}
+            named = {key.lower(): value for key, value in notes.items()}
+            found[str(item.object_name).rpartition("/")[2]] = named["x-amz-meta-object"]
+        return found
+
     def refused(self, name: str, content: bytes) -> dict[str, Any]:
         """The reason beside a quarantined file; fails when the file is not there, whole."""
         key = f"{self.dataset}/{sha256(content)}/{quote(name, safe='')}"
@@ -136,8 +146,9 @@ class Ingestion:
                 nifi.delete_group(group.id)
             if context := nifi.parameters(self.dataset):
                 nifi.delete_parameters(context.id)
-        for bucket in ("raw", "quarantine"):
-            found = self.store.list_objects(bucket, prefix=f"{self.dataset}/", recursive=True, include_version=True)
+        own = f"{self.dataset}/"
+        for bucket, prefix in (("raw", own), ("raw", f"{FOLDER}/{own}"), ("quarantine", own)):
+            found = self.store.list_objects(bucket, prefix=prefix, recursive=True, include_version=True)
             doomed = [DeleteObject(item.object_name, item.version_id) for item in found]
             assert list(self.store.remove_objects(bucket, doomed)) == []
         landing = Path(self.target.landing(self.dataset))

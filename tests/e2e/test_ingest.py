@@ -19,7 +19,8 @@ import pytest
 
 from data_platform.checks.base import Deadline
 from data_platform.clients import s3
-from data_platform.datasets import flow
+from data_platform.datasets import arrivals, flow
+from data_platform.datasets.arrivals import Seen
 from data_platform.stack.errors import PlatformError
 from tests.ingesting import Ingestion, named, sha256, zipped
 from tests.running import Running
@@ -166,6 +167,32 @@ def test_a_zip_is_stored_as_its_member(all_landed: Ingestion) -> None:
     from urllib.parse import unquote
 
     assert unquote(all_landed.raw_metadata(ZIPPED)["source-file"]) == "Été 2024.zip/données.csv"
+
+
+def test_every_file_leaves_an_arrival_with_its_time_and_digest(all_landed: Ingestion) -> None:
+    contents = [ZIPPED, *(content for _, content, *_ in [*REFUSED.values(), *ACCEPTED.values()])]
+    found = [name.partition("-") for name in all_landed.arrivals()]
+    assert {sha256(content)[:16] for content in contents} <= {digest for *_, digest in found}
+    for at, *_ in found:
+        put = datetime.strptime(at, "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+        assert abs((datetime.now(UTC) - put).total_seconds()) < 3600
+
+
+def test_a_watcher_finds_a_file_that_was_stored_and_one_that_was_refused(all_landed: Ingestion) -> None:
+    def look(before: Seen | None = None) -> Seen:
+        return arrivals.look(all_landed.target, all_landed.dataset, before, datetime.now(UTC), 10)
+
+    seen, told = look(), set(all_landed.arrivals().values())
+    assert (seen.new, look(seen).new) == (1, 0)
+    good, bad = GOOD + b"2024-07-01,1,1,\n", b"watched"
+    all_landed.land("watched.csv", good)
+    all_landed.land("watched badly.csv", bad)
+    all_landed.landed()
+    assert look(seen).new == 2
+    assert set(all_landed.arrivals().values()) - told == {
+        f"raw/ingest_test/{sha256(good)}.csv",
+        f"quarantine/ingest_test/{sha256(bad)}/watched%20badly.csv.reason.json",
+    }
 
 
 def test_nothing_else_is_in_raw(all_landed: Ingestion) -> None:
