@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
@@ -13,15 +14,16 @@ _SECONDS = 30.0
 #: A slow line takes a file of some hundred megabytes.
 _COPY_SECONDS = 1800.0
 _TAKEN = 3
-#: Copies under a name that flows leave alone, then gives it its own, unless a file of that name waits there: from the
-#: beginning, or since the copy began. Whether `mv -n` that moved nothing says so differs between versions of it.
+#: Copies under a name that flows leave alone and no other copy has, then gives it its own, unless a file of that name
+#: waits there: from the beginning, or since the copy began. What `mv -n` that moved nothing returns differs between
+#: versions of it.
 _PLACE = """
 mkdir -p "$1" || exit 1
 [ ! -e "$1/$2" ] || exit 3
-cat > "$1/.$2.part" || exit 1
-mv -n "$1/.$2.part" "$1/$2"
-[ -e "$1/.$2.part" ] || exit 0
-rm "$1/.$2.part"
+trap 'rm -f "$1/$3"' EXIT
+cat > "$1/$3" || exit 1
+mv -n "$1/$3" "$1/$2"
+[ -e "$1/$3" ] || exit 0
 [ ! -e "$1/$2" ] || exit 3
 exit 1
 """
@@ -69,8 +71,8 @@ class Landing:
         Raises:
             PlatformError: a file of that name waits there; replacing it would lose it.
         """
-        folder, content = str(places.LANDING / dataset), file.read_bytes()
-        returncode, _ = self._run(_PLACE, folder, file.name, stdin=content, seconds=_COPY_SECONDS)
+        folder, content, draft = str(places.LANDING / dataset), file.read_bytes(), f".{uuid4().hex}.part"
+        returncode, _ = self._run(_PLACE, folder, file.name, draft, stdin=content, seconds=_COPY_SECONDS)
         if returncode == _TAKEN:
             raise PlatformError(
                 f"{folder}/{file.name} waits there already and has not been taken by the flow",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 from data_platform.stack.errors import PlatformError
 
@@ -15,7 +16,7 @@ def made(folder: Path) -> Path:
 
 
 def place(file: Path, folder: Path) -> Path:
-    """Copy a file under a name that flows leave alone, then give it its own.
+    """Copy a file under a name that flows leave alone and no other copy has, then give it its own.
 
     Args:
         file: what to copy.
@@ -25,14 +26,22 @@ def place(file: Path, folder: Path) -> Path:
         PlatformError: a file of that name waits there; replacing it would lose it.
     """
     final = made(folder) / file.name
+    waits = PlatformError(
+        f"{final} waits there already and has not been taken by the flow",
+        "try again when it is gone, or rename the file; python3 -m bootstrap check nifi says whether NiFi runs",
+    )
     if final.exists():
-        raise PlatformError(
-            f"{final} waits there already and has not been taken by the flow",
-            "try again when it is gone, or rename the file; python3 -m bootstrap check nifi says whether NiFi runs",
-        )
-    draft = folder / f".{file.name}.part"
-    shutil.copyfile(file, draft)
-    return draft.replace(final)
+        raise waits
+    draft = folder / f".{uuid4().hex}.part"
+    try:
+        shutil.copyfile(file, draft)
+        # Not renamed: that would replace a file which has come since.
+        final.hardlink_to(draft)
+    except FileExistsError:
+        raise waits from None
+    finally:
+        draft.unlink(missing_ok=True)
+    return final
 
 
 def waiting(folder: Path) -> list[str]:

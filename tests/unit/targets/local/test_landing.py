@@ -54,7 +54,29 @@ def test_an_interrupted_copy_leaves_nothing_visible(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(shutil, "copyfile", cut)
     with pytest.raises(OSError, match="No space"):
         place(tmp_path / "rates.csv", tmp_path / "landing")
-    assert visible(tmp_path / "landing") == []
+    assert list((tmp_path / "landing").iterdir()) == []
+
+
+def test_two_copies_of_one_name_do_not_write_to_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one is made, whole, in the middle of the first."""
+    landing, names = tmp_path / "landing", []
+    for name, content in (("one", "first"), ("other", "second")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rates.csv").write_text(content)
+    copy = shutil.copyfile
+
+    def slow(source: Path, target: Path) -> object:
+        names.append(target)
+        if len(names) == 1:
+            target.write_text("half")
+            place(tmp_path / "other" / "rates.csv", landing)
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copyfile", slow)
+    with pytest.raises(PlatformError, match="waits there already"):
+        place(tmp_path / "one" / "rates.csv", landing)
+    assert {path.name: path.read_text() for path in landing.iterdir()} == {"rates.csv": "second"}
+    assert len(set(names)) == 2
 
 
 def test_a_file_that_waits_is_not_replaced(tmp_path: Path) -> None:
