@@ -15,13 +15,15 @@ _SECONDS = 30.0
 _COPY_SECONDS = 1800.0
 _TAKEN = 3
 #: Copies under a name that flows leave alone and no other copy has, then gives it its own, unless a file of that name
-#: waits there: from the beginning, or since the copy began. What `mv -n` that moved nothing returns differs between
-#: versions of it.
+#: waits there: from the beginning, or since the copy began. To `cat` a connection that breaks is the content's end.
+#: What `mv -n` that moved nothing returns differs between versions of it.
 _PLACE = """
 mkdir -p "$1" || exit 1
 [ ! -e "$1/$2" ] || exit 3
 trap 'rm -f "$1/$3"' EXIT
 cat > "$1/$3" || exit 1
+size=$(wc -c < "$1/$3")
+[ "$size" -eq "$4" ] || { echo "the copy has $size bytes of $4" >&2; exit 1; }
 mv -n "$1/$3" "$1/$2"
 [ -e "$1/$3" ] || exit 0
 [ ! -e "$1/$2" ] || exit 3
@@ -72,7 +74,8 @@ class Landing:
             PlatformError: a file of that name waits there; replacing it would lose it.
         """
         folder, content, draft = str(places.LANDING / dataset), file.read_bytes(), f".{uuid4().hex}.part"
-        returncode, _ = self._run(_PLACE, folder, file.name, draft, stdin=content, seconds=_COPY_SECONDS)
+        words = (folder, file.name, draft, str(len(content)))
+        returncode, _ = self._run(_PLACE, *words, stdin=content, seconds=_COPY_SECONDS)
         if returncode == _TAKEN:
             raise PlatformError(
                 f"{folder}/{file.name} waits there already and has not been taken by the flow",

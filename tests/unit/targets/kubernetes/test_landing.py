@@ -148,6 +148,13 @@ def test_two_copies_of_one_name_do_not_write_to_one_file(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"rates 1.csv": b"the second"}
 
 
+def test_a_copy_that_is_cut_short_is_none(landing: Landing, volume: Path, tmp_path: Path, instead: Instead) -> None:
+    instead("cat", "head -c 3")
+    with pytest.raises(PlatformError, match="nifi-1: the copy has 3 bytes of 7"):
+        landing.place("fx_rates", file(tmp_path, b"content"))
+    assert list((volume / "fx_rates").iterdir()) == []
+
+
 def test_a_file_that_cannot_get_its_name_is_no_file_that_waits(
     landing: Landing, volume: Path, tmp_path: Path, instead: Instead
 ) -> None:
