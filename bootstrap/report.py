@@ -90,7 +90,7 @@ def check(arguments: argparse.Namespace) -> int:
         except Exception as error:  # noqa: BLE001 - PostgreSQL may be what is broken; the result is shown all the same
             print(f"results of {name} are not kept: {type(error).__name__}", file=sys.stderr)
         for result in results:
-            colour = {"passed": "green", "failed": "red", "skipped": "yellow"}[result.status]
+            colour = {"passed": "green", "failed": "red"}[result.status]
             console.print(
                 f"[{colour}]{result.status}[/]  {name}  {result.name}  {result.seconds:.2f} s", soft_wrap=True
             )

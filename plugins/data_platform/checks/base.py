@@ -5,8 +5,8 @@ A kind is a module `data_platform.checks.<kind>` with a model `Params` and one f
     def check(params: Params, platform: Platform, deadline: Deadline) -> str
 
 that returns its evidence: what a person would have looked at (the row, the status, the size). It raises `CheckFailed`
-with the evidence of the failure, or `CheckSkipped` with the reason. Any other exception is a failure too. Heavy
-imports belong inside the function: the kinds are imported to validate `component.yaml`.
+with the evidence of the failure; any other exception is a failure too. None is skipped: what cannot be looked at has
+not passed. Heavy imports belong inside the function: the kinds are imported to validate `component.yaml`.
 """
 
 from __future__ import annotations
@@ -42,16 +42,12 @@ class CheckFailed(Exception):  # noqa: N818 - an outcome, not an error of ours
     """The platform did not do what a user would expect; the message is the evidence."""
 
 
-class CheckSkipped(Exception):  # noqa: N818 - see above
-    """The check cannot be done here; the message is the reason."""
-
-
 class CheckResult(NamedTuple):
     """Outcome of one check."""
 
     component: str
     name: str
-    status: Literal["passed", "failed", "skipped"]
+    status: Literal["passed", "failed"]
     seconds: float
     evidence: str
 

@@ -10,7 +10,7 @@ from data_platform.checks.history import KeptResult
 
 HOURS = 24
 #: Worst first: one failure colours its hour.
-_ORDER = ("failed", "skipped", "passed")
+_ORDER = ("failed", "passed")
 
 
 class Cell(NamedTuple):

@@ -1,4 +1,4 @@
-"""A check has one of three outcomes, whatever happens in it."""
+"""A check has one of two outcomes, whatever happens in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from data_platform.checks.base import (
     Address,
     CheckFailed,
     CheckResult,
-    CheckSkipped,
     Deadline,
     KindParams,
     ToolResult,
@@ -86,7 +85,6 @@ def test_evidence_makes_a_passed_result(kind_of: Kind) -> None:
     ("error", "status", "evidence"),
     [
         (CheckFailed("24 rows, not 25"), "failed", "24 rows, not 25"),
-        (CheckSkipped("no second address"), "skipped", "no second address"),
         (ConnectionRefusedError(111, "refused"), "failed", "ConnectionRefusedError: [Errno 111] refused"),
         (KeyError("token"), "failed", "KeyError: 'token'"),
         (AssertionError(), "failed", "AssertionError: "),
