@@ -1,4 +1,4 @@
-"""Airflow's parts are healthy, its DAGs are parsed without errors, and a login with the generated password works."""
+"""Airflow's parts are healthy, its DAGs are parsed without errors, and the generated password alone opens it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,30 @@ class Params(KindParams):
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
-    """Log in, look at the health of each part, at import errors and at the list of DAGs."""
+    """Try a wrong password, log in, look at the health of each part, at import errors and at the list of DAGs."""
     login, address = platform.credentials("airflow"), platform.address("airflow", "api")
+    _require_refusal(address.url, login["username"], deadline)
     with Airflow(address.url, login["username"], login["password"], deadline.remaining) as airflow:
         health = airflow.health()
         if sick := [part for part in _PARTS if health.get(part) != "healthy"]:
             raise CheckFailed(f"not healthy: {', '.join(sick)} (of {health})")
         # The DAG processor needs a moment after a first start.
         found = deadline.retry(lambda: _dags(airflow, params.dags), on=CheckFailed)
-    return f"{len(_PARTS)} parts healthy, {len(found)} DAGs, no import errors"
+    return f"a wrong password gets no token, {len(_PARTS)} parts healthy, {len(found)} DAGs, no import errors"
+
+
+def _require_refusal(url: str, username: str, deadline: Deadline) -> None:
+    """Raise when a wrong password gets a token, and when the answer is about something else."""
+    import httpx
+
+    with Airflow(url, username, "not-the-password", deadline.remaining) as stranger:
+        try:
+            stranger.log_in()
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.UNAUTHORIZED:
+                return
+            raise CheckFailed(f"no answer about the password: {error}") from None
+    raise CheckFailed("a wrong password gets a token")
 
 
 def _dags(airflow: Airflow, wanted: tuple[str, ...]) -> list[str]:

@@ -36,15 +36,20 @@ class Airflow:
 
     def _request(self, method: str, path: str, **arguments: Any) -> Any:
         if "Authorization" not in self._http.headers:
-            self._authenticate()
+            self.log_in()
         answer = self._http.request(method, path, **arguments)
         if answer.status_code == httpx.codes.UNAUTHORIZED:  # the token has expired
-            self._authenticate()
+            self.log_in()
             answer = self._http.request(method, path, **arguments)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
-    def _authenticate(self) -> None:
+    def log_in(self) -> None:
+        """Get a token for the requests that follow; each of them does so where there is none.
+
+        Raises:
+            httpx.HTTPStatusError: 401 when the password is wrong.
+        """
         answer = self._http.post("/auth/token", json=self._login)
         answer.raise_for_status()
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -67,7 +72,7 @@ class Airflow:
         """Whether the DAG has been parsed."""
         answer = self._http.get(f"/api/v2/dags/{dag_id}") if "Authorization" in self._http.headers else None
         if answer is None or answer.status_code == httpx.codes.UNAUTHORIZED:
-            self._authenticate()
+            self.log_in()
             answer = self._http.get(f"/api/v2/dags/{dag_id}")
         return answer.status_code == httpx.codes.OK
 
@@ -95,12 +100,12 @@ class Airflow:
 
     def get_status(self, path: str) -> int:
         """HTTP status of a path."""
-        self._authenticate()
+        self.log_in()
         return self._http.get(path).status_code
 
     def get_text(self, path: str) -> str:
         """Text of a path."""
-        self._authenticate()
+        self.log_in()
         answer = self._http.get(path)
         answer.raise_for_status()
         return answer.text

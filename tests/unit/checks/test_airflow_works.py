@@ -26,6 +26,8 @@ class FakeAirflow:
         self.dags = [*DAGS, "pipelines_fx_rates"]
         self.errors: list[dict[str, str]] = []
         self.login = dict(LOGIN)
+        #: What a wrong password gets.
+        self.refusal = httpx.Response(401)
         #: How often the DAG processor has been asked for, and what happens before an answer.
         self.looks = 0
         self.first_dags: list[str] | None = None
@@ -34,7 +36,7 @@ class FakeAirflow:
         path = request.url.path
         if path == "/auth/token":
             known = httpx.Request("POST", request.url, json=self.login).content == request.content
-            return httpx.Response(201, json={"access_token": "t"}) if known else httpx.Response(401)
+            return httpx.Response(201, json={"access_token": "t"}) if known else self.refusal
         if path == "/api/v2/monitor/health":
             return httpx.Response(200, json=self.health)
         if request.headers.get("Authorization") != "Bearer t":
@@ -74,7 +76,7 @@ def run(*dags: str, seconds: float = 0.2) -> str:
 
 
 def test_an_airflow_that_is_right_passes(server: FakeAirflow) -> None:
-    assert run() == "4 parts healthy, 3 DAGs, no import errors"
+    assert run() == "a wrong password gets no token, 4 parts healthy, 3 DAGs, no import errors"
     assert server.looks == 1
 
 
@@ -109,13 +111,26 @@ def test_a_dag_that_is_missing_is_named(server: FakeAirflow) -> None:
 
 def test_dags_that_are_parsed_a_moment_later_are_waited_for(server: FakeAirflow) -> None:
     server.first_dags = []
-    assert run(seconds=20).startswith("4 parts healthy, 3 DAGs")
+    assert run(seconds=20).startswith("a wrong password gets no token, 4 parts healthy, 3 DAGs")
     assert server.looks == 2
 
 
 def test_an_airflow_that_does_not_take_the_generated_password_fails(server: FakeAirflow) -> None:
     server.login["password"] = "another"
     with pytest.raises(httpx.HTTPStatusError, match="401"):
+        run()
+    assert server.looks == 0
+
+
+def test_an_airflow_that_takes_any_password_fails(server: FakeAirflow) -> None:
+    server.refusal = httpx.Response(201, json={"access_token": "t"})
+    with pytest.raises(CheckFailed, match=r"^a wrong password gets a token$"):
+        run()
+
+
+def test_an_error_is_no_refusal(server: FakeAirflow) -> None:
+    server.refusal = httpx.Response(500)
+    with pytest.raises(CheckFailed, match=r"^no answer about the password: .*500"):
         run()
     assert server.looks == 0
 
