@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,20 @@ class Given:
         if self.layout is None:
             pytest.skip(f"{self.context} is not a cluster of our own on this machine")
         return self.layout
+
+
+def of_a_platform(request: pytest.FixtureRequest, look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What a look finds of a platform on the cluster; where there is none, the one of this room is brought up for it.
+
+    Args:
+        request: of the test.
+        look: lists objects of the platform.
+    """
+    if not (found := look()):
+        request.getfixturevalue("platform")
+        found = look()
+    assert found, "the platform of this room has not what is asked for"
+    return found
 
 
 def bootstrap(state: Path, *words: str, seconds: float = VERB_SECONDS) -> str:
@@ -110,7 +125,7 @@ class Room:
         self.apply({"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
         return self.wait_for(name)
 
-    def wait_for(self, pod: str, phase: str = "Running", seconds: float = 90) -> dict[str, Any]:
+    def wait_for(self, pod: str, phase: str = "Running", seconds: float = 300) -> dict[str, Any]:
         """Wait until a pod is in a phase and, when it runs, ready."""
 
         def done(found: dict[str, Any] | None) -> bool:
@@ -124,5 +139,5 @@ class Room:
 
     def call(self, pod: str, *words: str) -> tuple[int, str]:
         """Run the probe in a pod: exit code and what it said."""
-        done = self.client.execute(pod, self.name, ["/probe", *words], seconds=30)
+        done = self.client.execute(pod, self.name, ["/probe", *words], seconds=120)
         return done.returncode, (done.stdout + done.stderr).decode()

@@ -96,7 +96,7 @@ def test_an_unknown_field_and_a_pod_as_root_are_refused(cluster: Cluster, space:
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.parent.name)
 def test_a_release_comes_changes_goes_back_and_goes(given: Given, space: str, chart: Path) -> None:
     name, cluster = chart.parent.name, given.client
-    program = Helm(helm(), ("--kube-context", given.context, "--kubeconfig", str(given.kubeconfig)), seconds=60)
+    program = Helm(helm(), ("--kube-context", given.context, "--kubeconfig", str(given.kubeconfig)), seconds=300)
     # Nobody runs jobs where there is an API server alone.
     values = {**definition(chart), "jobs": {}}
     first = Release(name, space, chart, values, (chart.parent / "values.small.yaml",), "first")

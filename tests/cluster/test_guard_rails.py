@@ -36,7 +36,9 @@ _AT_A_TIME = 4
 #: Of one command in a pod.
 _SECONDS = 60.0
 #: Of the pods of the town, which all start at a time.
-_START_SECONDS = 180.0
+_START_SECONDS = 600.0
+#: Until the network has taken what it was told.
+_TAKEN_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Town:
 
     def dials(self, caller: str, address: str) -> bool:
         """Whether a pod can open a connection to an address."""
-        return self.probe(caller, "dial", address).returncode == 0
+        return self.probe(caller, "dial", address, "20s").returncode == 0
 
     def probe(self, name: str, *words: str) -> Executed:
         """Run the probe in a pod."""
@@ -134,12 +136,16 @@ def town(bare: Town, before: set[tuple[str, str, int]]) -> Town:
         bare.rails.cluster.server_side_apply(wanted)
 
     def settled() -> None:
-        if bare.reaches(f"{GUEST}/{bare.rails.namespaces[0]}", "postgresql", HIDDEN):
+        first, last = bare.rails.namespaces[0], bare.rails.namespaces[-1]
+        if bare.reaches(f"{GUEST}/{first}", "postgresql", HIDDEN):
             raise NotYetError
         if not bare.reaches("trino", "postgresql", 5432):
             raise NotYetError
+        # The last ones of all: that one port is closed and the other one open is the work of both sides of them.
+        if [bare.reaches(f"{GUEST}/{last}", f"{HOST}/{last}", port) for port in (OPEN, CLOSED)] != [True, False]:
+            raise NotYetError
 
-    Deadline(_SECONDS).retry(settled, on=NotYetError)
+    Deadline(_TAKEN_SECONDS).retry(settled, on=NotYetError)
     return bare
 
 
@@ -292,7 +298,7 @@ def test_a_page_is_open_to_a_namespace_that_was_made_an_entry(given: Given, town
             if not town.dials(f"{GUEST}/{entry}", f"{trino}:8440"):
                 raise NotYetError
 
-        Deadline(_SECONDS).retry(opened, on=NotYetError)
+        Deadline(_TAKEN_SECONDS).retry(opened, on=NotYetError)
         assert not town.dials(f"{GUEST}/{entry}", f"{postgresql}:5432")
     finally:
         given.client.delete("v1", "Namespace", entry)
@@ -312,7 +318,7 @@ def test_a_forwarded_port_is_a_way_in_for_who_may_forward(town: Town) -> None:
     town.rails.cluster.server_side_apply(service)
 
     def page(url: str) -> str:
-        return httpx.get(url, timeout=5, trust_env=False).text
+        return httpx.get(url, timeout=_SECONDS, trust_env=False).text
 
     with town.rails.cluster.port_forward("trino", space, 8440) as forward:
         url = f"http://{forward.host}:{forward.port}/"
@@ -348,7 +354,7 @@ def test_a_deployment_beyond_the_quota_is_explained(town: Town) -> None:
         return any(c["type"] == "ReplicaFailure" and c["status"] == "True" for c in conditions)
 
     try:
-        found = cluster.wait_until("apps/v1", "Deployment", "large", space, done=refused, seconds=60)
+        found = cluster.wait_until("apps/v1", "Deployment", "large", space, done=refused, seconds=_TAKEN_SECONDS)
         assert found is not None
         error = explain("large", space, Facts(workloads=[found]))
         assert error is not None
