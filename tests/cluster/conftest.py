@@ -51,7 +51,7 @@ def given(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield Given(connect(context, file), context, file, layout)
         return
     if os.geteuid() != 0:
-        pytest.skip(f"a cluster of our own needs root; name another by {CONTEXT_VARIABLE}")
+        pytest.fail(f"a cluster of our own needs root; name another by {CONTEXT_VARIABLE}")
     state = tmp_path_factory.mktemp("cluster") / "a state"
     layout = Layout(state)
     api = all(item.get_closest_marker("api_level") for item in request.session.items)

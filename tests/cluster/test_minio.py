@@ -27,17 +27,17 @@ from data_platform.targets.kubernetes.definition import secret_object
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
-from tests.cluster.given import Given
+from tests.cluster.given import Given, of_a_platform
 from tests.render.conftest import helm
 from tests.running import ROOT
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(3600)
 
 SERVER = "app.kubernetes.io/name=minio,app.kubernetes.io/component=server"
 SET = "minio-server"
 PODS = 4
 #: Seconds until all pods are ready, from nothing or after some were away.
-READY_SECONDS = 240
+READY_SECONDS = 600
 #: Seconds of one request that is to be answered, and until servers know that others are away.
 SECONDS = 60.0
 BUCKET = "drill"
@@ -99,11 +99,10 @@ class Store:
 
 
 @pytest.fixture(scope="module")
-def store(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(request: pytest.FixtureRequest, given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     cluster = given.client
-    running = cluster.list_objects("apps/v1", "StatefulSet", labels=SERVER)
-    if not running:
-        pytest.skip("no node has MinIO's image: python3 -m bootstrap up --target kubernetes")
+    # Its image is where a platform was brought up.
+    running = of_a_platform(request, lambda: cluster.list_objects("apps/v1", "StatefulSet", labels=SERVER))
     namespace = f"minio-{uuid.uuid4().hex[:8]}"
     cluster.server_side_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "minio", "namespace": namespace}}
@@ -125,7 +124,7 @@ def store(given: Given, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 def install(given: Given, image: str, namespace: str, folders: pytest.TempPathFactory) -> Store:
     """What the platform installs in size production, in another namespace and with credentials of its own."""
-    program = Helm(helm(), ("--kube-context", given.context, "--kubeconfig", str(given.kubeconfig)), seconds=60)
+    program = Helm(helm(), ("--kube-context", given.context, "--kubeconfig", str(given.kubeconfig)), seconds=300)
     stack = load_stack(ROOT, target=KUBERNETES)
     target = KubernetesTarget(
         stack, Settings(size="production", images={"minio": image}), given.client, program, inside=True

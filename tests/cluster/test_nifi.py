@@ -32,9 +32,10 @@ from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
+from tests.cluster.given import of_a_platform
 from tests.running import ROOT
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(2400)
 
 NODES = "app.kubernetes.io/name=nifi,app.kubernetes.io/component=nifi"
 SET = "nifi-nifi"
@@ -109,14 +110,11 @@ class Nodes:
 
 
 @pytest.fixture(scope="module")
-def nodes(cluster: Cluster) -> Iterator[Nodes]:
+def nodes(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Nodes]:
     """The nodes of a platform's NiFi, all connected before and after."""
-    found = cluster.list_objects("apps/v1", "StatefulSet", labels=NODES)
-    if not found:
-        pytest.skip("NiFi does not run on this cluster: python3 -m bootstrap up --target kubernetes")
+    found = of_a_platform(request, lambda: cluster.list_objects("apps/v1", "StatefulSet", labels=NODES))
     count = int(found[0]["spec"]["replicas"])
-    if count < 2:
-        pytest.skip("NiFi runs with one node here; two are needed")
+    assert count >= 2, "NiFi runs with one node here; two are needed"
     nodes = Nodes(cluster, found[0]["metadata"]["namespace"], count)
     nodes.heal()
     yield nodes
@@ -143,7 +141,7 @@ def await_another(nodes: Nodes, pod: str, before: tuple[str, int]) -> None:
         if nodes.restarts(pod) == before:
             raise NotYetError(f"{pod} is as it was")
 
-    Deadline(120).retry(look, on=NotYetError)
+    Deadline(HEALED_SECONDS).retry(look, on=NotYetError)
 
 
 @dataclass
@@ -193,7 +191,7 @@ def test_what_waits_in_a_queue_survives_its_node(
     nodes: Nodes, waiting: Waiting, fault: Callable[[Nodes, str], None]
 ) -> None:
     pod = f"{SET}-{nodes.count - 1}"
-    Deadline(30).retry(lambda: nodes.has_on_disk(pod, waiting.connection), on=NotYetError)
+    Deadline(SECONDS).retry(lambda: nodes.has_on_disk(pod, waiting.connection), on=NotYetError)
     with nodes.session() as nifi:
         before = waiting.held(nifi)
     assert list(before.values()) == [waiting.text] * nodes.count

@@ -85,6 +85,7 @@ def test_tasks_were_pods_and_none_is_left(platform: Running, cluster: Cluster) -
 
 def test_a_second_up_changes_nothing(platform: Running, cluster: Cluster) -> None:
     before = {pod["metadata"]["uid"] for pod in servers(cluster)}
+    assert len(before) >= 10
     platform.bootstrap("up", "--target", "kubernetes", seconds=PLATFORM_SECONDS)
     assert {pod["metadata"]["uid"] for pod in servers(cluster)} == before
 
@@ -163,7 +164,7 @@ def told(cluster: Cluster, images: dict[str, str]) -> Iterator[None]:
         data = {key: base64.b64encode(text.encode()).decode()}
         cluster.server_side_apply({**identity, "data": data}, field_manager="by-hand")
         # The kubelet gives it to the scheduler's pod within a minute or so.
-        Deadline(180).retry(partial(arrived, text), on=NotYetError)
+        Deadline(DRILL_SECONDS).retry(partial(arrived, text), on=NotYetError)
         if text != kept:
             yield
 

@@ -41,7 +41,7 @@ def test_the_check_and_the_pipeline_run_as_applications_of_the_operator(
     if given.layout is not None:
         platform.bootstrap("cluster", "up", "--with", "spark-operator", seconds=PLATFORM_SECONDS)
     elif not cluster.knows(API_VERSION, KIND):
-        pytest.skip("the cluster has no Spark Operator: docs/how-to/kubernetes.md")
+        pytest.fail("the cluster has no Spark Operator: docs/how-to/kubernetes.md")
     changed = another_checkout(tmp_path, VALUES, "{}", "execution: {runner: operator}")
     operated = replace(platform, root=changed)
     operated.bootstrap("up", "--target", "kubernetes", "--only", "spark", seconds=PLATFORM_SECONDS)
@@ -59,4 +59,4 @@ def test_the_check_and_the_pipeline_run_as_applications_of_the_operator(
     assert cluster.list_objects(API_VERSION, KIND, PROCESSING) == []
     for pod in cluster.list_objects("v1", "Pod", PROCESSING, labels=DRIVER):
         name = pod["metadata"]["name"]
-        cluster.wait_until("v1", "Pod", name, PROCESSING, done=lambda found: found is None, seconds=60)
+        cluster.wait_until("v1", "Pod", name, PROCESSING, done=lambda found: found is None, seconds=300)

@@ -51,24 +51,33 @@ def running(root: Path, data: Path, initialise: Sequence[str], options: Sequence
         options: more settings, as NAME=VALUE.
     """
     artifact = place(load_stack(root), "postgresql", cache_folder())["server"]
-    try:
-        fetch(artifact, {}, cache_folder())
-    except PlatformError as error:
-        pytest.skip(f"PostgreSQL is not to be had: {error}")
+    fetch(artifact, {}, cache_folder())
     data.mkdir()
     own(data)
     programs = artifact.folder / artifact.spec.home / "bin"
-    port = next(port for port in PORTS if is_free(port))
 
     def run(program: str, *words: str, said: str | None = None) -> None:
         prefix = unprivileged_prefix(programs, data)
         command = [*prefix, programs / program, f"--pgdata={data}/db", *words]
-        subprocess.run(command, check=True, timeout=60, cwd="/", input=said, text=True)
+        subprocess.run(command, check=True, timeout=300, cwd="/", input=said, text=True)
 
     run("initdb", "--username=postgres", "--no-sync", "--no-instructions", *initialise, said=ADMIN)
     settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", *options]
-    given = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
-    run("pg_ctl", "start", "--wait", f"--log={data}/log", f"--options={given}")
+
+    def start() -> int:
+        """On the first port that is free then: it may be somebody else's by the time that the server asks for it."""
+        for port in filter(is_free, PORTS):
+            given = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
+            try:
+                run("pg_ctl", "start", "--wait", f"--log={data}/log", f"--options={given}")
+            except subprocess.CalledProcessError:
+                if is_free(port):
+                    raise
+            else:
+                return port
+        pytest.fail(f"no port of {PORTS} is free")
+
+    port = start()
     try:
         yield Server(Address("127.0.0.1", port, "tcp"), data / "log")
     finally:
