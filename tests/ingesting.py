@@ -27,7 +27,7 @@ from data_platform.targets.local.target import LocalTarget
 from tests.running import ROOT, Running
 
 #: Seconds for a handful of small files; a file must rest for two seconds before it is taken.
-SECONDS = 60.0
+SECONDS = 180.0
 Change = Callable[[dict[str, Any]], None]
 
 

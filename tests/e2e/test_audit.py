@@ -20,21 +20,24 @@ from data_platform.clients.trino import Trino
 from data_platform.datasets import audit
 from data_platform.datasets.audit import branch_of, head, open_audit, publish
 from data_platform.stack.errors import PlatformError
+from tests.holding import soon
 from tests.lake import SECONDS, Lake
 
 pytestmark = pytest.mark.timeout(900)
 
 
-def poll(look: Callable[[], Any], stop: threading.Event) -> list[tuple[float, float, Any]]:
-    """What was seen until the stop, each with the time before and after the look; one more look after it."""
-    seen = []
+#: Something that was seen, with the time before and after the look.
+Seen = list[tuple[float, float, Any]]
+
+
+def poll(look: Callable[[], Any], seen: Seen, stop: threading.Event) -> None:
+    """Look until the stop, and once more after it."""
     last = False
     while not last:
         last = stop.is_set()
         started = time.monotonic()
         found = look()
         seen.append((started, time.monotonic(), found))
-    return seen
 
 
 def test_readers_see_nothing_until_all_tables_change_at_once(lake: Lake) -> None:
@@ -54,29 +57,34 @@ def test_readers_see_nothing_until_all_tables_change_at_once(lake: Lake) -> None
             return tuple(client.rows(sql)[0])
 
     stop = threading.Event()
+    catalogs: Seen = []
+    counts: Seen = []
     with ThreadPoolExecutor(2) as pool:
-        catalogs, counts = pool.submit(poll, catalog, stop), pool.submit(poll, count, stop)
+        polls = [pool.submit(poll, catalog, catalogs, stop), pool.submit(poll, count, counts, stop)]
         try:
             lake.open(dataset)
             lake.write(dataset, one, two, value=2)
+            # Nothing is published before both have been seen as they were.
+            soon(lambda: catalogs and counts)
             began = time.monotonic()
             lake.publish(dataset)
             ended = time.monotonic()
         finally:
             stop.set()
-    states = [found for _, _, found in catalogs.result()]
+    for each in polls:
+        each.result()
+    states = [found for _, _, found in catalogs]
     old, new = states[0], states[-1]
     assert all(a != b for a, b in zip(old, new, strict=True))
     # The catalog: one table new and the other old was never to be seen.
     assert set(states) == {old, new}
     assert states == sorted(states, key=lambda state: state == new)
     # Trino asks the catalog once a table, so a statement that was planned in that moment may have met both states.
-    seen = counts.result()
-    before = {found for _, done, found in seen if done < began}
-    after = {found for started, _, found in seen if started > ended}
+    before = {found for _, done, found in counts if done < began}
+    after = {found for started, _, found in counts if started > ended}
     assert before == {(1, 1)}
     assert after == {(2, 2)}
-    assert {found for _, _, found in seen} <= {(1, 1), (1, 2), (2, 1), (2, 2)}
+    assert {found for _, _, found in counts} <= {(1, 1), (1, 2), (2, 1), (2, 2)}
 
 
 def test_a_failed_audit_leaves_main_and_stays_to_be_looked_at(lake: Lake) -> None:

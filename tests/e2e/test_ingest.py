@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import struct
 import threading
@@ -22,7 +23,7 @@ from data_platform.clients import s3
 from data_platform.datasets import arrivals, flow
 from data_platform.datasets.arrivals import Seen
 from data_platform.stack.errors import PlatformError
-from tests.ingesting import Ingestion, named, sha256, zipped
+from tests.ingesting import SECONDS, Ingestion, named, sha256, zipped
 from tests.running import Running
 
 pytestmark = pytest.mark.timeout(600)
@@ -265,14 +266,24 @@ def test_what_is_larger_than_the_limit_is_refused(platform: Running, tmp_path: P
 @pytest.mark.deep
 def test_a_file_that_is_still_being_written_is_taken_once_and_whole(ingestion: Ingestion) -> None:
     landing = Path(ingestion.target.landing(ingestion.dataset))
-    pieces = [b"2024-03-%02d,1,1,\n" % day for day in range(1, 9)]
-    with (landing / "growing.csv").open("wb", buffering=0) as stream:
-        stream.write(b"Date,USD,XOF,\n")
-        for piece in pieces:
-            time.sleep(0.6)  # the writer's pace, which is what is tested; shorter than the file's age of two seconds
-            stream.write(piece)
+    beside = GOOD + b"2024-03-31,1,1,\n"
+
+    def others_are_taken() -> None:
+        assert sha256(beside) in ingestion.raw()
+
+    hidden = landing / ".growing.csv"
+    with hidden.open("wb", buffering=0) as stream:
+        stream.write(b"Date,USD,XOF,\n2024-03-01,1,1,\n")
+        # Written just now, for as long as this lasts: on a slow machine two writes are further apart than it may rest.
+        later = time.time() + 3600
+        os.utime(stream.fileno(), (later, later))
+        hidden.rename(landing / "growing.csv")
+        ingestion.land("beside.csv", beside)
+        Deadline(SECONDS).retry(others_are_taken, on=AssertionError)
+        stream.write(b"2024-03-02,1,1,\n")
     ingestion.landed()
-    assert ingestion.raw_metadata(b"Date,USD,XOF,\n" + b"".join(pieces))["source-file"] == "growing.csv"
+    whole = b"Date,USD,XOF,\n2024-03-01,1,1,\n2024-03-02,1,1,\n"
+    assert ingestion.raw_metadata(whole)["source-file"] == "growing.csv"
 
 
 def test_drafts_and_hidden_files_are_left_alone(ingestion: Ingestion) -> None:
@@ -326,17 +337,16 @@ def test_what_cannot_be_delivered_is_kept_and_can_be_landed_again(platform: Runn
 # --- upgrades ---------------------------------------------------------------------------------------------------------
 
 
-def test_deploying_again_changes_nothing_and_is_quick(ingestion: Ingestion) -> None:
-    started = time.monotonic()
-    assert ingestion.deploy() == "flow ingest_test: unchanged"
-    assert time.monotonic() - started < 1
+def test_deploying_again_changes_nothing(ingestion: Ingestion) -> None:
+    for _ in range(2):
+        assert ingestion.deploy() == "flow ingest_test: unchanged"
 
 
 def wait_for(ingestion: Ingestion, destination: str, count: int) -> None:
     def look() -> None:
         assert ingestion.held(destination) == count
 
-    Deadline(30).retry(look, on=AssertionError)
+    Deadline(SECONDS).retry(look, on=AssertionError)
 
 
 def hold(ingestion: Ingestion, seed: str, count: int = 5) -> set[str]:

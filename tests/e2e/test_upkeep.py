@@ -15,8 +15,8 @@ from tests.lake import SECONDS, Lake
 
 pytestmark = pytest.mark.timeout(900)
 
-#: Seconds that a statement may take to begin.
-_SLACK = 10
+#: Seconds that a statement may take to begin, on a busy machine too.
+_SLACK = 30
 
 
 class TooEarlyError(Exception):
