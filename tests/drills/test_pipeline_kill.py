@@ -31,7 +31,7 @@ DAG = f"pipelines_{DATASET}"
 #: Runs of the pipeline until it must have completed: the one that meets the faults, and one to repair.
 RUNS = 3
 #: Seconds until servers that were killed answer again.
-BACK_SECONDS = 180.0
+BACK_SECONDS = 600.0
 #: A day with a dollar: the dollar, the euro and the franc.
 ROWS_A_DAY = 3
 
