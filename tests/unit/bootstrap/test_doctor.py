@@ -76,7 +76,7 @@ def test_servers_that_outlived_their_supervisor_are_no_strangers(
     (started / "reader.server.json").write_text(json.dumps(mine))
     (started / "portal.server.json").write_text(json.dumps({**mine, "start": "another-boot/1"}))
     assert orphans(place) == {"reader"}
-    with subprocess.Popen(["sh", "-c", "sleep 60 & exit"], start_new_session=True) as leader:  # noqa: TID251 - see below
+    with subprocess.Popen(["sh", "-c", "sleep 600 & exit"], start_new_session=True) as leader:  # noqa: TID251 - see below
         pass
     try:  # A killed server's child holds its port: the number of the server is that of the group.
         (started / "minio.server.json").write_text(json.dumps({**mine, "pid": leader.pid, "start": f"{boot()}/1"}))

@@ -36,7 +36,7 @@ def daemon(state: State) -> Iterator[int]:
     words = [
         sys.executable,
         "-c",
-        "import time; print('up', flush=True); time.sleep(60)",
+        "import time; print('up', flush=True); time.sleep(600)",
         str(state.run / "supervisord.conf"),
     ]
     with subprocess.Popen(words, stdout=subprocess.PIPE) as process:  # noqa: TID251 - what is tested ends it
@@ -131,7 +131,7 @@ def test_a_copy_stops_and_removes_nothing(state: State, daemon: int) -> None:
 
 
 def test_records_of_a_copy_are_nobodys_even_without_its_mark(state: State, tmp_path: Path) -> None:
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as server:  # noqa: TID251 - it must live on
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as server:  # noqa: TID251 - it must live on
         try:
             copy = State(tmp_path / "copy")
             for folder, where in ((state, state), (copy, state)):
@@ -143,7 +143,7 @@ def test_records_of_a_copy_are_nobodys_even_without_its_mark(state: State, tmp_p
             supervision.stop(copy)
             assert server.poll() is None
             supervision.stop(state)
-            assert server.wait(timeout=10) == -signal.SIGKILL
+            assert server.wait(timeout=60) == -signal.SIGKILL
         finally:
             server.kill()
 

@@ -69,7 +69,7 @@ class FakeApiServer:
         streams: what serves the websockets of a path; a path that is not here answers 404.
     """
 
-    def __init__(self, answer: Handler | None = None, port: int = 0) -> None:
+    def __init__(self, answer: Handler | None = None) -> None:
         self.answer = answer or (lambda *_: None)
         self.objects = Objects()
         self.seen: list[tuple[str, str, dict[str, str], Any]] = []
@@ -88,8 +88,8 @@ class FakeApiServer:
 
             do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - names of the base class
 
-        # SO_REUSEADDR is set, so a port that was just left can be taken.
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Serve, bind_and_activate=False)
+        # It has a port at once, and listens while it is running.
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Serve, bind_and_activate=False)
         self._server.daemon_threads = True
         self._server.server_bind()
         self.host = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -103,8 +103,12 @@ class FakeApiServer:
             yield self
         finally:
             self._server.shutdown()
-            self._server.server_close()
+            self.close()
             thread.join()
+
+    def close(self) -> None:
+        """Give its port back, when it was not running too."""
+        self._server.server_close()
 
     def kubeconfig(self, folder: Path, *names: str) -> Path:
         """A kubeconfig with contexts of these names."""

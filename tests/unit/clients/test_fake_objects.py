@@ -245,7 +245,7 @@ def test_of_two_that_make_the_same_one_is_refused(objects: Objects) -> None:
     together = threading.Barrier(2)
 
     def make(who: str) -> str:
-        together.wait(10)
+        together.wait(60)
         try:
             return str(objects.create(web({"of": who}), who)["metadata"]["labels"]["of"])
         except Refused as refusal:
@@ -261,7 +261,7 @@ def test_of_two_that_change_what_both_have_seen_one_is_refused(objects: Objects)
     together = threading.Barrier(2)
 
     def change(replicas: int) -> object:
-        together.wait(10)
+        together.wait(60)
         try:
             return objects.merge(KEY, {"metadata": seen, "spec": {"replicas": replicas}}, "us")["spec"]["replicas"]
         except Refused as refusal:

@@ -6,15 +6,15 @@ import json
 import pickle
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from data_platform.checks.base import Deadline
 from data_platform.clients import kubernetes_api
 from data_platform.clients.kubernetes import Cluster, connect, connect_in_pod
 from data_platform.clients.kubernetes_api import contexts
@@ -36,7 +36,7 @@ def fake() -> Iterator[FakeApiServer]:
 
 @pytest.fixture
 def cluster(fake: FakeApiServer, tmp_path: Path) -> Cluster:
-    return connect("lab", fake.kubeconfig(tmp_path, "lab"), seconds=5)
+    return connect("lab", fake.kubeconfig(tmp_path, "lab"), seconds=60)
 
 
 def answers(fake: FakeApiServer, handler: Handler) -> None:
@@ -132,7 +132,7 @@ def test_of_two_that_make_an_object_at_the_same_time_one_is_told_so(cluster: Clu
     together = threading.Barrier(2)
 
     def make(who: str) -> str:
-        together.wait(10)
+        together.wait(60)
         try:
             return str(cluster.create({**SECRET, "data": {"of": who}})["data"]["of"])
         except ClusterError as error:
@@ -259,21 +259,30 @@ def test_an_error_survives_its_way_to_another_process() -> None:
     assert (error.reason, error.remedy) == ("NotFound", refused("reading", 404, b"").remedy)
 
 
+@contextmanager
+def away_server(handler: Handler | None = None) -> Iterator[FakeApiServer]:
+    """It has its port, so that nobody else gets it, and does not listen: who connects is refused."""
+    fake = FakeApiServer(handler)
+    try:
+        yield fake
+    finally:
+        fake.close()
+
+
 def test_an_api_server_that_is_away_is_named(tmp_path: Path) -> None:
-    with FakeApiServer().running() as fake:
+    with away_server() as fake:
         path = fake.kubeconfig(tmp_path, "lab")
-    with pytest.raises(ClusterError, match=rf"the API server at {fake.host} cannot be reached") as caught:
-        connect("lab", path, seconds=2).version()
+        with pytest.raises(ClusterError, match=rf"the API server at {fake.host} cannot be reached") as caught:
+            connect("lab", path, seconds=60).version()
     assert caught.value.reason == "Unreachable"
 
 
 def test_an_api_server_that_does_not_answer_ends_with_its_deadline(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         path = write_kubeconfig(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}", "lab")
-        began = time.monotonic()
         with pytest.raises(ClusterError, match="does not answer in time") as caught:
             connect("lab", path, seconds=0.5).version()
-        assert (caught.value.reason, time.monotonic() - began < 5) == ("Timeout", True)
+        assert caught.value.reason == "Timeout"
 
 
 def test_a_certificate_that_is_not_trusted_is_told_as_such() -> None:
@@ -297,7 +306,7 @@ def test_a_kept_connection_that_the_server_closed_is_made_again(tmp_path: Path) 
         thread = threading.Thread(target=serve)
         thread.start()
         path = write_kubeconfig(tmp_path, f"http://127.0.0.1:{listener.getsockname()[1]}", "lab")
-        assert connect("lab", path, seconds=5).version() == (1, 37)
+        assert connect("lab", path, seconds=60).version() == (1, 37)
         thread.join()
         assert len(tries) == 2
 
@@ -317,7 +326,7 @@ def test_a_pod_is_watched_until_it_has_ended(fake: FakeApiServer, cluster: Clust
             yield line[20:]
 
     answers(fake, lambda _m, _p, query, _b: events() if "watch" in query else (200, pod("Pending")))
-    assert cluster.wait_for_pod("job", SPACE, 5)["status"]["phase"] == "Succeeded"
+    assert cluster.wait_for_pod("job", SPACE, 60)["status"]["phase"] == "Succeeded"
     assert fake.seen[-1][2]["fieldSelector"] == "metadata.name=job"
 
 
@@ -325,14 +334,14 @@ def test_a_watch_that_is_too_old_is_begun_again(fake: FakeApiServer, cluster: Cl
     looks = iter(["Running", "Succeeded"])
     gone = json.dumps({"type": "ERROR", "object": status("Expired", "too old", 410)}).encode() + b"\n"
     answers(fake, lambda _m, _p, query, _b: iter([gone]) if "watch" in query else (200, pod(next(looks))))
-    assert cluster.wait_for_pod("job", SPACE, 5)["status"]["phase"] == "Succeeded"
+    assert cluster.wait_for_pod("job", SPACE, 60)["status"]["phase"] == "Succeeded"
 
 
 def test_a_pod_that_somebody_removes_is_an_error(fake: FakeApiServer, cluster: Cluster) -> None:
     line = json.dumps({"type": "DELETED", "object": pod("Running")}).encode() + b"\n"
     answers(fake, lambda _m, _p, query, _b: iter([line]) if "watch" in query else (200, pod("Running")))
     with pytest.raises(ClusterError, match="was removed while it ran"):
-        cluster.wait_for_pod("job", SPACE, 5)
+        cluster.wait_for_pod("job", SPACE, 60)
 
 
 def test_a_pod_that_goes_on_ends_the_wait_with_its_deadline(fake: FakeApiServer, cluster: Cluster) -> None:
@@ -342,27 +351,33 @@ def test_a_pod_that_goes_on_ends_the_wait_with_its_deadline(fake: FakeApiServer,
     assert caught.value.reason == "Timeout"
 
 
-def test_an_api_server_that_is_away_for_a_moment_does_not_end_a_wait(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    cluster = connect("lab", write_kubeconfig(tmp_path, f"http://127.0.0.1:{port}", "lab"), seconds=5)
-    cluster._api._kinds["v1"] = {"Pod": ("pods", True)}
-    fake = FakeApiServer(lambda *_: (200, pod("Succeeded")), port)
-    late = threading.Timer(0.5, lambda: stack.enter_context(fake.running()))
+def test_an_api_server_that_is_away_for_a_moment_does_not_end_a_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ExitStack() as stack:
-        late.start()
-        assert cluster.wait_for_pod("job", SPACE, 10)["status"]["phase"] == "Succeeded"
-        late.join()
+        fake = stack.enter_context(away_server(lambda *_: (200, pod("Succeeded"))))
+        cluster = connect("lab", fake.kubeconfig(tmp_path, "lab"), seconds=60)
+        cluster._api._kinds["v1"] = {"Pod": ("pods", True)}
+        pauses: list[float] = []
+
+        def pause(seconds: float) -> None:
+            """The wait was refused once, and pauses; from now on the server listens."""
+            if not pauses:
+                stack.enter_context(fake.running())
+            pauses.append(seconds)
+
+        monkeypatch.setattr("data_platform.clients.kubernetes.time.sleep", pause)
+        assert cluster.wait_for_pod("job", SPACE, 60)["status"]["phase"] == "Succeeded"
+        assert pauses
 
 
 def test_an_api_server_that_stays_away_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("data_platform.clients.kubernetes._AWAY_SECONDS", 0.5)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    cluster = connect("lab", write_kubeconfig(tmp_path, f"http://127.0.0.1:{port}", "lab"), seconds=5)
-    cluster._api._kinds["v1"] = {"Pod": ("pods", True)}
-    with pytest.raises(ClusterError, match="cannot be reached"):
-        cluster.wait_for_pod("job", SPACE, 60)
+    with away_server() as fake:
+        cluster = connect("lab", fake.kubeconfig(tmp_path, "lab"), seconds=60)
+        cluster._api._kinds["v1"] = {"Pod": ("pods", True)}
+        with pytest.raises(ClusterError, match="cannot be reached"):
+            cluster.wait_for_pod("job", SPACE, 60)
 
 
 # Commands in pods
@@ -391,7 +406,7 @@ def test_a_command_gets_its_input_and_its_end_and_both_outputs_come_back(fake: F
     fake.streams[f"{PODS}/minio-0/exec"] = cat
     # More than all buffers on the way hold: one direction must not wait for the other.
     sent = bytes(range(256)) * 32768
-    done = cluster.execute("minio-0", SPACE, ["cat", "-u"], sent, container="server", seconds=30)
+    done = cluster.execute("minio-0", SPACE, ["cat", "-u"], sent, container="server", seconds=60)
     assert (done.returncode, done.stderr) == (7, b"done")
     assert done.stdout == sent == bytes(got)
     assert fake.seen[0][2]["container"] == "server"
@@ -400,23 +415,25 @@ def test_a_command_gets_its_input_and_its_end_and_both_outputs_come_back(fake: F
 
 def test_a_command_that_goes_on_ends_with_its_deadline(fake: FakeApiServer, cluster: Cluster) -> None:
     over = threading.Event()
-    fake.streams[f"{PODS}/minio-0/exec"] = lambda _frames, _query: over.wait(10) and None
-    with pytest.raises(ClusterError, match=r"sleep in Pod minio-0 in .*: not done after 0 s") as caught:
-        cluster.execute("minio-0", SPACE, ["sleep", "9"], seconds=0.3)
-    over.set()
+    fake.streams[f"{PODS}/minio-0/exec"] = lambda _frames, _query: over.wait(60) and None
+    try:
+        with pytest.raises(ClusterError, match=r"sleep in Pod minio-0 in .*: not done after 2 s") as caught:
+            cluster.execute("minio-0", SPACE, ["sleep", "9"], seconds=2)
+    finally:
+        over.set()
     assert caught.value.reason == "Timeout"
 
 
 def test_a_pod_that_is_gone_is_named(cluster: Cluster) -> None:
     with pytest.raises(ClusterError, match="pods/gone/exec not found") as caught:
-        cluster.execute("gone", SPACE, ["true"], seconds=5)
+        cluster.execute("gone", SPACE, ["true"], seconds=60)
     assert caught.value.reason == "NotFound"
 
 
 def test_a_connection_that_breaks_is_no_success(fake: FakeApiServer, cluster: Cluster) -> None:
     fake.streams[f"{PODS}/minio-0/exec"] = lambda frames, _query: frames.send(1, b"half")
     with pytest.raises(ClusterError, match="the connection broke before the command ended"):
-        cluster.execute("minio-0", SPACE, ["true"], seconds=5)
+        cluster.execute("minio-0", SPACE, ["true"], seconds=60)
 
 
 def test_a_ping_is_answered_and_is_no_output(fake: FakeApiServer, cluster: Cluster) -> None:
@@ -428,7 +445,7 @@ def test_a_ping_is_answered_and_is_no_output(fake: FakeApiServer, cluster: Clust
         ended(frames)
 
     fake.streams[f"{PODS}/minio-0/exec"] = serve
-    assert cluster.execute("minio-0", SPACE, ["true"], seconds=5) == (0, b"out", b"")
+    assert cluster.execute("minio-0", SPACE, ["true"], seconds=60) == (0, b"out", b"")
 
 
 def test_the_last_lines_of_a_log_of_the_try_before_are_asked_for(fake: FakeApiServer, cluster: Cluster) -> None:
@@ -488,7 +505,7 @@ def serves(fake: FakeApiServer, *pods: str) -> None:
 
 
 def ask(port: int, words: bytes, size: int = 0) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(words)
         got = b""
         while len(got) < (size or 1) and (data := connection.recv(65536)):
@@ -524,7 +541,7 @@ def test_many_connections_and_much_data_go_through_at_a_time(fake: FakeApiServer
 
 def both_ways(port: int, sent: bytes) -> bytes:
     """Send and receive at the same time, as a client that streams does."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         sender = threading.Thread(target=connection.sendall, args=(sent,))
         sender.start()
         got = bytearray()
@@ -561,19 +578,20 @@ def test_what_the_pod_says_went_wrong_is_kept(fake: FakeApiServer, cluster: Clus
     fake.streams[f"{PODS}/minio-0/portforward"] = refuse
     with cluster.port_forward("minio", SPACE, 9000) as forward:
         assert ask(forward.port, b"") == b""
-        deadline = time.monotonic() + 5
-        while not forward.problem and time.monotonic() < deadline:
-            ask(forward.port, b"")
-        assert "connection refused" in forward.problem
+
+        def told() -> None:
+            assert "connection refused" in forward.problem
+
+        Deadline(60).retry(told, on=AssertionError)
 
 
 def test_the_local_port_is_free_again_at_the_end(fake: FakeApiServer, cluster: Cluster) -> None:
     serves(fake, "minio-0")
     with cluster.port_forward("minio", SPACE, 9000) as forward:
-        kept = socket.create_connection(("127.0.0.1", forward.port), timeout=5)
+        kept = socket.create_connection(("127.0.0.1", forward.port), timeout=60)
         kept.sendall(b"x")
         assert kept.recv(100) == b"minio-0:x"
     with kept:
         assert kept.recv(100) == b""
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", forward.port), timeout=5)
+        socket.create_connection(("127.0.0.1", forward.port), timeout=60)

@@ -18,7 +18,7 @@ CONTEXT = {"ti": SimpleNamespace(dag_id="pipelines_x", task_id="dbt.run")}
 
 
 def until(look: Callable[[], Any]) -> Any:
-    again = Retrying(retry=retry_if_result(lambda found: not found), wait=wait_fixed(0.01), stop=stop_after_delay(20))
+    again = Retrying(retry=retry_if_result(lambda found: not found), wait=wait_fixed(0.01), stop=stop_after_delay(60))
     return again(look)
 
 
@@ -51,7 +51,7 @@ def test_a_task_that_is_held_waits_for_the_word_each_time(folder: Path) -> None:
         (told,) = until(lambda: list(folder.iterdir()))
         assert task.is_alive()
         told.unlink()
-        task.join(20)
+        task.join(60)
         assert not task.is_alive()
 
 
@@ -62,7 +62,7 @@ def test_a_task_goes_on_when_the_folder_is_removed(folder: Path) -> None:
     (told,) = until(lambda: list(folder.iterdir()))
     told.unlink()
     folder.rmdir()
-    task.join(20)
+    task.join(60)
     assert not task.is_alive()
 
 

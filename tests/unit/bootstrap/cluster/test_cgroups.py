@@ -71,7 +71,7 @@ def test_processes_of_all_groups_below_are_ours(hierarchies: list[Path]) -> None
 def test_all_processes_are_ended(hierarchies: list[Path]) -> None:
     folder = hierarchies[2] / "ours"
     folder.mkdir()
-    with subprocess.Popen(["sleep", "60"]) as process:  # noqa: TID251 - what is tested ends it
+    with subprocess.Popen(["sleep", "600"]) as process:  # noqa: TID251 - what is tested ends it
         (folder / "cgroup.procs").write_text(f"{process.pid}\n")
         original = cgroups.processes
 
@@ -82,7 +82,7 @@ def test_all_processes_are_ended(hierarchies: list[Path]) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cgroups, "processes", processes)
             cgroups.end_all("ours")
-        assert process.wait(5) == -9
+        assert process.wait(60) == -9
 
 
 def test_a_process_that_does_not_end_is_named(hierarchies: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ class Together(FakeCluster):
         self.looks.append(name)
         if self._first and not getattr(self._waits, "over", False):
             self._waits.over = True
-            self._first.wait(10)
+            self._first.wait(60)
         return found
 
 

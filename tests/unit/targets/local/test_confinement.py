@@ -84,7 +84,7 @@ def test_a_tool_and_a_job_cannot_read_the_credentials(place: LocalTarget, tiny: 
     place.ensure_credentials()
     reading(tiny, place.state.credentials_file)
     confined = again(place)
-    done = confined.run_tool("reader", "show", [], seconds=10)
+    done = confined.run_tool("reader", "show", [], seconds=60)
     assert (done.returncode, "Permission denied" in done.output) == (1, True)
     with pytest.raises(PlatformError, match=r"job prepare: cat ended with 1\n.*Permission denied"):
         confined._run_job(item_of(confined), "prepare", confined._bindings("reader"))
@@ -95,7 +95,7 @@ def test_where_they_are_not_confined_they_can(place: LocalTarget, tiny: Tiny) ->
     token = place.credentials("reader")["token"]
     reading(tiny, place.state.credentials_file, confined=False)
     free = again(place)
-    done = free.run_tool("reader", "show", [], seconds=10)
+    done = free.run_tool("reader", "show", [], seconds=60)
     assert (done.returncode, token in done.output) == (0, True)
     free._make_folders(item_of(free), free._bindings("reader").open)
     free._run_job(item_of(free), "prepare", free._bindings("reader"))
@@ -107,9 +107,9 @@ def test_a_tool_writes_to_what_it_is_lent(place: LocalTarget, tiny: Tiny, tmp_pa
     tiny.edit(tiny.local("reader"), lambda c: c["tools"].update(make={"command": ["touch", str(lent / "made")]}))
     lending = again(place)
     if confine.abi():
-        assert lending.run_tool("reader", "make", [], seconds=10).returncode != 0
+        assert lending.run_tool("reader", "make", [], seconds=60).returncode != 0
         assert not (lent / "made").exists()
-    assert lending.run_tool("reader", "make", [], seconds=10, writes=[lent]).returncode == 0
+    assert lending.run_tool("reader", "make", [], seconds=60, writes=[lent]).returncode == 0
     assert (lent / "made").exists()
 
 
@@ -123,7 +123,7 @@ def test_home_and_temporary_files_are_its_own(place: LocalTarget, tiny: Tiny) ->
 
 def test_a_tool_whose_program_is_not_there_says_what_to_do(place: LocalTarget, tiny: Tiny) -> None:
     tiny.edit(tiny.local("reader"), lambda c: c["tools"]["say"].update(command=["{{ ARTIFACT_SHELL }}/none"]))
-    done = again(place).run_tool("reader", "say", [], seconds=10)
+    done = again(place).run_tool("reader", "say", [], seconds=60)
     assert (done.returncode, "/none is not there; python3 -m bootstrap up brings" in done.output) == (127, True)
 
 

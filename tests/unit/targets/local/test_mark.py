@@ -182,7 +182,7 @@ def test_a_folder_that_was_moved_is_taken_over_when_that_is_said(tmp_path: Path,
 
 @contextmanager
 def a_process(*words: str) -> Iterator[int]:
-    command = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)", *words]
+    command = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: TID251 - it is looked at while it runs
         assert process.stdout is not None
         assert process.stdout.readline() == b"up\n"

@@ -109,10 +109,13 @@ def test_a_port_with_a_server_is_not_free(listener: int) -> None:
 
 @pytest.mark.enable_socket
 def test_a_port_without_a_server_is_free() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert is_free(port)
+    ports = []
+    for _ in range(5):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
+    # Another program may have got one since.
+    assert any(map(is_free, ports))
 
 
 @pytest.mark.enable_socket

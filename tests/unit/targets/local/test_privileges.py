@@ -97,6 +97,6 @@ def test_root_gives_a_folder_to_nobody_once(monkeypatch: pytest.MonkeyPatch, tmp
 def test_the_prefix_really_makes_a_command_unprivileged(tmp_path: Path) -> None:
     from data_platform.clients.commands import run
 
-    output = run([*unprivileged_prefix(Path("/")), "id", "-u"], doing="id", remedy="none", seconds=10, folder=Path("/"))
+    output = run([*unprivileged_prefix(Path("/")), "id", "-u"], doing="id", remedy="none", seconds=60, folder=Path("/"))
     assert int(output) == pwd.getpwnam("nobody").pw_uid
     del tmp_path
