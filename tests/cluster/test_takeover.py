@@ -120,6 +120,9 @@ def test_no_secret_of_the_cluster_holds_a_shared_one(earlier: Earlier, taken: Ta
         for key, value in secret.get("data", {}).items()
     }
     assert len(found) >= 10
+    # The present ones are found there.
+    present = [value[:43].encode() for held in taken.secrets.values() for value in held.values() if len(value) >= 32]
+    assert [name for name, value in found.items() if any(word in value for word in present)]
     old = [earlier.secrets[component][key][:43].encode() for component, key in SHARED]
     assert [name for name, value in found.items() if any(word in value for word in old)] == []
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from minio.error import S3Error
 
 from data_platform.checks.base import Address, CheckFailed, Deadline
 from data_platform.checks.s3_users import Params, check
@@ -158,7 +159,7 @@ def test_all_that_is_wrong_is_said_at_once(tiny: Tiny, store: Store) -> None:
 @pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidAccessKeyId", "ServiceUnavailable"])
 def test_a_store_that_says_something_else_is_no_refusal(tiny: Tiny, store: Store, code: str) -> None:
     store.down = code
-    with pytest.raises(Exception, match=code):
+    with pytest.raises(S3Error, match=code):
         run(tiny)
 
 

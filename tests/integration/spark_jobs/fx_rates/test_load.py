@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from spark_jobs.loading import job
@@ -227,5 +228,5 @@ def test_a_raw_object_that_is_missing_fails_the_load_by_its_name(raw: RawZone) -
     file = taken(day(30, USD="1"))
     manifest = raw.manifest(file)
     (raw.folder / manifest.files[0].object).unlink()
-    with pytest.raises(Exception, match=f"PATH_NOT_FOUND.*{file.sha256}"):
+    with pytest.raises(AnalysisException, match=f"PATH_NOT_FOUND.*{file.sha256}"):
         job.load(raw.spark, raw.dataset, manifest, raw.uri)

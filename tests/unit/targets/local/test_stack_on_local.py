@@ -90,8 +90,9 @@ def test_every_template_finds_its_bindings(real: LocalTarget, component: str) ->
 def test_an_environment_holds_the_secrets_that_it_names_and_no_other(real: LocalTarget, component: str) -> None:
     secrets = secrets_of(real)
     assert len(secrets) >= 20
-    own = real._bindings(component).secret
-    for name, spec, environment in environments_of(real, component):
+    own, environments = real._bindings(component).secret, list(environments_of(real, component))
+    assert environments
+    for name, spec, environment in environments:
         for_it = {own[binding] for binding in named(spec) & own.keys()}
         found = set(leaks(secrets, "\n".join(environment.values())))
         assert found == {label for label, value in secrets.items() if value in for_it}, f"{component}.{name}"
