@@ -16,7 +16,7 @@ from data_platform.datasets.audit import DATASET_PROPERTY, MAIN, branch_of, disc
 from tests.running import ROOT, Running
 
 #: Seconds until a step must be done.
-SECONDS = 120.0
+SECONDS = 300.0
 
 
 def lab(platform: Running, number: int = 0) -> str:

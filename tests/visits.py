@@ -22,7 +22,7 @@ from minio import Minio
 
 from tests.running import Running
 
-SECONDS = 60
+SECONDS = 180
 _USER = "operator"
 #: Generated credentials by component and name.
 Secrets = dict[str, dict[str, str]]

@@ -20,7 +20,7 @@ from data_platform.targets.local.state import State
 from tests.lake import SECONDS, Lake
 from tests.running import Running
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 SERVERS = ["nessie.server", "trino.server"]
 PAIRS = [(server, function) for server in SERVERS for function in ("_merge", "_move_to_main")]

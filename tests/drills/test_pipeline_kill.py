@@ -24,7 +24,7 @@ from data_platform.datasets.audit import branch_of
 from tests.holding import Holds, commits_held, running, soon
 from tests.running import Running
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.deep]
+pytestmark = [pytest.mark.timeout(3600), pytest.mark.deep]
 
 DATASET = "fx_rates"
 DAG = f"pipelines_{DATASET}"

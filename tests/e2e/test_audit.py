@@ -23,7 +23,7 @@ from data_platform.stack.errors import PlatformError
 from tests.holding import soon
 from tests.lake import SECONDS, Lake
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 #: Something that was seen, with the time before and after the look.

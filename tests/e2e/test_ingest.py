@@ -26,7 +26,7 @@ from data_platform.stack.errors import PlatformError
 from tests.ingesting import SECONDS, Ingestion, named, sha256, zipped
 from tests.running import Running
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 GOOD = b"Date,USD,XOF,\n2024-01-02,1.0956,655.957,\n2024-01-03,1.0919,655.957,\n"
 BOMB = b"Date,USD\n" + b"\n" * 50_000_000
@@ -474,7 +474,7 @@ def test_the_address_is_not_asked_unless_fetching_is_on(fetching: Ingestion) -> 
         fetching.land("a file.csv", GOOD)
         fetching.landed()
         assert source.asked == 0
-        assert not flow.flow_state(fetching.target, fetching.dataset, Deadline(10)).fetch
+        assert not flow.flow_state(fetching.target, fetching.dataset, Deadline(SECONDS)).fetch
 
 
 @pytest.mark.deep
@@ -486,7 +486,7 @@ def test_what_is_fetched_goes_the_same_way_after_failures(fetching: Ingestion) -
         def look() -> None:
             assert fetching.raw() == {sha256(GOOD)}
 
-        Deadline(30).retry(look, on=AssertionError)
+        Deadline(SECONDS).retry(look, on=AssertionError)
         assert fetching.raw_metadata(GOOD)["source-file"] == "rates.zip/a.csv"
         told = "\n".join(fetching.bulletins())
         assert f"{source.url} gave no file (500" in told
@@ -508,7 +508,7 @@ def test_a_page_where_data_should_be_is_refused(fetching: Ingestion) -> None:
         def look() -> None:
             assert "HTML page" in fetching.refused("rates.zip", page)["reason"]
 
-        Deadline(30).retry(look, on=AssertionError)
+        Deadline(SECONDS).retry(look, on=AssertionError)
         assert fetching.raw() == set()
         fetching.deploy(fetch=False)
 
@@ -522,7 +522,7 @@ def test_a_server_that_is_away_does_not_hold_up_the_files(fetching: Ingestion) -
     def look() -> None:
         assert any("gave no file" in line for line in fetching.bulletins())
 
-    Deadline(30).retry(look, on=AssertionError)
+    Deadline(SECONDS).retry(look, on=AssertionError)
     fetching.land("a file.csv", GOOD)
     fetching.landed()
     assert fetching.raw() == {sha256(GOOD)}

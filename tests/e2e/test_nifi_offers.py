@@ -25,7 +25,7 @@ from data_platform.datasets import flow_definition
 from tests.ingesting import SECONDS, Ingestion, named, sha256
 from tests.running import ROOT, Running
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 OFFERED = ROOT / "stack/components/integration/nifi/image/nars/offered.toml"
 #: Where NiFi lists what can be made, and the kind that `offered.toml` calls it.

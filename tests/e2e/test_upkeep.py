@@ -13,7 +13,7 @@ from data_platform.datasets import upkeep
 from data_platform.datasets.audit import MAIN, branch_of
 from tests.lake import SECONDS, Lake
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 #: Seconds that a statement may take to begin, on a busy machine too.
 _SLACK = 30
