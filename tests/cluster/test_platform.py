@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -20,9 +20,11 @@ import pytest
 import yaml
 
 from data_platform.checks.base import Deadline
+from data_platform.clients import postgres
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.trino import Trino
 from data_platform.datasets.files import has_received
+from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.needs import read_values
 from tests.cluster.given import PLATFORM_SECONDS, PROCESSING, another_checkout
@@ -51,9 +53,10 @@ __all__ = [
 ]
 #: Deploys one component and what it stands on: each task is a pod, and a pod takes its time.
 NESSIE = json.dumps({"components": ["nessie"]})
-#: Rows of this table, of TPC-H at scale 20. A worker counts them for longer than another one takes to start, and for
-#: less than it may go on when it was told to go (`terminationGracePeriodSeconds`).
-COUNT_LINES, LINES = "select count(*), count(distinct linenumber) from tpch.sf20.lineitem", 119_994_608
+#: A table of PostgreSQL that is locked while a query reads it: so the query goes on for as long as the drill wants.
+HELD = "held_by_a_drill"
+READ_HELD = f"select count(*) from postgresql.public.{HELD}"
+#: As long as a worker that was told to go may go on (`terminationGracePeriodSeconds`).
 DRILL_SECONDS = 600.0
 
 
@@ -222,15 +225,40 @@ class Analyst:
 WORKERS = "select node_id from system.runtime.nodes where state = 'active' and not coordinator"
 WORKING = (
     "select distinct t.node_id from system.runtime.tasks t join system.runtime.queries q using (query_id) "
-    f"where q.query = '{COUNT_LINES}' and t.state = 'RUNNING' and t.node_id in ({WORKERS})"
+    f"where q.query = '{READ_HELD}' and t.state = 'RUNNING' and t.node_id in ({WORKERS})"
 )
+
+
+@contextmanager
+def held_table(target: Target) -> Iterator[Callable[[], None]]:
+    """A table of two rows that nobody can read before the word; it is gone in the end."""
+    server, login = target.address("postgresql", "sql"), target.credentials("trino")
+    names = login["database_user"], login["database_password"], "analytics"
+    with (
+        closing(postgres.connect(server.host, server.port, *names)) as owner,
+        closing(postgres.connect(server.host, server.port, *names)) as holder,
+    ):
+
+        def let_go() -> None:
+            holder.execute("rollback")
+
+        owner.execute(f"drop table if exists {HELD}")
+        owner.execute(f"create table {HELD} (number integer)")
+        try:
+            owner.execute(f"insert into {HELD} values (1), (2)")
+            holder.execute("begin")
+            holder.execute(f"lock table {HELD} in access exclusive mode")
+            yield let_go
+        finally:
+            holder.close()
+            owner.execute(f"drop table {HELD}")
 
 
 def test_a_worker_goes_when_another_one_has_come_and_its_query_ends_well(platform: Running, cluster: Cluster) -> None:
     (old,) = workers(cluster)
-    with closing(platform.target) as target, ThreadPoolExecutor(1) as pool:
+    with closing(platform.target) as target, ThreadPoolExecutor(1) as pool, held_table(target) as let_go:
         analyst = Analyst(target.address("trino", "http").url)
-        query = pool.submit(analyst.ask, COUNT_LINES)
+        query = pool.submit(analyst.ask, READ_HELD)
         try:
             analyst.await_nodes(WORKING, 1, query)
             scale(cluster, 2)
@@ -242,7 +270,9 @@ def test_a_worker_goes_when_another_one_has_come_and_its_query_ends_well(platfor
             scale(cluster, 1)
             analyst.await_nodes(WORKERS, 1, query)
             assert workers(cluster)[old], "it was not told to go"
-            assert query.result() == [[LINES, 7]]
+            assert not query.done()
+            let_go()
+            assert query.result() == [[2]]
             assert analyst.ask("select count(*) from tpch.tiny.nation") == [[25]]
         finally:
             scale(cluster, 1)
