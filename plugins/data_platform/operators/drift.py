@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException
 
+from data_platform.operators.looks import planned
 from data_platform.operators.triggerer import skip_during_deploy
-from data_platform.stack.plan import Step
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,10 +29,7 @@ class ReportDriftOperator(BaseOperator):
         """The report when there is no drift."""
         lines = []
         for task_id in self.plans:
-            steps = context["ti"].xcom_pull(task_ids=task_id, key="steps")
-            if steps is None:
-                raise AirflowFailException(f"{task_id} left no plan → clear it and let it run again")
-            lines += [f"{task_id.removesuffix('.plan')}: {Step.model_validate(step)}" for step in steps]
+            lines += [f"{task_id.removesuffix('.plan')}: {step}" for step in planned(context, task_id)]
         if lines:
             skip_during_deploy(context)  # it may have begun after the plans
             raise AirflowFailException(

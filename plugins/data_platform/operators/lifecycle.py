@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.branch import BaseBranchOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from data_platform import lifecycle
@@ -13,9 +12,9 @@ from data_platform.checks.base import CheckResult
 from data_platform.operators import looks
 from data_platform.operators.links import ComponentLink
 from data_platform.operators.pods import DeployerOperator
-from data_platform.operators.triggerer import TriggererOperator, skip_during_deploy
+from data_platform.operators.triggerer import BranchOperator, TriggererOperator, skip_during_deploy
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.plan import Resource, Seen, Step, plan
+from data_platform.stack.plan import Step
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ class ComponentOperator(DeployerOperator):
         self.component = component
 
     def _steps(self, context: Context) -> list[Step]:
-        found = context["ti"].xcom_pull(task_ids=f"{self.component}.plan", key="steps") or []
-        return [Step.model_validate(step) for step in found]
+        return looks.planned(context, f"{self.component}.plan")
 
 
 class LookOperator(TriggererOperator):
@@ -46,13 +44,16 @@ class LookOperator(TriggererOperator):
 
     Args:
         component: its name.
+        more: other arguments of its act.
         yields: skip while a deploy goes on.
     """
 
     operator_extra_links = (ComponentLink(),)
 
-    def __init__(self, *, component: str, yields: bool = False, **kwargs: Any) -> None:
-        super().__init__(arguments={"component": component}, yields=yields, **kwargs)
+    def __init__(
+        self, *, component: str, more: Mapping[str, Any] | None = None, yields: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(arguments={"component": component, **(more or {})}, yields=yields, **kwargs)
         self.component = component
 
 
@@ -74,7 +75,7 @@ class ObserveComponentOperator(LookOperator):
     act = staticmethod(looks.observe)
 
 
-class PlanComponentOperator(BaseBranchOperator):
+class PlanComponentOperator(LookOperator, BranchOperator):
     """Decide what must change, and with it which of the following tasks run.
 
     Args:
@@ -82,38 +83,10 @@ class PlanComponentOperator(BaseBranchOperator):
         report_only: for the drift report: decide and record; what follows runs whatever was decided.
     """
 
-    operator_extra_links = (ComponentLink(),)
+    act = staticmethod(looks.decide)
 
-    def __init__(self, *, component: str, report_only: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.component = component
-        self.report_only = report_only
-
-    def choose_branch(self, context: Context) -> Iterable[str]:
-        """Task ids to follow; none when there is nothing to do and all is proven."""
-        ti = context["ti"]
-        found = looks.observation(context, f"{self.component}.observe")
-        if not found:
-            return []
-        wanted = [Resource.model_validate(value) for value in found["wanted"]]
-        steps = plan(wanted, [Seen.model_validate(value) for value in found["seen"]])
-        for step in steps:
-            self.log.info("%s", step)
-        ti.xcom_push(key="steps", value=[step.model_dump() for step in steps])
-        if self.report_only:
-            return sorted(self.downstream_task_ids)
-        if steps:
-            fetching = any(step.kind == "artifact" for step in steps)
-            return [
-                *([f"artifacts.{self.component}"] if fetching else []),
-                f"{self.component}.apply",
-                f"{self.component}.verify",
-            ]
-        if not found["proven"]:
-            self.log.info("nothing to change; the checks were not all passed within the last hour")
-            return [f"{self.component}.verify"]
-        self.log.info("nothing to change, and all checks passed within the last hour")
-        return []
+    def __init__(self, *, report_only: bool = False, **kwargs: Any) -> None:
+        super().__init__(more={"report_only": report_only}, **kwargs)
 
 
 class FetchArtifactsOperator(ComponentOperator):

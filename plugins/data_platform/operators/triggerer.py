@@ -1,5 +1,5 @@
-"""Tasks that run in the triggerer where tasks are pods: those that only look or wait, and those few of a dataset that
-need the API server of Kubernetes.
+"""Tasks that run in the triggerer where tasks are pods: those that only look, decide or wait, and those of a dataset
+that need the API server of Kubernetes.
 
 A pod loads Airflow before its task begins, seconds of a core (docs/performance.md), and is there all the time that the
 task waits; and a dataset's pod has no way to the API server. The triggerer has Airflow loaded and may ask, so these
@@ -9,13 +9,15 @@ tasks run in it from their start (`start_from_trigger`). Elsewhere they are task
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from airflow.providers.standard.operators.branch import BranchMixIn
+from airflow.providers.standard.utils.skipmixin import XCOM_SKIPMIXIN_FOLLOWED, XCOM_SKIPMIXIN_KEY
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
@@ -42,10 +44,35 @@ def skip_during_deploy(context: Context) -> None:
         raise AirflowSkipException(f"a run of {DEPLOY} is going on; the next run of this one looks again")
 
 
+class Branch(NamedTuple):
+    """What an act answers that decides which tasks run after it.
+
+    Attributes:
+        follows: ids of those tasks directly after it that run; its others are skipped.
+        left: what else it leaves to other tasks, by key; no secrets.
+        said: lines of the task's log.
+    """
+
+    follows: list[str]
+    left: Mapping[str, Any]
+    said: Sequence[str] = ()
+
+
 def _tell(log: Any, found: object) -> None:
     """What was done in one line is a line of the task's log."""
-    if isinstance(found, str):
-        log.info("%s", found)
+    lines = found.said if isinstance(found, Branch) else [found] if isinstance(found, str) else []
+    for line in lines:
+        log.info("%s", line)
+
+
+def _xcoms(found: object) -> dict[str, Any]:
+    """What a task that ends in the triggerer leaves, by key."""
+    if isinstance(found, Branch):
+        # A trigger cannot skip tasks, but the scheduler does, by what a branch left. That comes first: Airflow commits
+        # it together with the task's end, and one of the others after the other (3.3.2).
+        followed = {XCOM_SKIPMIXIN_KEY: {XCOM_SKIPMIXIN_FOLLOWED: found.follows}}
+        return {**followed, **found.left, "return_value": found.follows}
+    return {} if found is None else {"return_value": found}
 
 
 class ActTrigger(BaseTrigger):
@@ -89,7 +116,7 @@ class ActTrigger(BaseTrigger):
             yield TriggerEvent({"error": str(error), "final": isinstance(error, AirflowFailException)})
         else:
             _tell(self.log, found)
-            yield TaskSuccessEvent(xcoms={} if found is None else {"return_value": found})
+            yield TaskSuccessEvent(xcoms=_xcoms(found))
 
 
 class TriggererOperator(BaseOperator):
@@ -131,3 +158,17 @@ class TriggererOperator(BaseOperator):
         """
         del context
         raise (AirflowFailException if event["final"] else AirflowException)(event["error"])
+
+
+class BranchOperator(TriggererOperator, BranchMixIn):
+    """A task whose act answers with a `Branch`: it decides which of the tasks directly after it run."""
+
+    # The scheduler skips by what the task left, also where it ended in the triggerer.
+    inherits_from_skipmixin = True
+
+    def execute(self, context: Context) -> Any:
+        """Ids of the tasks that follow."""
+        found: Branch = super().execute(context)
+        for key, value in found.left.items():
+            context["ti"].xcom_push(key=key, value=value)
+        return self.do_branch(context, found.follows)

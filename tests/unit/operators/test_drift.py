@@ -19,8 +19,8 @@ def report(deploys: int = 0, **plans: list[Step] | None) -> str:
             assert (dag_id, states) == ("stack_deploy", ["running"])
             return deploys
 
-        def xcom_pull(self, *, task_ids: str, key: str) -> Any:
-            assert key == "steps"
+        def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+            assert (key, map_indexes) == ("steps", -1)
             found = plans[task_ids.partition(".")[0]]
             return None if found is None else [step.model_dump() for step in found]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
 
 from data_platform import lifecycle as verbs
 from data_platform.checks.base import CheckResult
 from data_platform.lifecycle import Observation
-from data_platform.operators import lifecycle, links, triggerer
+from data_platform.operators import lifecycle, links, looks, triggerer
 from data_platform.operators.lifecycle import (
     ApplyComponentOperator,
     CheckComponentOperator,
@@ -22,10 +23,12 @@ from data_platform.operators.lifecycle import (
     WaitComponentOperator,
 )
 from data_platform.operators.links import ComponentLink
+from data_platform.operators.triggerer import Branch
 from data_platform.stack.load import load_stack
 from data_platform.stack.plan import Resource, Seen, Step
 
 if TYPE_CHECKING:
+    from data_platform.targets.base import Target
     from tests.conftest import Tiny
 
 ARTIFACT = Resource(kind="artifact", name="java25", digest="a1")
@@ -40,7 +43,8 @@ class TaskInstance:
         self.deploys = list(deploys)
         self.values: dict[tuple[str, str], object] = {(name, "return_value"): v for name, v in found.items()}
 
-    def xcom_pull(self, *, task_ids: str, key: str = "return_value") -> Any:
+    def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
+        assert map_indexes == -1, "the triggerer has no answer to the question for all of them"
         return self.values.get((task_ids.replace(".", "_"), key))
 
     def get_dr_count(self, *, dag_id: str, states: list[str]) -> int:
@@ -49,6 +53,10 @@ class TaskInstance:
 
     def xcom_push(self, *, key: str, value: object) -> None:
         self.values["pushed", key] = value
+
+    #: That a branch asks for.
+    task: Any = None
+    map_index = -1
 
 
 class Place:
@@ -110,62 +118,70 @@ def observation(*seen: Resource, proven: bool = False) -> dict[str, Any]:
     }
 
 
-def chosen(found: object, **options: Any) -> tuple[list[str], TaskInstance]:
+def decided(found: object, **options: Any) -> Branch:
+    """What the operator decides by an observation, where it is a task as all others."""
     ti = TaskInstance(**({"reader_observe": found} if found is not None else {}))
-    operator = PlanComponentOperator(task_id="plan", component="reader", **options)
-    return list(operator.choose_branch({"ti": ti})), ti  # type: ignore[typeddict-item]
+    with DAG("any", schedule=None):
+        operator = PlanComponentOperator(task_id="plan", component="reader", **options)
+        operator >> WaitComponentOperator(task_id="report", component="reader")
+    context: Any = {"ti": ti, "task": operator}
+    return looks.decide(cast("Target", None), context, **operator.arguments)
 
 
 def test_missing_artifacts_are_fetched_then_applied_and_verified() -> None:
-    branch, ti = chosen(observation())
-    assert branch == ["artifacts.reader", "reader.apply", "reader.verify"]
-    steps = ti.values["pushed", "steps"]
-    assert [(s["verb"], s["name"]) for s in steps] == [("fetch", "java25"), ("start", "server")]  # type: ignore[attr-defined]
+    branch = decided(observation())
+    assert branch.follows == ["artifacts.reader", "reader.apply", "reader.verify"]
+    assert [(s["verb"], s["name"]) for s in branch.left["steps"]] == [("fetch", "java25"), ("start", "server")]
+    assert [line.split(":")[0] for line in branch.said] == ["fetch artifact java25", "start process server"]
 
 
 def test_without_artifacts_to_fetch_the_download_is_skipped() -> None:
-    branch, _ = chosen(observation(ARTIFACT))
-    assert branch == ["reader.apply", "reader.verify"]
+    assert decided(observation(ARTIFACT)).follows == ["reader.apply", "reader.verify"]
 
 
 def test_artifacts_alone_are_applied_too_so_that_what_waits_on_apply_goes_on() -> None:
-    branch, _ = chosen(observation(PROCESS))
-    assert branch == ["artifacts.reader", "reader.apply", "reader.verify"]
+    assert decided(observation(PROCESS)).follows == ["artifacts.reader", "reader.apply", "reader.verify"]
 
 
 def test_nothing_to_change_but_unproven_is_verified() -> None:
-    branch, ti = chosen(observation(ARTIFACT, PROCESS))
-    assert branch == ["reader.verify"]
-    assert ti.values["pushed", "steps"] == []
+    branch = decided(observation(ARTIFACT, PROCESS))
+    assert (branch.follows, branch.left) == (["reader.verify"], {"steps": []})
 
 
 def test_nothing_to_change_and_proven_follows_nothing() -> None:
-    branch, ti = chosen(observation(ARTIFACT, PROCESS, proven=True))
-    assert branch == []
-    assert ti.values["pushed", "steps"] == []
+    branch = decided(observation(ARTIFACT, PROCESS, proven=True))
+    assert (branch.follows, branch.left) == ([], {"steps": []})
 
 
 def test_proven_does_not_hide_a_change() -> None:
-    branch, _ = chosen(observation(ARTIFACT, proven=True))
-    assert branch == ["reader.apply", "reader.verify"]
+    assert decided(observation(ARTIFACT, proven=True)).follows == ["reader.apply", "reader.verify"]
 
 
 def test_a_component_that_was_not_selected_follows_nothing_and_leaves_no_plan() -> None:
-    branch, ti = chosen(None)
-    assert branch == []
-    assert ("pushed", "steps") not in ti.values
+    assert decided(None) == Branch([], {})
 
 
 def test_a_report_goes_on_whatever_was_decided() -> None:
-    from airflow.sdk import DAG
-
-    with DAG("any", schedule=None):
-        plan = PlanComponentOperator(task_id="plan", component="reader", report_only=True)
-        plan >> WaitComponentOperator(task_id="report", component="reader")
     for found in (observation(), observation(ARTIFACT, PROCESS, proven=True)):
-        ti = TaskInstance(reader_observe=found)
-        assert list(plan.choose_branch({"ti": ti})) == ["report"]  # type: ignore[typeddict-item]
-        assert ("pushed", "steps") in ti.values
+        branch = decided(found, report_only=True)
+        assert branch.follows == ["report"]
+        assert "steps" in branch.left
+
+
+@pytest.mark.usefixtures("place")
+def test_a_plan_that_is_a_task_as_all_others_skips_what_it_does_not_follow() -> None:
+    ti = TaskInstance(reader_observe=observation(ARTIFACT, PROCESS))
+    with DAG("any", schedule=None):
+        operator = PlanComponentOperator(task_id="reader.plan", component="reader")
+        operator >> [
+            WaitComponentOperator(task_id=f"reader.{verb}", component="reader") for verb in ("apply", "verify")
+        ]
+    context: Any = {"ti": ti, "task": operator}
+    ti.task = operator
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        operator.execute(context)
+    assert skipped.value.tasks == [("reader.apply", -1)]
+    assert ti.values["pushed", "steps"] == []
 
 
 def with_plan(*steps: Step) -> Any:
@@ -192,6 +208,13 @@ def test_applying_carries_out_the_other_steps(place: Place) -> None:
 def test_applying_without_steps_changes_nothing(place: Place) -> None:
     ApplyComponentOperator(task_id="apply", component="postgresql").execute(with_plan())
     assert place.done == [("apply", "postgresql", [])]
+
+
+def test_a_plan_that_is_not_there_is_not_taken_for_one_without_steps(place: Place) -> None:
+    operator = ApplyComponentOperator(task_id="apply", component="reader")
+    with pytest.raises(AirflowFailException, match=r"reader\.plan left no plan"):
+        operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
+    assert place.done == []
 
 
 def test_what_runs_airflow_is_not_restarted_from_inside_a_task(place: Place) -> None:

@@ -36,8 +36,7 @@ def test_what_deploys_and_checks_asks_for_the_deployers_pod(operator: BaseOperat
 @pytest.mark.parametrize(
     ("operator", "image"),
     [
-        # Both read what other tasks left, and ask no server.
-        (lifecycle.PlanComponentOperator(**COMPONENT), ""),
+        # Reads what other tasks left, and asks no server.
         (drift.ReportDriftOperator(task_id="any", plans=[]), ""),
         (ingest.DiscoverFilesOperator(**DATASET), ""),
         (publish.OpenAuditOperator(**DATASET), ""),

@@ -15,9 +15,14 @@ from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEve
 
 from data_platform.operators import ingest, triggerer
 from data_platform.operators.ingest import AwaitLandingOperator, DeliverReferenceOperator, DeployFlowOperator
-from data_platform.operators.lifecycle import ObserveComponentOperator, WaitComponentOperator
+from data_platform.operators.lifecycle import (
+    LookOperator,
+    ObserveComponentOperator,
+    PlanComponentOperator,
+    WaitComponentOperator,
+)
 from data_platform.operators.report import CheckDatasetOperator
-from data_platform.operators.triggerer import ActTrigger, TriggererOperator
+from data_platform.operators.triggerer import ActTrigger, Branch, TriggererOperator
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
 
@@ -81,6 +86,54 @@ def test_an_act_without_an_answer_leaves_none(told: list[Any]) -> None:
     assert event.xcoms == {}
 
 
+def test_a_branch_tells_the_scheduler_first_what_it_follows(told: list[Any]) -> None:
+    told.append(Branch(["reader.verify"], {"steps": [{"verb": "start"}]}))
+    (event,) = events(Context())
+    assert isinstance(event, TaskSuccessEvent)
+    # Airflow commits the first of them with the task's end: until then the scheduler could start what is to be skipped.
+    assert event.xcoms is not None
+    assert list(event.xcoms) == ["skipmixin_key", "steps", "return_value"]
+    assert event.xcoms["steps"] == [{"verb": "start"}]
+    assert event.xcoms["return_value"] == ["reader.verify"]
+
+
+@pytest.mark.parametrize(("follows", "skipped"), [([], True), (["reader.verify"], True), (["reader.apply"], False)])
+def test_the_scheduler_skips_what_a_branch_in_the_triggerer_does_not_follow(
+    told: list[Any], monkeypatch: pytest.MonkeyPatch, follows: list[str], skipped: bool
+) -> None:
+    """By Airflow's own rule, of what the trigger's event leaves in its database."""
+    from airflow.models.xcom import XComModel
+    from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.ti_deps.deps.not_previously_skipped_dep import NotPreviouslySkippedDep
+
+    monkeypatch.setenv(SETTINGS_VARIABLE, "{}")
+    with DAG("stack_test", schedule=None) as dag:
+        plan = PlanComponentOperator(task_id="reader.plan", component="reader")
+        plan >> WaitComponentOperator(task_id="reader.apply", component="reader")
+    kept = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    told.append(Branch(follows, {"steps": []}))
+    (event,) = events(Context())
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms is not None
+    rows = {key: XComModel.serialize_value(value) for key, value in event.xcoms.items()}
+    states: list[str] = []
+    ti = SimpleNamespace(
+        task=kept.get_task("reader.apply"),
+        task_id="reader.apply",
+        map_index=-1,
+        get_dagrun=lambda **_: None,
+        xcom_pull=lambda *, key, **_: XComModel.deserialize_value(SimpleNamespace(value=rows[key])),
+        set_state=lambda state, **_: states.append(str(state)),
+    )
+    ended: Any = SimpleNamespace(
+        ensure_finished_tis=lambda *_, **__: [SimpleNamespace(task_id="reader.plan")],
+        wait_for_past_depends_before_skipping=False,
+    )
+    found = list(NotPreviouslySkippedDep()._get_dep_statuses(ti, ended, session=None))
+    assert [status.passed for status in found] == [False] * skipped
+    assert states == ["skipped"] * skipped
+
+
 def test_what_is_skipped_is_skipped(told: list[Any]) -> None:
     told.append(AirflowSkipException("not selected"))
     (event,) = events(Context())
@@ -105,12 +158,15 @@ def test_one_that_yields_is_skipped_while_a_deploy_goes_on(told: list[Any]) -> N
         (AirflowFailException("refused"), AirflowFailException),
     ],
 )
-def test_an_error_is_raised_by_the_task(told: list[Any], error: Exception, raised_by_the_task: type[Exception]) -> None:
+@pytest.mark.parametrize("operator", [WaitComponentOperator, PlanComponentOperator])
+def test_an_error_is_raised_by_the_task(
+    told: list[Any], error: Exception, raised_by_the_task: type[Exception], operator: type[LookOperator]
+) -> None:
     told.append(error)
     (event,) = events(Context())
     assert type(event) is TriggerEvent
     with pytest.raises(AirflowException) as raised:
-        WaitComponentOperator(task_id="wait", component="reader").fail({}, event.payload)
+        operator(task_id="any", component="reader").fail({}, event.payload)
     assert type(raised.value) is raised_by_the_task
     assert str(raised.value) == str(error)
 
@@ -119,6 +175,7 @@ def operators() -> list[TriggererOperator]:
     with DAG("stack_test", schedule=None):
         return [
             ObserveComponentOperator(task_id="observe", component="reader", yields=True),
+            PlanComponentOperator(task_id="plan", component="reader", report_only=True),
             WaitComponentOperator(task_id="wait", component="reader"),
             DeployFlowOperator(task_id="flow", dataset="fx_rates"),
             DeliverReferenceOperator(task_id="deliver", dataset="fx_rates", file="a.zip"),
