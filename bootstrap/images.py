@@ -169,14 +169,28 @@ def bring(state: State, images: Sequence[str], progress: Progress) -> None:
     Raises:
         PlatformError: one is not in the layout, or the cluster does not run.
     """
-    from bootstrap.cluster.images import content, load_images
-
     if images:
         with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
-            archive = Path(scratch) / "images.tar"
-            _layout().write_archive(archive, images, content(state.folder))
-            load_images(state.folder, archive)
+            for image in images:
+                _bring(state, image, Path(scratch) / "image.tar")
         progress.say("images", f"{len(images)} loaded into the cluster")
+
+
+def _bring(state: State, image: str, archive: Path) -> None:
+    from bootstrap.cluster.images import add_layers, load_images
+
+    layers = _layout().layers(image)
+    _layout().write_archive(archive, [image], without=layers)
+
+    def load() -> None:
+        add_layers(state.folder, layers)
+        load_images(state.folder, archive)
+
+    try:
+        load()
+    except PlatformError:
+        # containerd may have removed a layer before there was an image that names it. Now there is one.
+        load()
 
 
 def _missing(built: Mapping[str, str], cluster: Cluster) -> Sequence[str]:

@@ -1,9 +1,11 @@
-"""Images on the node: those of the cluster itself, and archives that others bring."""
+"""Images on the node: those of the cluster itself, and archives and layers that others bring."""
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,8 @@ from data_platform.stack.errors import PlatformError
 
 #: containerd's namespace of what the kubelet uses.
 _KUBERNETES = "k8s.io"
+#: Folder of the content in what containerd keeps: a file each, named by its digest, never written to again.
+_CONTENT = "io.containerd.content.v1.content/blobs/sha256"
 _SECONDS = 600.0
 _DIGITS = 12
 
@@ -94,9 +98,31 @@ def load_images(state: Path, archive: Path) -> list[str]:
     return [archives.whole_name(name) for name in found]
 
 
-def content(state: Path) -> set[str]:
-    """Digests of all that a running cluster's node has of images."""
-    return set(_ctr(Layout(state), "content", "list", "--quiet", doing="listing the node's content").split())
+def add_layers(state: Path, layers: Mapping[str, Path]) -> None:
+    """Make files content of a running cluster's node, those that it has not.
+
+    Where the files are on the disk of the node's content, nothing is copied: containerd is given links to them. It
+    removes content that no image names (each hundred changes or so), so the images are to be loaded right after.
+
+    Args:
+        state: state folder of the platform that the cluster is for.
+        layers: files by their digest, whole and never changed.
+
+    Raises:
+        PlatformError: there is no cluster, or a file is not what its digest says.
+    """
+    layout = Layout(state)
+    there = set(_ctr(layout, "content", "list", "--quiet", doing="listing the node's content").split())
+    folder = layout.containerd / _CONTENT
+    folder.mkdir(parents=True, exist_ok=True)
+    for digest, file in layers.items():
+        if digest in there:
+            continue
+        with suppress(OSError):  # on another disk, or there already
+            os.link(file, folder / digest.removeprefix("sha256:"))
+        # It takes a file of that name for its own, and goes to the end of what it reads; else it copies.
+        expected = [f"--expected-digest={digest}", f"--expected-size={file.stat().st_size}"]
+        _ctr(layout, "content", "ingest", *expected, f"layer-{digest}", doing=f"adding the layer {digest}", reads=file)
 
 
 def _import(layout: Layout, archive: Path) -> None:
@@ -108,11 +134,12 @@ def wait_for_runtime(layout: Layout) -> None:
     _ctr(layout, "version", doing="asking containerd")
 
 
-def _ctr(layout: Layout, *words: str, doing: str) -> str:
+def _ctr(layout: Layout, *words: str, doing: str, reads: Path | None = None) -> str:
     command: Sequence[str] = ["ctr", "--address", CONTAINERD_SOCKET, "--namespace", _KUBERNETES, *words]
     return run(
         [*namespaces.entering(layout), *command],
         doing=doing,
         remedy=f"run: python3 -m bootstrap cluster status, and read {layout.state.logs / 'containerd.log'}",
         seconds=_SECONDS,
+        reads=reads,
     )

@@ -65,6 +65,11 @@ class Layout:
         return self.folder / "data"
 
     @property
+    def containerd(self) -> Path:
+        """What containerd keeps: content of images, and what it unpacked of it."""
+        return self.data / "containerd"
+
+    @property
     def volumes(self) -> Path:
         """Persistent volumes."""
         return self.data / "volumes"

@@ -20,7 +20,7 @@ from data_platform.targets.local.state import write_private
 PLUGIN_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"), Path("/usr/libexec/cni"))
 _CONTAINERD = """\
 version = 2
-root = "{data}/containerd"
+root = "{containerd}"
 state = "/run/containerd"
 [grpc]
   address = "{socket}"
@@ -42,7 +42,7 @@ state = "/run/containerd"
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
 [plugins."io.containerd.internal.v1.opt"]
-  path = "{data}/containerd/opt"
+  path = "{containerd}/opt"
 """
 
 
@@ -55,7 +55,13 @@ def write(layout: Layout, record: Record, pause: str, plugins: Path) -> None:
         pause: image of a pod's first process.
         plugins: folder of the network plugins.
     """
-    values = {"data": layout.data, "etc": layout.etc, "socket": CONTAINERD_SOCKET, "pause": pause, "plugins": plugins}
+    values = {
+        "containerd": layout.containerd,
+        "etc": layout.etc,
+        "socket": CONTAINERD_SOCKET,
+        "pause": pause,
+        "plugins": plugins,
+    }
     write_private(layout.etc / "containerd.toml", _CONTAINERD.format_map(values))
     for name, content in {
         "cni/10-pods.conflist": _pods_network(layout),

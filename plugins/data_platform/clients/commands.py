@@ -30,6 +30,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     log: Path | None = None,
     program: str = "",
+    reads: Path | None = None,
 ) -> str:
     """Run a command and return its output (stdout and stderr).
 
@@ -42,12 +43,13 @@ def run(
         environment: its whole environment; the caller's when None.
         log: file to which the output is also written.
         program: what to call it in errors, where the first word is another program that becomes it.
+        reads: file that is its standard input; nothing when None.
 
     Raises:
         PlatformError: it cannot be started, fails, or takes too long; with its last lines.
     """
     try:
-        returncode, output = run_to_end(command, seconds, folder, environment)
+        returncode, output = run_to_end(command, seconds, folder, environment, reads)
     except FileNotFoundError as error:
         raise PlatformError(f"{doing}: {error.filename} is not there", remedy) from None
     if log is not None:
@@ -65,7 +67,11 @@ def run(
 
 
 def run_to_end(
-    command: Sequence[str], seconds: float, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    seconds: float,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    reads: Path | None = None,
 ) -> tuple[int | None, str]:
     """Run a command and return its exit code and output (stdout and stderr); None as code when it took too long.
 
@@ -77,25 +83,29 @@ def run_to_end(
         seconds: deadline; everything is killed then.
         folder: working folder.
         environment: its whole environment; the caller's when None.
+        reads: file that is its standard input; nothing when None.
 
     Raises:
-        FileNotFoundError: there is no such program, or no such folder.
+        FileNotFoundError: there is no such program, no such folder, or no such file to read.
     """
     own = dict(environment) if environment is not None else dict(os.environ)
     # Asked here, because setpriv would only say so in its output.
     if os.sep not in command[0] and shutil.which(command[0], path=own.get("PATH", os.defpath)) is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command[0])
-    with subprocess.Popen(  # noqa: TID251 - subprocess.run kills the program alone, and then waits for its children
-        [*_DIES_WITH_US, *command],
-        cwd=folder,
-        env=own,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as process:
+    with (
+        (reads or Path(os.devnull)).open("rb") as given,
+        subprocess.Popen(  # noqa: TID251 - subprocess.run kills the program alone, and then waits for its children
+            [*_DIES_WITH_US, *command],
+            cwd=folder,
+            env=own,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:

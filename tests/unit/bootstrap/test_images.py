@@ -1,7 +1,8 @@
-"""Images on their way to the node of the test cluster: what the bootstrap installs comes first."""
+"""Images on their way to the test cluster's node: what the bootstrap installs comes first, no layer is copied."""
 
 from __future__ import annotations
 
+import tarfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any, cast
 import pytest
 
 from bootstrap import images
+from bootstrap.cluster import images as node_images
 from bootstrap.progress import Progress
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
+from data_platform.targets.images.layout import Layout
 from data_platform.targets.local.state import State
 
 STACK = {"trino": False, "postgresql": True, "airflow": True, "minio": False}
@@ -75,3 +78,70 @@ def test_a_fault_of_the_rest_is_met_by_who_waits_for_it(tmp_path: Path, monkeypa
     loaded = load([], tmp_path)
     with pytest.raises(PlatformError, match="no room on the node"):
         loaded.rest.result(30)
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """Two images that share a layer."""
+    made = Layout(tmp_path / "layout")
+    shared, own = made.add(b"shared"), made.add(b"own")
+    one, _ = made.add_image({}, [("base", shared)])
+    two, _ = made.add_image({}, [("base", shared), ("own", own)])
+    made.write_index({"localhost/p/one:1": one, "localhost/p/two:1": two})
+    monkeypatch.setattr(images, "_layout", lambda: made)
+    monkeypatch.setattr(images, "cache_folder", lambda: tmp_path)
+    return made
+
+
+class Node:
+    """What the node is given, in its order; it refuses as many images as it is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refuses: int = 0) -> None:
+        self.given: list[Any] = []
+        self.refuses = refuses
+        monkeypatch.setattr(node_images, "add_layers", lambda _, layers: self.given.append(dict(layers)))
+        monkeypatch.setattr(node_images, "load_images", self.load)
+
+    def load(self, _: Path, archive: Path) -> None:
+        with tarfile.open(archive) as tar:
+            self.given.append(sorted(tar.getnames()))
+        if self.refuses:
+            self.refuses -= 1
+            raise PlatformError("content digest sha256:… not found", "look")
+
+
+def test_an_images_layers_are_added_right_before_an_archive_without_them(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = Node(monkeypatch)
+    images.bring(State(tmp_path), ["localhost/p/two:1", "localhost/p/one:1"], Progress())
+    two, one = layout.layers("localhost/p/two:1"), layout.layers("localhost/p/one:1")
+    assert [path.read_bytes() for path in two.values()] == [b"shared", b"own"]
+    added = [found for found in node.given if isinstance(found, dict)]
+    archives = [found for found in node.given if isinstance(found, list)]
+    assert node.given == [two, archives[0], one, archives[1]]
+    assert added == [two, one]
+    for name, archive in zip(["localhost/p/two:1", "localhost/p/one:1"], archives, strict=True):
+        manifest, configuration, *_ = layout.blobs_of(layout.images()[name])
+        small = [f"blobs/sha256/{blob.digest[7:]}" for blob in (manifest, configuration)]
+        assert archive == sorted(["oci-layout", "index.json", *small])
+
+
+def test_a_layer_that_containerd_removed_is_added_again_and_a_second_refusal_is_told(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = layout.layers("localhost/p/one:1")
+    node = Node(monkeypatch, refuses=1)
+    images.bring(State(tmp_path), ["localhost/p/one:1"], Progress())
+    assert [found for found in node.given if isinstance(found, dict)] == [layers, layers]
+    Node(monkeypatch, refuses=2)
+    with pytest.raises(PlatformError, match="not found"):
+        images.bring(State(tmp_path), ["localhost/p/one:1"], Progress())
+
+
+@pytest.mark.usefixtures("layout")
+def test_an_image_that_is_not_in_the_layout_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(monkeypatch)
+    with pytest.raises(PlatformError, match="has no image localhost/p/three:1"):
+        images.bring(State(tmp_path), ["localhost/p/three:1"], Progress())
+    assert node.given == []

@@ -23,6 +23,14 @@ def test_the_output_of_both_streams_is_returned() -> None:
     assert sh("echo one; echo two >&2") == "one\ntwo\n"
 
 
+def test_a_command_reads_the_file_that_it_is_given_and_else_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("given")
+    assert sh("cat", reads=tmp_path / "file") == "given"
+    assert sh("cat") == ""
+    with pytest.raises(PlatformError, match=r"building it: .*/no-such-file is not there"):
+        sh("cat", reads=tmp_path / "no-such-file")
+
+
 def test_a_failure_shows_the_last_lines_and_the_exit_code() -> None:
     with pytest.raises(PlatformError) as caught:
         sh("for i in $(seq 100); do echo line $i; done; exit 4")

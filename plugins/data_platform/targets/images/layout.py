@@ -136,23 +136,36 @@ class Layout:
         found = [Blob(item["digest"], item["size"]) for item in (content["config"], *content["layers"])]
         return [manifest, *found]
 
+    def layers(self, name: str) -> dict[str, Path]:
+        """Files of an image's layers, by digest.
+
+        Raises:
+            PlatformError: the image is not there.
+        """
+        content = self.manifest(self._known([name])[name])
+        return {item["digest"]: self.path(item["digest"]) for item in content["layers"]}
+
+    def _known(self, names: Iterable[str]) -> dict[str, Blob]:
+        """Manifests of some images, by full name."""
+        wanted, known = list(names), self.images()
+        if missing := sorted(set(wanted) - set(known)):
+            raise PlatformError(
+                f"{self.folder} has no image {', '.join(missing)}", "run: python3 -m bootstrap images build"
+            )
+        return {name: known[name] for name in wanted}
+
     def write_archive(self, file: Path, names: Iterable[str], without: Container[str] = ()) -> None:
         """Write some images as one tar, which `ctr images import` and `skopeo copy oci-archive:` read.
 
         Args:
             file: where to; it gets its name when it is whole.
             names: full names of the images.
-            without: digests of layers that the reader has already.
+            without: digests of blobs that the reader has already.
 
         Raises:
             PlatformError: one of them is not there.
         """
-        known = self.images()
-        if missing := sorted(set(names) - set(known)):
-            raise PlatformError(
-                f"{self.folder} has no image {', '.join(missing)}", "run: python3 -m bootstrap images build"
-            )
-        chosen = {name: known[name] for name in names}
+        chosen = self._known(names)
         every = {blob.digest: blob for manifest in chosen.values() for blob in self.blobs_of(manifest)}
         blobs = {digest: blob for digest, blob in every.items() if digest not in without}
         draft = file.with_name(f".{file.name}.partial")

@@ -73,6 +73,7 @@ def test_only_this_machine_reaches_the_servers(layout: Layout, programs: binarie
 def test_containerds_configuration_is_toml(layout: Layout, programs: binaries.Programs) -> None:
     found = tomllib.loads((layout.etc / "containerd.toml").read_text())
     cri = found["plugins"]["io.containerd.grpc.v1.cri"]
+    assert found["root"] == str(layout.containerd)
     assert cri["sandbox_image"] == images.own(programs)["pause"].name
     assert cri["cni"]["conf_dir"] == str(layout.etc / "cni")
 
