@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 
-from data_platform import lifecycle
-from data_platform.checks.base import CheckResult
 from data_platform.operators import looks
 from data_platform.operators.links import ComponentLink
 from data_platform.operators.pods import DeployerOperator
-from data_platform.operators.triggerer import BranchOperator, TriggererOperator, skip_during_deploy
-from data_platform.stack.errors import PlatformError
+from data_platform.operators.triggerer import BranchOperator, TriggererOperator
 from data_platform.stack.plan import Step
 from data_platform.targets.current import current
 
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ComponentOperator(DeployerOperator):
-    """A task that changes or checks one component; links to the component's own page.
+    """A task that changes one component, in the deployer's pod; links to the component's own page.
 
     Args:
         component: its name.
@@ -40,7 +37,7 @@ class ComponentOperator(DeployerOperator):
 
 
 class LookOperator(TriggererOperator):
-    """A task that changes nothing.
+    """A task about one component that needs no pod.
 
     Args:
         component: its name.
@@ -57,16 +54,13 @@ class LookOperator(TriggererOperator):
         self.component = component
 
 
-class PrepareTargetOperator(DeployerOperator):
+class PrepareTargetOperator(TriggererOperator):
     """Make what all components stand on: on Kubernetes the namespaces with their guard rails."""
 
-    def execute(self, context: Context) -> list[str]:
-        """What was changed."""
-        del context
-        changed = current().prepare()
-        for change in changed:
-            self.log.info("%s", change)
-        return changed
+    act = staticmethod(looks.prepare)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(arguments={}, **kwargs)
 
 
 class ObserveComponentOperator(LookOperator):
@@ -121,7 +115,7 @@ class WaitComponentOperator(LookOperator):
     act = staticmethod(looks.wait)
 
 
-class CheckComponentOperator(ComponentOperator):
+class CheckComponentOperator(LookOperator):
     """Run all checks of a component and keep the results.
 
     Args:
@@ -130,31 +124,8 @@ class CheckComponentOperator(ComponentOperator):
         only_deployed: skip a component that was never deployed, or while a deploy goes on.
     """
 
+    act = staticmethod(looks.verify)
+
     def __init__(self, *, reason: str, only_deployed: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.reason = reason
-        self.only_deployed = only_deployed
-
-    def execute(self, context: Context) -> list[str]:
-        """One line a check; fails when a check failed."""
-        if self.only_deployed:
-            skip_during_deploy(context)
-        target = current()
-        # A stopped server is deployed and broken; an absent one was never deployed.
-        if self.only_deployed and target.condition(self.component) == "absent":
-            raise AirflowSkipException(f"{self.component} is not deployed yet")
-        results = lifecycle.verify(target, self.component, self.reason)
-        lines = [_line(result) for result in results]
-        for line in lines:
-            self.log.info("%s", line)
-        try:
-            lifecycle.require_passed(results)
-        except PlatformError as error:
-            if self.only_deployed:  # a deploy may have begun in the middle of the checks
-                skip_during_deploy(context)
-            raise AirflowFailException(str(error)) from None
-        return lines
-
-
-def _line(result: CheckResult) -> str:
-    return f"{result.status}: {result.name} ({result.seconds:.2f} s): {result.evidence}"
+        more = {"reason": reason, "only_deployed": only_deployed}
+        super().__init__(more=more, yields=only_deployed, **kwargs)

@@ -1,14 +1,19 @@
-"""What the tasks do that change nothing: look at a component, decide what must be done, wait for it."""
+"""What the tasks of the platform do that need no pod: prepare the place, look at a component, decide what must be done,
+wait for it, check it.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from data_platform import lifecycle
-from data_platform.operators.triggerer import Branch
+from data_platform.checks.base import CheckResult
+from data_platform.operators.triggerer import Branch, skip_during_deploy
+from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen, Step, plan
 from data_platform.targets.base import Target
 
@@ -19,6 +24,16 @@ if TYPE_CHECKING:
 SELECTION = "components"
 #: Key under which a plan leaves its steps.
 _STEPS = "steps"
+_LOG = logging.getLogger(__name__)
+
+
+def prepare(target: Target, context: Context) -> list[str]:
+    """Make what all components stand on; returns what was changed."""
+    del context
+    changed = target.prepare()
+    for change in changed:
+        _LOG.info("%s", change)
+    return changed
 
 
 def observe(target: Target, context: Context, component: str) -> dict[str, Any]:
@@ -42,6 +57,40 @@ def wait(target: Target, context: Context, component: str) -> None:
     """Return when all processes of the component are ready."""
     del context
     target.wait(component)
+
+
+def verify(target: Target, context: Context, component: str, *, reason: str, only_deployed: bool) -> list[str]:
+    """Run all checks of a component and keep the results; returns one line a check.
+
+    Args:
+        target: where.
+        context: of the task.
+        component: its name.
+        reason: deploy or health; kept with the results.
+        only_deployed: see `CheckComponentOperator`.
+
+    Raises:
+        AirflowSkipException: it was never deployed, or a deploy began.
+        AirflowFailException: a check failed.
+    """
+    # A stopped server is deployed and broken; an absent one was never deployed.
+    if only_deployed and target.condition(component) == "absent":
+        raise AirflowSkipException(f"{component} is not deployed yet")
+    results = lifecycle.verify(target, component, reason)
+    lines = [_line(result) for result in results]
+    for line in lines:
+        _LOG.info("%s", line)
+    try:
+        lifecycle.require_passed(results)
+    except PlatformError as error:
+        if only_deployed:  # a deploy may have begun in the middle of the checks
+            skip_during_deploy(context)
+        raise AirflowFailException(str(error)) from None
+    return lines
+
+
+def _line(result: CheckResult) -> str:
+    return f"{result.status}: {result.name} ({result.seconds:.2f} s): {result.evidence}"
 
 
 def decide(target: Target, context: Context, component: str, *, report_only: bool) -> Branch:

@@ -25,7 +25,7 @@ def pod_of(component: str) -> dict[str, Any]:
 
 
 def deployer_pod() -> dict[str, Any]:
-    """`executor_config` of a task that deploys or checks components: it may ask the API server of Kubernetes."""
+    """`executor_config` of a task that changes components: it may ask the API server of Kubernetes."""
     return _template(DEPLOYER_TEMPLATE)
 
 

@@ -1,5 +1,5 @@
-"""Tasks that run in the triggerer where tasks are pods: those that only look, decide or wait, and those of a dataset
-that need the API server of Kubernetes.
+"""Tasks that run in the triggerer where tasks are pods: those that only look, decide, wait or check, and those of a
+dataset that need the API server of Kubernetes.
 
 A pod loads Airflow before its task begins, seconds of a core (docs/performance.md), and is there all the time that the
 task waits; and a dataset's pod has no way to the API server. The triggerer has Airflow loaded and may ask, so these

@@ -18,10 +18,8 @@ DATASET: dict[str, Any] = {"task_id": "any", "dataset": "fx_rates"}
 @pytest.mark.parametrize(
     "operator",
     [
-        lifecycle.PrepareTargetOperator(task_id="any"),
         lifecycle.FetchArtifactsOperator(**COMPONENT),
         lifecycle.ApplyComponentOperator(**COMPONENT),
-        lifecycle.CheckComponentOperator(**COMPONENT, reason="health"),
         upgrade.CheckBeforeOperator(task_id="any"),
         upgrade.RollOutOperator(task_id="any"),
         upgrade.CheckAfterOperator(task_id="any"),
@@ -29,7 +27,7 @@ DATASET: dict[str, Any] = {"task_id": "any", "dataset": "fx_rates"}
     ],
     ids=lambda operator: type(operator).__name__,
 )
-def test_what_deploys_and_checks_asks_for_the_deployers_pod(operator: BaseOperator) -> None:
+def test_what_deploys_asks_for_the_deployers_pod(operator: BaseOperator) -> None:
     assert operator.executor_config == deployer_pod()
 
 

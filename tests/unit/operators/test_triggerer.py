@@ -13,12 +13,16 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
+from data_platform import lifecycle
+from data_platform.checks.base import CheckResult
 from data_platform.operators import ingest, triggerer
 from data_platform.operators.ingest import AwaitLandingOperator, DeliverReferenceOperator, DeployFlowOperator
 from data_platform.operators.lifecycle import (
+    CheckComponentOperator,
     LookOperator,
     ObserveComponentOperator,
     PlanComponentOperator,
+    PrepareTargetOperator,
     WaitComponentOperator,
 )
 from data_platform.operators.report import CheckDatasetOperator
@@ -177,6 +181,8 @@ def operators() -> list[TriggererOperator]:
             ObserveComponentOperator(task_id="observe", component="reader", yields=True),
             PlanComponentOperator(task_id="plan", component="reader", report_only=True),
             WaitComponentOperator(task_id="wait", component="reader"),
+            PrepareTargetOperator(task_id="prepare"),
+            CheckComponentOperator(task_id="verify", component="reader", reason="health", only_deployed=True),
             DeployFlowOperator(task_id="flow", dataset="fx_rates"),
             DeliverReferenceOperator(task_id="deliver", dataset="fx_rates", file="a.zip"),
             AwaitLandingOperator(task_id="land", dataset="fx_rates", seconds=7),
@@ -215,6 +221,44 @@ def test_where_tasks_are_pods_the_scheduler_gives_them_to_the_triggerer(monkeypa
 def test_elsewhere_they_are_tasks_as_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SETTINGS_VARIABLE, raising=False)
     assert {operator.start_from_trigger for operator in operators()} == {False}
+
+
+def test_a_failed_check_of_the_triggerer_is_raised_by_the_task_for_good_and_a_passed_one_leaves_its_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found: list[CheckResult] = []
+    monkeypatch.setenv(SETTINGS_VARIABLE, "{}")
+    monkeypatch.setattr(triggerer, "anew", lambda: SimpleNamespace(condition=lambda _: "running"))
+    monkeypatch.setattr(lifecycle, "verify", lambda *_: found)
+    with DAG("stack_test", schedule=None):
+        operator = CheckComponentOperator(task_id="verify", component="reader", reason="deploy")
+    assert operator.start_trigger_args is not None
+
+    def end() -> TriggerEvent:
+        trigger = ActTrigger(**(operator.start_trigger_args.trigger_kwargs or {}))
+        trigger.task_instance = SimpleNamespace(  # type: ignore[assignment]
+            task_id="verify", get_template_context=Context
+        )
+
+        async def run() -> list[TriggerEvent]:
+            return [event async for event in trigger.run()]
+
+        (event,) = asyncio.run(run())
+        return event
+
+    found[:] = [CheckResult("reader", "reads", "passed", 0.5, "a row")]
+    passed = end()
+    assert isinstance(passed, TaskSuccessEvent)
+    assert passed.xcoms == {"return_value": ["passed: reads (0.50 s): a row"]}
+    found.append(CheckResult("reader", "writes", "failed", 0.5, "refused"))
+    caplog.clear()
+    failed = end()
+    assert failed.payload["final"]
+    assert "check writes failed: refused" in failed.payload["error"]
+    # What passed is told too.
+    with caplog.at_level("INFO"):
+        end()
+    assert "passed: reads (0.50 s): a row" in caplog.text
 
 
 def test_the_arguments_that_are_kept_are_those_that_the_act_takes(monkeypatch: pytest.MonkeyPatch) -> None:
