@@ -111,6 +111,16 @@ def test_lineage_of_the_pipeline_was_checked_in_the_run(platform: Running) -> No
     assert has_received(platform.target, "fx_rates", seconds=30)
 
 
+def test_the_run_of_dbt_was_a_pod_and_its_models_waited_in_the_triggerer(platform: Running) -> None:
+    with platform.airflow() as airflow:
+        runs = [run for run in airflow.runs("pipelines_fx_rates") if run["state"] == "success"]
+        ended = [t for run in runs for t in airflow.tasks("pipelines_fx_rates", run["dag_run_id"])]
+    hosts = {t["task_id"]: t["hostname"] for t in ended if t["task_id"].startswith("dbt.") and t["state"] == "success"}
+    assert hosts.pop("dbt.dbt_producer_watcher")
+    assert {"dbt.stg_fx_rates.run", "dbt.fx_rates_daily.test"} <= set(hosts)
+    assert set(hosts.values()) <= {"", None}
+
+
 @pytest.mark.parametrize("component", ["minio", "nessie", "nifi", "postgresql"])
 def test_what_a_monitor_would_scrape_answers_with_metrics(platform: Running, component: str) -> None:
     with closing(platform.target) as target:

@@ -13,14 +13,16 @@ from airflow.sdk import TaskGroup
 from cosmos.airflow.task_group import DbtTaskGroup
 from cosmos.config import ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
+from cosmos.operators._watcher.base import BaseConsumerSensor
 from cosmos.operators.local import DbtLocalBaseOperator
 
 from data_platform.datasets.dbt_docs import FOLDERS, PROJECT
-from data_platform.operators.pods import pod_of
+from data_platform.operators.models import wait_in_triggerer
+from data_platform.operators.pods import pod_of, tasks_are_pods
 from data_platform.stack.errors import PlatformError
 
-#: Seconds between two looks at what the run says. The models' tasks wait in their own process: giving it back and
-#: getting another one (`deferrable`) takes longer than most models.
+#: Seconds between two looks at what the run says. The models' tasks wait in their own process, or from their start in
+#: the triggerer: giving a process back and getting another one (`deferrable`) takes longer than most models.
 _LOOK = 1
 #: The run itself is tried again by the models' tasks. Cosmos skips its second try, and the models' tasks must see that
 #: before they begin theirs.
@@ -87,6 +89,8 @@ def dbt_group(dataset: str, group_id: str = "dbt", **arguments: Any) -> TaskGrou
             # Cosmos would read the profile to name the tables for OpenLineage: after Trino's address and the branch.
             # Their lineage comes from the manifest of the published tables (see data_platform.datasets.dbt_docs).
             task.calculate_openlineage_events_completes = _no_events
+        if isinstance(task, BaseConsumerSensor) and tasks_are_pods():
+            wait_in_triggerer(task)
     return group
 
 

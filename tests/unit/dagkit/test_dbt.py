@@ -75,6 +75,35 @@ def test_cosmos_names_no_tables_after_the_branch(tasks: dict[str, Any]) -> None:
         assert tasks[name].emit_datasets is False
 
 
+def test_where_tasks_are_pods_models_wait_in_the_triggerer_and_the_run_is_a_pod(
+    tasks: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.models.trigger import Trigger
+    from airflow.sdk import DAG
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    from data_platform.dagkit.dbt import dbt_group
+    from data_platform.operators.models import ModelTrigger
+    from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
+
+    assert not any(task.start_from_trigger for task in tasks.values())
+    monkeypatch.setenv(SETTINGS_VARIABLE, "{}")
+    with DAG("drawn", schedule=None) as dag:
+        dbt_group("fx_rates")
+    kept = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    waiting = {task.task_id: task for task in kept.tasks if task.start_from_trigger}
+    assert set(waiting) == set(tasks) - {PRODUCER, f"{PRODUCER}_done"}
+    for name, task in waiting.items():
+        start = task.start_trigger_args
+        assert start.trigger_cls == f"{ModelTrigger.__module__}.{ModelTrigger.__qualname__}"
+        assert callable(getattr(dag.get_task(name), start.next_method))
+        trigger = ModelTrigger(**Trigger(start.trigger_cls, start.trigger_kwargs).kwargs)
+        assert trigger.unique_id == f"model.data_platform.{name.split('.')[1]}"
+        assert (trigger.producer, trigger.tests) == (PRODUCER, name.endswith(".test"))
+        # Airflow would fill in what a trigger has of the same name as the task.
+        assert not set(task.template_fields) & set(start.trigger_kwargs)
+
+
 def test_every_test_of_the_dataset_is_waited_for_by_exactly_one_model(tasks: dict[str, Any]) -> None:
     waited = [test for tests in tasks[PRODUCER].tests_per_model.values() for test in tests]
     nodes = slim()["nodes"].items()
