@@ -311,7 +311,7 @@ def test_each_server_of_airflow_has_the_account_that_it_needs() -> None:
     assert found == {
         "airflow-api-server": ("airflow-api-server", True),
         "airflow-scheduler": ("airflow-scheduler", True),
-        # It looks and waits for the deployer.
+        # It looks, waits and checks for the deployer.
         "airflow-triggerer": ("airflow", True),
         "airflow-dag-processor": ("airflow-dag-processor", False),
     }
