@@ -40,7 +40,12 @@ class Trino:
     """
 
     def __init__(
-        self, url: str, seconds: float, catalog: str | None = None, settings: Mapping[str, str] | None = None
+        self,
+        url: str,
+        seconds: float,
+        catalog: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        user: str = _USER,
     ) -> None:
         """Prepare a session; nothing is sent yet.
 
@@ -49,6 +54,7 @@ class Trino:
             seconds: deadline of one statement, kept by the server too.
             catalog: where names without a catalog are looked up.
             settings: of this session, such as lakehouse.expire_snapshots_min_retention.
+            user: in whose name; the platform's queries have a share of their own (resource-groups.json).
         """
         parts = urlsplit(url)
         self._seconds = seconds
@@ -58,7 +64,7 @@ class Trino:
         self._connection = trino.dbapi.connect(  # type: ignore[no-untyped-call]
             host=parts.hostname,
             port=parts.port,
-            user=_USER,
+            user=user,
             source=_USER,
             catalog=catalog,
             http_scheme=parts.scheme,

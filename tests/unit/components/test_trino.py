@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.render import rendered_files
@@ -70,3 +74,30 @@ def test_every_server_reads_the_catalogs_that_a_deploy_wrote(root: Path) -> None
         assert processes
         for name, process in processes.items():
             assert "-Dcatalog.config-dir={{ ETC }}/catalog" in process.command, f"{target}: {name}"
+
+
+def groups(folder: Path, etc: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / etc / "resource-groups.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_pipelines_have_a_share_of_their_own_on_both_targets(folder: Path, root: Path) -> None:
+    profiles = yaml.safe_load((root / "dbt_project/profiles.yml").read_text(encoding="utf-8"))
+    users = ["data-platform", "analysis", profiles["data_platform"]["outputs"]["platform"]["user"]]
+    for etc in ("etc", "etc-kubernetes"):
+        said = groups(folder, etc)
+        (whole,) = said["rootGroups"]
+        pipelines, people = whole["subGroups"]
+        platforms, others = said["selectors"]
+        # However many people ask, and however long what they opened stays open.
+        assert people["hardConcurrencyLimit"] + pipelines["hardConcurrencyLimit"] <= whole["hardConcurrencyLimit"], etc
+        assert pipelines["schedulingWeight"] > people["schedulingWeight"], etc
+        assert [user for user in users if not re.fullmatch(platforms["user"], user)] == [], etc
+        assert (platforms["group"], others) == ("global.pipelines", {"group": "global.people.${USER}"}), etc
+
+
+def test_what_trino_reads_in_its_working_folder_is_put_there_on_both_targets(root: Path) -> None:
+    for target in ("local", KUBERNETES):
+        for name, process in load_stack(root, target=target).components["trino"].definition.processes.items():
+            linked = 'ln -sf "$ETC/resource-groups.properties" "$DATA/etc/"'
+            assert linked in "\n".join(process.command), f"{target}: {name}"
