@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.branch import BaseBranchOperator
+from airflow.providers.standard.utils.skipmixin import SkipMixin
+from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from data_platform.checks.base import Deadline
@@ -99,8 +100,8 @@ class AwaitLandingOperator(LandingOperator):
     act = staticmethod(await_landing)
 
 
-class DiscoverFilesOperator(BaseBranchOperator):
-    """Find what the run works on; with nothing to do, what follows is skipped.
+class DiscoverFilesOperator(BaseOperator, SkipMixin):
+    """Find what the run works on; with nothing to do, all that follows is skipped, at once.
 
     Args:
         dataset: its name.
@@ -112,14 +113,15 @@ class DiscoverFilesOperator(BaseBranchOperator):
         self.dataset = dataset
         self.seconds = seconds
 
-    def choose_branch(self, context: Context) -> Iterable[str]:
-        """All following tasks, or none."""
+    def execute(self, context: Context) -> None:
+        """Find it. The scheduler, which skips one task after the other, would take seconds."""
         from data_platform.datasets.files import discover
 
         found = discover(current(), self.dataset, context["run_id"], days_of(context), self.seconds)
         if found.idle:
             self.log.info("%s: nothing new; readers have what was published before", self.dataset)
-            return []
+            self.skip(context["ti"], self.get_flat_relatives(upstream=False))
+            return
         self.log.info("%s", found)
         for file in found.files:
             self.log.info(
@@ -127,7 +129,6 @@ class DiscoverFilesOperator(BaseBranchOperator):
             )
         for refusal in found.refused:
             self.log.warning("%s was refused: %s", refusal["source_file"], refusal["reason"])
-        return sorted(self.downstream_task_ids)
 
 
 def days_of(context: Context) -> Any:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bootstrap import runs
 from bootstrap.doctor import doctor
 from bootstrap.place import open_target
 from bootstrap.progress import Progress
-from bootstrap.up import install, up
+from bootstrap.up import _deploy, install, up
 from data_platform import lifecycle
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
+from data_platform.stack.plan import Resource
 from data_platform.targets.local.mark import claim
 from data_platform.targets.local.state import State, write_private
 
@@ -58,3 +60,42 @@ def test_what_was_proven_is_waited_for_all_the_same(tiny: Tiny, monkeypatch: pyt
     monkeypatch.setattr(lifecycle, "observe", lambda *_: lifecycle.Observation([], [], proven=True))
     install(target, "postgresql", Progress())
     assert waited == ["postgresql"]
+
+
+CHANGED = [Resource(kind="file", name="a", digest="1")]
+
+
+@pytest.mark.parametrize(
+    ("said", "deploys"),
+    [
+        (lifecycle.Observation([], [], proven=True), []),
+        (lifecycle.Observation([], [], proven=False), [{"components": []}]),
+        (lifecycle.Observation(CHANGED, [], proven=True), [{"components": []}]),
+        (OSError("refused"), [{"components": []}]),
+    ],
+    ids=["as declared and proven", "not proven", "changed", "away"],
+)
+def test_airflow_deploys_unless_all_is_as_declared_and_proven(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, said: Any, deploys: list[Any]
+) -> None:
+    waited: list[str] = []
+    target: Any = SimpleNamespace(stack=load_stack(tiny.root), wait=waited.append)
+    last, asked = list(target.stack.components)[-1], list[Any]()
+
+    def observe(_: Any, name: str) -> lifecycle.Observation:
+        found = said if name == last else lifecycle.Observation([], [], proven=True)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def follow(_: Any, dag: str, conf: Any, __: Any) -> str:
+        assert dag == "stack_deploy"
+        asked.append(conf)
+        return "failed"
+
+    monkeypatch.setattr(lifecycle, "observe", observe)
+    monkeypatch.setattr(runs, "follow", follow)
+    airflow: Any = None
+    assert _deploy(target, airflow, (), Progress()) == ("failed" if deploys else "success")
+    assert asked == deploys
+    assert waited == ([] if deploys else list(target.stack.components))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DownstreamTasksSkipped
 
 from data_platform.checks.base import CheckResult, ToolResult
 from data_platform.datasets import arrivals, files
@@ -106,15 +107,15 @@ def manifest(**changes: Any) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    ("found", "followed"),
+    ("found", "skipped"),
     [
-        (manifest(), []),
-        (manifest(rebuild=True), ["audit"]),
-        (manifest(refused=({"source_file": "a.zip", "reason": "truncated"},)), ["audit"]),
+        (manifest(), {"audit", "load"}),
+        (manifest(rebuild=True), set()),
+        (manifest(refused=({"source_file": "a.zip", "reason": "truncated"},)), set()),
     ],
 )
-def test_with_nothing_to_do_what_follows_is_skipped(
-    place: Place, monkeypatch: pytest.MonkeyPatch, found: Manifest, followed: list[str]
+def test_with_nothing_to_do_all_that_follows_is_skipped_at_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch, found: Manifest, skipped: set[str]
 ) -> None:
     del place
     from airflow.sdk import DAG, BaseOperator
@@ -122,8 +123,12 @@ def test_with_nothing_to_do_what_follows_is_skipped(
     monkeypatch.setattr(files, "discover", lambda *_: found)
     with DAG("any", schedule=None):
         operator = ingest.DiscoverFilesOperator(task_id="discover", dataset="fx_rates")
-        operator >> BaseOperator(task_id="audit")
-    assert operator.choose_branch(context()) == followed
+        operator >> BaseOperator(task_id="audit") >> BaseOperator(task_id="load")
+    told: dict[str, Any] = {}
+    ti = SimpleNamespace(map_index=-1, xcom_push=lambda key, value: told.update({key: value}))
+    with pytest.raises(DownstreamTasksSkipped) if skipped else nullcontext():
+        operator.execute({**context(), "ti": ti})
+    assert set(told.get("skipmixin_key", {}).get("skipped", ())) == skipped
 
 
 def test_the_shipped_copy_is_delivered_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
