@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 
 from rich.markup import escape
@@ -104,22 +104,35 @@ def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object]
 
 def _deploy(target: Target, airflow: Airflow, only: tuple[str, ...], progress: Progress) -> str:
     """Let Airflow deploy, unless a look finds everything as it is declared and proven; success or failed."""
-    names = list(target.stack.only(only))
-    if not all(_stands(target, name) for name in names):
+    looks = {name: _look(target, name) for name in target.stack.only(only)}
+    if not all(look and look.proven and not look.steps for look in looks.values()):
+        if downloads := _downloads(target, looks):
+            progress.say("artifacts", f"large ones to download: {', '.join(downloads)}")
         return runs.follow(airflow, DEPLOY, {"components": list(only)}, progress)
-    for name in names:
+    for name in looks:
         # A supervisor that was just started has just started it.
         target.wait(name)
-    progress.say(DEPLOY, f"nothing to do: {len(names)} components are as declared, and their checks passed lately")
+    progress.say(DEPLOY, f"nothing to do: {len(looks)} components are as declared, and their checks passed lately")
     return "success"
 
 
-def _stands(target: Target, component: str) -> bool:
+def _look(target: Target, component: str) -> lifecycle.Observation | None:
     try:
-        observation = lifecycle.observe(target, component)
+        return lifecycle.observe(target, component)
     except Exception:  # noqa: BLE001 - the deploy says what is wrong, and tries again
-        return False
-    return observation.proven and not observation.steps
+        return None
+
+
+def _downloads(target: Target, looks: Mapping[str, lifecycle.Observation | None]) -> list[str]:
+    """Component, artifact and size of what has to be fetched, where a definition says the size."""
+    return [
+        f"{name}'s {step.name} ({artifact.megabytes} MB)"
+        for name, look in looks.items()
+        for step in (look.steps if look else ())
+        if (artifact := target.stack.components[name].definition.artifacts.get(step.name))
+        and step.kind == "artifact"
+        and artifact.megabytes
+    ]
 
 
 def install(target: Target, component: str, progress: Progress) -> None:

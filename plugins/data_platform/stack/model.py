@@ -241,6 +241,7 @@ class Artifact(Strict):
     unpack: bool = Field(False, description="Unpack the fetched tar or zip.")
     strip: int = Field(0, ge=0, description="Leading folders to drop while unpacking.")
     keep: tuple[str, ...] = Field((), description="Paths (globs) to keep of what was unpacked; empty for all.")
+    megabytes: int | None = Field(None, gt=0, description="Of a large download, about: told before it is fetched.")
 
     @model_validator(mode="after")
     def _exactly_one_source(self) -> Self:

@@ -99,3 +99,20 @@ def test_airflow_deploys_unless_all_is_as_declared_and_proven(
     assert _deploy(target, airflow, (), Progress()) == ("failed" if deploys else "success")
     assert asked == deploys
     assert waited == ([] if deploys else list(target.stack.components))
+
+
+def test_large_downloads_are_told_with_their_size(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.edit(tiny.local("reader"), lambda c: c["artifacts"]["program"].update(megabytes=820))
+    missing = [Resource(kind="artifact", name=name, digest="1") for name in ("program", "shell")]
+    target: Any = SimpleNamespace(stack=load_stack(tiny.root))
+    monkeypatch.setattr(
+        lifecycle,
+        "observe",
+        lambda _, name: lifecycle.Observation(missing if name == "reader" else [], [], proven=True),
+    )
+    monkeypatch.setattr(runs, "follow", lambda *_: "success")
+    airflow: Any = None
+    _deploy(target, airflow, (), Progress())
+    assert "large ones to download: reader's program (820 MB)\n" in capsys.readouterr().out

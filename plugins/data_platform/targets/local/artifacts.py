@@ -117,7 +117,7 @@ def place_all(specs: Mapping[str, tuple[Artifact, Path]], root: Path, where: Pat
         needs = tuple(add(needed, (*asking, name)) for needed in spec.needs)
         digest = digest_of(
             _FORMAT,
-            json.dumps(spec.model_dump(mode="json"), sort_keys=True),
+            json.dumps(spec.model_dump(mode="json", exclude={"megabytes"}), sort_keys=True),
             *_inputs(root, spec, folder),
             *(n.digest for n in needs),
         )

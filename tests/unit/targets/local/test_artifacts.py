@@ -307,6 +307,12 @@ def test_the_digest_does_not_change_with_the_place_of_the_checkout(tiny: Tiny, c
     assert digests(tiny, cache) == before
 
 
+def test_what_is_told_of_a_download_does_not_make_another_one_of_it(tiny: Tiny, cache: Path) -> None:
+    before = digests(tiny, cache)
+    tiny.edit(tiny.local("reader"), lambda c: c["artifacts"]["program"].update(megabytes=5))
+    assert digests(tiny, cache) == before
+
+
 def test_a_new_file_in_a_source_folder_changes_the_digest(tiny: Tiny, cache: Path) -> None:
     source = tiny.folder("portal") / "image"
     source.mkdir()
