@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from bootstrap.arguments import DEEP, ROOT, TEST_ROOMS
 from bootstrap.preflight import available_memory_gib
@@ -31,6 +33,8 @@ _ON_A_PLATFORM = ("e2e", "drills")
 #: What of a room is run without it being asked for by name: of the cluster what needs an API server alone, of a
 #: platform an example of each kind. The rest is in the deep run.
 _BY_DEFAULT = {"cluster": ["-m", "api_level"], "e2e": ["-m", "not deep"], "drills": ["-m", "not deep"]}
+#: Of a default run: begun early and shown at its turn, since it keeps one core busy for as long as several others.
+_BESIDE = "integration"
 #: Cores, and GiB of memory that must be free, for a whole platform with tests beside it. Runs were on two cores; the
 #: memory is an estimate: what `up` asks for, and 2 GiB for Spark's jobs and the tests themselves.
 _CORES, _MEMORY_GIB = 2, 9.0
@@ -50,24 +54,42 @@ def commands(rooms: list[str]) -> list[tuple[str, list[list[str]]]]:
 
 
 @contextmanager
-def _building_ahead(rooms: list[str]) -> Iterator[None]:
-    """While it lasts, what later rooms need is built, with what the rooms before leave of the processor."""
-    command = ["nice", "-n", "10", sys.executable, "-m", "bootstrap.ahead", *(rooms or TEST_ROOMS)]
+def _started(command: Sequence[str], output: int | IO[str]) -> Iterator[Callable[[], int]]:
+    """A command that works beside what this one runs, and how to wait for its exit code.
+
+    At the end of the block it ends, with all that it started.
+    """
     # A group of its own, so that compilers end with it, and not a session: priorities count within a session alone.
-    builder = subprocess.Popen(  # noqa: TID251 - it works beside what this one runs
-        command,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        process_group=0,
+    process = subprocess.Popen(  # noqa: TID251 - it works beside what this one runs
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0
     )
     try:
-        yield
+        yield process.wait
     finally:
-        if builder.poll() is None:
-            os.killpg(builder.pid, signal.SIGTERM)
-        builder.wait()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def _building_ahead(rooms: list[str]) -> AbstractContextManager[object]:
+    """While it lasts, what later rooms need is built, with what the rooms before leave of the processor."""
+    command = ["nice", "-n", "10", sys.executable, "-m", "bootstrap.ahead", *(rooms or TEST_ROOMS)]
+    return _started(command, subprocess.DEVNULL)
+
+
+@contextmanager
+def _beside(command: Sequence[str]) -> Iterator[Callable[[], int]]:
+    """A command that is begun before its turn; at its turn its output is shown and its exit code awaited."""
+    words = [str(_BIN / command[0]), *command[1:]]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output, _started(words, output) as wait:
+
+        def finish() -> int:
+            code = wait()
+            output.seek(0)
+            sys.stdout.writelines(output)
+            return code
+
+        yield finish
 
 
 def test(arguments: argparse.Namespace) -> int:
@@ -93,17 +115,30 @@ def lack() -> str:
 
 
 def _run(rooms: list[str]) -> int:
-    for room, lines in commands(rooms):
-        # By its name it is tried anyhow.
-        if not rooms and room.split()[0] in _ON_A_PLATFORM and (less := lack()):
-            print(f"{room}: {less}", file=sys.stderr)
-            return 1
-        started = time.monotonic()
-        for command in lines:
-            print(f"$ {' '.join(command)}", flush=True)
-            done = subprocess.run([str(_BIN / command[0]), *command[1:]], cwd=ROOT, check=False)
-            if done.returncode != 0:
-                print(f"{room}: {command[0]} failed", file=sys.stderr)
+    with ExitStack() as ends:
+        begun, beside = time.monotonic(), dict[str, Callable[[], int]]()
+        for room, lines in commands(rooms):
+            # By its name it is tried anyhow.
+            if not rooms and room.split()[0] in _ON_A_PLATFORM and (less := lack()):
+                print(f"{room}: {less}", file=sys.stderr)
                 return 1
-        print(f"{room}: passed in {time.monotonic() - started:.0f} s", flush=True)
+            started = begun if room in beside else time.monotonic()
+            for command in lines:
+                print(f"$ {' '.join(command)}", flush=True)
+                if _code(command, beside.get(room)) != 0:
+                    print(f"{room}: {command[0]} failed", file=sys.stderr)
+                    return 1
+            print(f"{room}: passed in {time.monotonic() - started:.0f} s", flush=True)
+            if not rooms and not beside:
+                # After the first room, which says most of what is wrong in seconds.
+                begun, beside = (
+                    time.monotonic(),
+                    {_BESIDE: ends.enter_context(_beside(dict(commands(rooms))[_BESIDE][0]))},
+                )
     return 0
+
+
+def _code(command: Sequence[str], finish: Callable[[], int] | None) -> int:
+    if finish:
+        return finish()
+    return subprocess.run([str(_BIN / command[0]), *command[1:]], cwd=ROOT, check=False).returncode

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +32,15 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatched: set[str] = {"pytest tests/docs"}
     monkeypatch.setattr(subprocess, "run", pretend)
+
+    @contextmanager
+    def begin(command: Sequence[str], _: object) -> Iterator[Callable[[], int]]:
+        words = " ".join(command[1:])
+        found.append(f"begin {words}")
+        # Its code, 0, when the list is told of its end.
+        yield lambda: found.append(f"end {words}") or 0
+
+    monkeypatch.setattr(testing, "_started", begin)
     return found
 
 
@@ -96,3 +109,32 @@ def test_the_deep_run_is_given_what_was_asked_for(monkeypatch: pytest.MonkeyPatc
     assert testing.test(said) == 0
     assert testing.test(argparse.Namespace(rooms=["deep"], part=None, room="", words="", since="")) == 0
     assert asked == [deep.Wanted(deep.Part(2, 5), "e2e", "kill", "main"), deep.Wanted()]
+
+
+def test_what_takes_long_on_one_core_is_begun_early_and_shown_at_its_turn(
+    ran: list[str], enough: pytest.MonkeyPatch
+) -> None:
+    enough.setattr(testing, "commands", lambda rooms: [room for room in commands(rooms) if room[0] != "docs"])
+    testing._run([])
+    order = [ran.index(words) for words in ("begin tests/integration", "pytest tests/unit", "end tests/integration")]
+    assert order == sorted(order)
+    assert "pytest tests/integration" not in ran
+    assert ran.index("end tests/integration") < ran.index("pytest tests/cluster -m api_level")
+
+
+def test_a_room_that_is_named_is_not_begun_early(ran: list[str]) -> None:
+    assert testing._run(["unit", "integration"]) == 0
+    assert ran == ["pytest tests/unit", "pytest tests/integration"]
+
+
+def test_what_was_begun_is_shown_with_its_code_and_ends_with_the_run(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(testing, "_BIN", Path(sys.executable).parent)
+    script = "import sys; print('seen'); print('wrong', file=sys.stderr); sys.exit(3)"
+    with testing._beside(["python", "-c", script]) as finish:
+        assert finish() == 3
+    assert sorted(capfd.readouterr().out.split()) == ["seen", "wrong"]
+    with testing._started([sys.executable, "-c", "import signal; signal.pause()"], subprocess.DEVNULL) as wait:
+        pass
+    assert wait() == -signal.SIGTERM
