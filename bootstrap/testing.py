@@ -131,10 +131,8 @@ def _run(rooms: list[str]) -> int:
             print(f"{room}: passed in {time.monotonic() - started:.0f} s", flush=True)
             if not rooms and not beside:
                 # After the first room, which says most of what is wrong in seconds.
-                begun, beside = (
-                    time.monotonic(),
-                    {_BESIDE: ends.enter_context(_beside(dict(commands(rooms))[_BESIDE][0]))},
-                )
+                begun = time.monotonic()
+                beside[_BESIDE] = ends.enter_context(_beside(dict(commands(rooms))[_BESIDE][0]))
     return 0
 
 
