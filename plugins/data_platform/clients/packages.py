@@ -147,7 +147,12 @@ def build_go(package: str, module: Path, go: Path, output: Path) -> None:
         PlatformError: a module is not to be had, of another digest, or does not compile.
     """
     run(
-        [str(go / "bin" / "go"), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(output), package],
+        [
+            *(str(go / "bin" / "go"), "build", "-trimpath", "-o", str(output)),
+            # Nothing for debuggers is made, which `-s -w` would leave out at the end.
+            *("-gcflags=all=-dwarf=false", "-ldflags", "-s -w"),
+            package,
+        ],
         doing=f"building {package}",
         remedy=_NETWORK,
         seconds=_BUILD_SECONDS,
@@ -158,5 +163,7 @@ def build_go(package: str, module: Path, go: Path, output: Path) -> None:
             "GOTOOLCHAIN": "local",
             "CGO_ENABLED": "0",
             "GOROOT": str(go),
+            # The compiler collects its garbage more seldom: MinIO in 254 CPU seconds instead of 324, with the above.
+            "GOGC": "400",
         },
     )
