@@ -21,7 +21,8 @@ import pytest
 
 from data_platform.checks.base import Deadline
 from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter
-from data_platform.datasets import flow_definition
+from data_platform.datasets import flow, flow_definition
+from data_platform.stack.errors import PlatformError
 from tests.ingesting import SECONDS, Ingestion, named, sha256
 from tests.running import ROOT, Running
 
@@ -195,6 +196,23 @@ def test_a_file_for_a_parameter_is_refused(platform: Running, nifi: NiFi) -> Non
         assert "takes no assets" in answer.text
     finally:
         nifi.delete_parameters(context)
+
+
+def test_a_flow_with_a_processor_that_is_not_offered_is_refused_by_name_and_nothing_is_made(
+    platform: Running, nifi: NiFi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NiFi itself would take it, with a ghost in the processor's place."""
+    monkeypatch.setattr(flow, "_UPGRADE_SECONDS", 0.0)
+    ingestion = Ingestion(platform, tmp_path, "ingest_test_ghosts")
+
+    def ask_for_a_file_reader(contents: dict[str, Any]) -> None:
+        (taking,) = (p for p in contents["processors"] if p["type"] == "dataplatform.nifi.TakeFile")
+        taking["type"] = f"{STANDARD}.GetFile"
+
+    ingestion.write(ask_for_a_file_reader)
+    with pytest.raises(PlatformError, match=rf"NiFi does not offer {STANDARD}\.GetFile"):
+        ingestion.deploy()
+    assert "ingest_test_ghosts" not in {group.name for group in nifi.groups()}
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------

@@ -134,6 +134,10 @@ class NiFi:
         found = self._json("GET", "/controller/cluster")["cluster"]["nodes"]
         return {node["address"]: node["status"] for node in found}
 
+    def kinds(self) -> set[str]:
+        """Class names of the processors that it offers."""
+        return {kind["type"] for kind in self._json("GET", "/flow/processor-types")["processorTypes"]}
+
     def groups(self, parent: str = ROOT) -> list[Group]:
         """Process groups directly in a group."""
         found = self._json("GET", f"/process-groups/{parent}/process-groups")["processGroups"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +31,8 @@ COMPONENT = "nifi"
 _LOOKS = 3
 #: NiFi 2.3 says so of a node that is on its way, and of one that does not answer; it may be there when asked next.
 _PASSING = ("is currently connecting", "WebClientServiceException")
+#: For so long a NiFi may lack processors of a flow: a deploy may be about to bring one that has them.
+_UPGRADE_SECONDS = 60.0
 #: Groups stand side by side on NiFi's canvas.
 _APART = 420.0
 
@@ -76,12 +79,16 @@ def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, dead
     """
     flow = flow_definition.wanted(target.stack.root, dataset, _given(target, dataset), fetch=fetch)
     decided: list[Decision] = []
+    upgrade = time.monotonic() + min(_UPGRADE_SECONDS, deadline.remaining)
 
     def bring() -> None:
         with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
             try:
                 seen = _observe(nifi, flow)
-                decided.append(flow_definition.decide(flow, seen))
+                decision = flow_definition.decide(flow, seen)
+                if decision.create or decision.replace:
+                    _refuse_unknown(nifi, flow, upgrade)
+                decided.append(decision)
                 if not decided[-1].nothing:
                     _Deployment(target, nifi, flow, deadline).act(seen, decided[-1])
             except NiFiError as error:
@@ -238,6 +245,18 @@ def _observe(nifi: NiFi, flow: Wanted) -> Seen:
         parameters=context.parameters if context else {},
         processors={p.name: p.state for p in status.processors},
     )
+
+
+def _refuse_unknown(nifi: NiFi, flow: Wanted, until: float) -> None:
+    """NiFi takes a flow with processors that it does not have, and puts ghosts in their place, which stay.
+
+    Raises:
+        _NotYetError: it lacks some, and the time `until` (of the monotonic clock) has not come.
+        NiFiError: it still lacks them.
+    """
+    if missing := sorted(flow_definition.kinds(flow.definition) - nifi.kinds()):
+        words = f"NiFi does not offer {', '.join(missing)} (what it offers is in the folder of its component)"
+        raise _NotYetError(words) if time.monotonic() < until else NiFiError(words)
 
 
 class _Deployment:

@@ -290,6 +290,11 @@ def _differs(parameter: Parameter, there: Parameter | None) -> bool:
     return there != parameter
 
 
+def kinds(definition: Definition) -> set[str]:
+    """Class names of its processors."""
+    return {processor["type"] for processor in definition["flowContents"]["processors"]}
+
+
 def switch_names(definition: Definition) -> set[str]:
     """Names of the processors that the fetch switch turns on and off: those of `FETCH` that nothing leads to."""
     flow = definition["flowContents"]

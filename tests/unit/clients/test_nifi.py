@@ -39,6 +39,12 @@ def test_groups_are_read_with_their_names() -> None:
         assert nifi.groups() == [Group("1", "a")]
 
 
+def test_processors_are_offered_by_their_class_names() -> None:
+    offered = {"processorTypes": [{"type": "a.B", "bundle": {}}, {"type": "a.C", "bundle": {}}]}
+    with Api({"GET /flow/processor-types": [ok(offered)]}).session() as nifi:
+        assert nifi.kinds() == {"a.B", "a.C"}
+
+
 def test_a_refusal_is_an_error_with_the_words_of_nifi() -> None:
     api = Api({"GET /process-groups/root/process-groups": [httpx.Response(409, text="not now")]})
     with api.session() as nifi, pytest.raises(NiFiError, match=r"GET /nifi-api/process-groups/root.* 409: not now"):

@@ -287,6 +287,13 @@ class FakeNiFi:
         #: State of each node at each look; the last one stays. And how many of them tell their status.
         self.nodes_seen: list[dict[str, str]] = [{}]
         self.answering = 1
+        #: Kinds of processors that it does not offer at each look; the last one stays.
+        self.lacking: list[set[str]] = [set()]
+
+    def kinds(self) -> set[str]:
+        lacking = self.lacking.pop(0) if len(self.lacking) > 1 else self.lacking[0]
+        path = Path(__file__).resolve().parents[3] / "nifi_flows/fx_rates/flow.json"
+        return flow_definition.kinds(json.loads(path.read_text(encoding="utf-8"))) - lacking
 
     def nodes(self) -> dict[str, str]:
         return self.nodes_seen.pop(0) if len(self.nodes_seen) > 1 else self.nodes_seen[0]
@@ -443,6 +450,35 @@ def test_a_flow_of_an_earlier_version_loses_its_key_when_nothing_uses_it_any_mor
     assert told.endswith("; parameters removed: s3.access.key, s3.secret.key")
     assert target.nifi.done == ["STOPPED", "replace", "parameters", "RUNNING"]
     assert not set(OLD) & set(target.nifi.context.parameters)
+    assert deploy(target) == "flow tiny: unchanged"
+
+
+TAKE = "dataplatform.nifi.TakeFile"
+
+
+def test_a_flow_waits_for_a_nifi_that_has_its_processors(target: FakeTarget) -> None:
+    """A pipeline may run while a deploy is about to bring a newer NiFi."""
+    target.nifi.lacking = [{TAKE}, {TAKE}, set()]
+    assert deploy(target) == "flow tiny: created and started"
+    assert target.nifi.done == ["upload", "RUNNING"]
+
+
+def test_a_flow_with_processors_that_nifi_does_not_have_is_refused_by_name(
+    target: FakeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(target)
+    place = target.stack.root / "nifi_flows/fx_rates/flow.json"
+    place.write_text(place.read_text(encoding="utf-8").replace('"1 min"', '"2 min"'), encoding="utf-8")
+    monkeypatch.setattr(flow, "_UPGRADE_SECONDS", 0.3)
+    target.nifi.lacking = [{TAKE}]
+    with pytest.raises(PlatformError, match=f"the flow of tiny could not be deployed: NiFi does not offer {TAKE}"):
+        deploy(target)
+    assert target.nifi.done == []
+
+
+def test_a_flow_that_is_as_it_should_be_is_not_asked_for_its_processors(target: FakeTarget) -> None:
+    deploy(target)
+    target.nifi.lacking = [{TAKE}]
     assert deploy(target) == "flow tiny: unchanged"
 
 
