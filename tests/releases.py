@@ -36,7 +36,7 @@ def release(version: str) -> Release:
 
 def git(*words: str, folder: Path = ROOT, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run git on this repository, or in another folder."""
-    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=300, check=check)
+    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=120, check=check)
 
 
 def require_history(commit: str, folder: Path = ROOT) -> None:

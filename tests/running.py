@@ -150,7 +150,7 @@ def end(running: Running) -> None:
     """Stop and remove a platform; nothing of it may be left."""
     before = running.processes()
     running.bootstrap("down", "--purge")
-    _, alive = psutil.wait_procs(before, timeout=300)
+    _, alive = psutil.wait_procs(before, timeout=60)
     assert alive == [], "processes are left after `down`"
     assert not running.folder.exists()
 

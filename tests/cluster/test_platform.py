@@ -126,7 +126,7 @@ def test_what_a_monitor_would_scrape_answers_with_metrics(platform: Running, com
     with closing(platform.target) as target:
         monitor = read_values(target.stack.components[component].folder, "small")["serviceMonitor"]
         # As Prometheus: with no key of the component.
-        answer = httpx.get(target.address(component, monitor["endpoint"]).url + monitor["path"], timeout=300)
+        answer = httpx.get(target.address(component, monitor["endpoint"]).url + monitor["path"], timeout=60)
     assert answer.status_code == httpx.codes.OK, answer.text
     assert "# TYPE " in answer.text
 

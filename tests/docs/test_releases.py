@@ -112,7 +112,7 @@ def a_repository(folder: Path) -> str:
         *[("commit", "--quiet", "--allow-empty", "-m", name) for name in ("one", "two")],
     ):
         author = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
-        subprocess.run(["git", *author, *words], cwd=folder, check=True, timeout=300)
+        subprocess.run(["git", *author, *words], cwd=folder, check=True, timeout=60)
     return releases.git("rev-parse", "HEAD~1", folder=folder).stdout.strip()
 
 

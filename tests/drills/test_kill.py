@@ -100,7 +100,7 @@ def test_a_killed_supervisor_is_replaced_by_up(platform: Running) -> None:
     marks_are_there(platform, *marks)
     assert set(platform.programs()) == set(PROGRAMS)
     # The servers that it left behind were ended, not doubled.
-    _, alive = psutil.wait_procs(before, timeout=300)
+    _, alive = psutil.wait_procs(before, timeout=60)
     assert alive == []
 
 

@@ -54,7 +54,7 @@ def reached(platform: Running, prefix: Sequence[str]) -> set[tuple[str, str]]:
     pids = [str(process.pid) for process in platform.processes()]
     command = [*prefix, "/usr/bin/env", "python3", "-I", "-S", "-c", PROBE, str(platform.socket), *pids]
     done = subprocess.run(
-        command, input="\0".join(files), capture_output=True, text=True, check=True, timeout=300, env=os.environ
+        command, input="\0".join(files), capture_output=True, text=True, check=True, timeout=60, env=os.environ
     )
     return {(line.partition(" ")[0], line.partition(" ")[2]) for line in done.stdout.splitlines()}
 

@@ -218,6 +218,6 @@ def test_the_executable_of_the_project_is_dbt_wherever_it_is_called(dbt: Dbt) ->
         "DATA_PLATFORM_STATE": str(dbt.platform.folder),
     }
     command = [str(PROJECT / "bin" / "dbt"), "--version"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "installed: 1.11" in done.stdout

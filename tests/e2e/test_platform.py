@@ -60,7 +60,7 @@ def test_the_health_dag_keeps_its_results(platform: Running) -> None:
 
 def test_the_pages_in_airflow_need_a_login_and_show_every_component(platform: Running) -> None:
     login, url = platform.target.credentials("airflow"), platform.target.address("airflow", "api").url
-    with httpx.Client(base_url=url, trust_env=False, timeout=300) as browser:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as browser:
         for path in ("/data-platform/", "/data-platform/health"):
             assert browser.get(path).status_code == 401
         token = browser.post("/auth/token", json={"username": login["username"], "password": login["password"]}).json()[

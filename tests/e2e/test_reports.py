@@ -20,7 +20,7 @@ PARITY = 655.957
 def browser(platform: Running) -> Iterator[httpx.Client]:
     """A client with Airflow's login."""
     login, url = platform.target.credentials("airflow"), platform.target.address("airflow", "api").url
-    with httpx.Client(base_url=url, trust_env=False, timeout=300) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         answer = client.post("/auth/token", json={"username": login["username"], "password": login["password"]})
         client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         yield client
@@ -60,7 +60,7 @@ def test_reports_and_the_page_data_need_a_login(platform: Running, page: str) ->
     assert page
     url = platform.target.address("airflow", "api").url
     for path in ("/data-platform/data", "/data-platform/reports/fx_rates/index.html"):
-        assert httpx.get(url + path, trust_env=False, timeout=300).status_code == 401
+        assert httpx.get(url + path, trust_env=False, timeout=60).status_code == 401
 
 
 def test_the_page_data_shows_the_dataset_and_links_that_work(page: str, browser: httpx.Client) -> None:

@@ -37,7 +37,7 @@ def copy(platform: Running, request: pytest.FixtureRequest) -> Iterator[Running]
     folder = platform.folder.parent / f"{request.param} state"
     folder.mkdir()
     small = [str(path) for path in platform.folder.iterdir() if path.name not in (DATA, LOGS)]
-    subprocess.run(["cp", WAYS[request.param], *small, str(folder)], check=True, timeout=300)
+    subprocess.run(["cp", WAYS[request.param], *small, str(folder)], check=True, timeout=60)
     (folder / "cluster").mkdir()
     yield Running(folder)
     shutil.rmtree(folder)

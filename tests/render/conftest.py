@@ -93,7 +93,7 @@ def _template(chart: Path, size: str, changes: tuple[tuple[str, str], ...], apis
     command += [word for api in apis for word in ("--api-versions", api)]
     command += [word for key, value in changes for word in ("--set-json", f"{key}={value}")]
     text = yaml.safe_dump(definition(chart))
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise RefusedError(done.stderr)
     return done.stdout

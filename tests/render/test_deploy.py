@@ -169,7 +169,7 @@ def terraform(tmp_path: Path) -> Any:
 
     def run(*words: str, fails: bool = False) -> str:
         command = [program, f"-chdir={DEPLOY / 'terraform'}", *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100, check=False)
         assert (done.returncode != 0) == fails, done.stdout + done.stderr
         return done.stdout + done.stderr
 
@@ -231,7 +231,7 @@ def test_the_overlay_changes_what_the_chart_renders(tmp_path: Path) -> None:
     objects = render(chart, "small")
     (tmp_path / "trino" / "base.yaml").write_text(yaml.safe_dump_all(objects))
     command = [kubectl(), "kustomize", str(tmp_path / "trino")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     made = {(o["kind"], o["metadata"]["name"]): o for o in yaml.safe_load_all(done.stdout)}
     assert made.keys() == {(o["kind"], o["metadata"]["name"]) for o in objects}

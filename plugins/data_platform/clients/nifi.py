@@ -202,10 +202,6 @@ class NiFi:
             at="/process-groups/replace-requests",
         )
 
-    def comments(self, group: str) -> str:
-        """What a process group says of itself."""
-        return str(self._json("GET", f"/process-groups/{group}")["component"].get("comments") or "")
-
     def set_comments(self, group: str, text: str) -> None:
         """Change what a process group says of itself."""
         revision = self._json("GET", f"/process-groups/{group}")["revision"]

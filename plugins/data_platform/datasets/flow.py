@@ -89,8 +89,8 @@ def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, dead
                 if decision.create or decision.replace:
                     _refuse_unknown(nifi, flow, upgrade)
                 decided.append(decision)
-                if not decided[-1].nothing:
-                    _Deployment(target, nifi, flow, deadline).act(seen, decided[-1])
+                if not decision.nothing:
+                    _Deployment(target, nifi, flow, deadline).act(seen, decision)
             except NiFiError as error:
                 if _is_joining(nifi, error):
                     raise _NotYetError(str(error)) from error

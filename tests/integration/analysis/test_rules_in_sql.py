@@ -58,7 +58,7 @@ def judged(root: Path) -> dict[str, Any]:
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(tools)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -27,7 +27,7 @@ def test_too_old_a_python_is_refused_with_its_version_and_the_remedy(version: tu
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 2
@@ -68,7 +68,7 @@ def test_what_runs_before_the_environment_exists_needs_the_standard_library_alon
         [sys.executable, "-I", "-S", "-c", blocked],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -143,7 +143,7 @@ def test_records_of_a_copy_are_nobodys_even_without_its_mark(state: State, tmp_p
             supervision.stop(copy)
             assert server.poll() is None
             supervision.stop(state)
-            assert server.wait(timeout=300) == -signal.SIGKILL
+            assert server.wait(timeout=60) == -signal.SIGKILL
         finally:
             server.kill()
 

@@ -88,7 +88,7 @@ def test_a_command_ends_when_its_caller_is_killed(tmp_path: Path) -> None:
     called = psutil.Process(int(note.read_text()))
     caller.kill()
     caller.wait(60)
-    psutil.wait_procs([called], timeout=300)
+    psutil.wait_procs([called], timeout=60)
     assert not called.is_running() or called.status() == psutil.STATUS_ZOMBIE
 
 

@@ -505,7 +505,7 @@ def serves(fake: FakeApiServer, *pods: str) -> None:
 
 
 def ask(port: int, words: bytes, size: int = 0) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(words)
         got = b""
         while len(got) < (size or 1) and (data := connection.recv(65536)):
@@ -541,7 +541,7 @@ def test_many_connections_and_much_data_go_through_at_a_time(fake: FakeApiServer
 
 def both_ways(port: int, sent: bytes) -> bytes:
     """Send and receive at the same time, as a client that streams does."""
-    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         sender = threading.Thread(target=connection.sendall, args=(sent,))
         sender.start()
         got = bytearray()
@@ -588,10 +588,10 @@ def test_what_the_pod_says_went_wrong_is_kept(fake: FakeApiServer, cluster: Clus
 def test_the_local_port_is_free_again_at_the_end(fake: FakeApiServer, cluster: Cluster) -> None:
     serves(fake, "minio-0")
     with cluster.port_forward("minio", SPACE, 9000) as forward:
-        kept = socket.create_connection(("127.0.0.1", forward.port), timeout=300)
+        kept = socket.create_connection(("127.0.0.1", forward.port), timeout=60)
         kept.sendall(b"x")
         assert kept.recv(100) == b"minio-0:x"
     with kept:
         assert kept.recv(100) == b""
     with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", forward.port), timeout=300)
+        socket.create_connection(("127.0.0.1", forward.port), timeout=60)

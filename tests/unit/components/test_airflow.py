@@ -106,7 +106,7 @@ def test_the_commands_give_the_content_of_the_files(etc: Path, expected: dict[tu
     environment = {"PATH": os.environ["PATH"], "ETC": str(etc)}
     for option, command in found.items():
         done = subprocess.run(
-            ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=300, check=True
+            ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=True
         )
         assert (done.stdout, done.stderr) == (expected[option], "")
 
@@ -128,7 +128,7 @@ def test_airflow_reads_them_without_any_secret_in_its_environment(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -191,7 +191,7 @@ class Member(NamedTuple):
     def start(self, script: str = "member.sh") -> subprocess.CompletedProcess[str]:
         script = str(self.folder / "etc" / script)
         return subprocess.run(
-            ["sh", script], env=self.environment, capture_output=True, text=True, timeout=300, check=False
+            ["sh", script], env=self.environment, capture_output=True, text=True, timeout=60, check=False
         )
 
 
@@ -315,7 +315,7 @@ def build(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=60,
         check=False,
     )
 

@@ -111,7 +111,7 @@ def start(place: dict[str, str], *words: str, code: int = 0) -> list[str]:
     """What start.sh calls: the lines of the Java above."""
     script = Path(place["ROOT"], "stack", "components", "processing", "spark", "start.sh")
     done = subprocess.run(
-        ["/bin/sh", str(script), *words], env=place, capture_output=True, text=True, check=False, timeout=300
+        ["/bin/sh", str(script), *words], env=place, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == code, done.stderr
     return done.stdout.splitlines()

@@ -461,6 +461,7 @@ def test_a_flow_waits_for_a_nifi_that_has_its_processors(target: FakeTarget) -> 
     target.nifi.lacking = [{TAKE}, {TAKE}, set()]
     assert deploy(target) == "flow tiny: created and started"
     assert target.nifi.done == ["upload", "RUNNING"]
+    assert target.nifi.lacking == [set()], "it was not asked until it had them"
 
 
 def test_a_flow_with_processors_that_nifi_does_not_have_is_refused_by_name(

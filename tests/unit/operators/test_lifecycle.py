@@ -106,14 +106,6 @@ def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Place:
     return made
 
 
-@pytest.fixture
-def niced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """By how much processes lowered their priority, which the tests' own process cannot take back."""
-    found: list[int] = []
-    monkeypatch.setattr(lifecycle.os, "nice", found.append)
-    return found
-
-
 def there(resource: Resource) -> dict[str, Any]:
     return Seen(kind=resource.kind, name=resource.name, digest=resource.digest).model_dump()
 
@@ -203,18 +195,9 @@ FETCH = Step(verb="fetch", kind="artifact", name="java25", reason="it is not the
 START = Step(verb="start", kind="process", name="server", reason="it is not there")
 
 
-def test_fetching_carries_out_the_artifact_steps_alone(place: Place, niced: list[int]) -> None:
+def test_fetching_carries_out_the_artifact_steps_alone(place: Place) -> None:
     FetchArtifactsOperator(task_id="fetch", component="reader").execute(with_plan(FETCH, START))
     assert place.done == [("fetch", "reader", ["java25"])]
-    assert len(niced) == 1
-
-
-def test_the_more_wait_for_a_build_the_less_it_stands_back(place: Place, niced: list[int]) -> None:
-    waiting = {name: len(place.stack.dependents(name)) for name in ("postgresql", "reader")}
-    assert waiting["postgresql"] > waiting["reader"]
-    for name in waiting:
-        FetchArtifactsOperator(task_id=f"fetch-{name}", component=name).execute(with_plan())
-    assert niced[0] < niced[1]
 
 
 def test_applying_carries_out_the_other_steps(place: Place) -> None:

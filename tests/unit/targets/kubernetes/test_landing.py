@@ -41,7 +41,7 @@ class Pods(FakeCluster):
         self.ran.append((pod, seconds))
         if self.says:
             return self.says
-        done = subprocess.run(list(argv), input=stdin, capture_output=True, check=False, timeout=300)
+        done = subprocess.run(list(argv), input=stdin, capture_output=True, check=False, timeout=60)
         return Executed(done.returncode, done.stdout, done.stderr)
 
 

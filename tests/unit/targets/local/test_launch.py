@@ -52,14 +52,14 @@ class Family:
 
     def reap(self) -> None:
         """As its supervisor would: the parent is no zombie then."""
-        self.process.wait(timeout=300)
+        self.process.wait(timeout=60)
 
     def kill(self) -> None:
         try:
             os.killpg(self.parent, signal.SIGKILL)
         except ProcessLookupError:
             return
-        self.process.wait(timeout=300)
+        self.process.wait(timeout=60)
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def start(path: Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-I", str(Path(launch.__file__)), str(path)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=60,
         check=False,
         env={**os.environ, "FROM_THE_CALLER": "x"},
     )
