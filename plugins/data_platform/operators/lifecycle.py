@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,6 @@ from data_platform.targets.current import current
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-#: Niceness of a build for which nobody waits, and what each component that does takes from it.
-_NICEST, _A_DEPENDENT = 10, 2
 
 
 class ComponentOperator(DeployerOperator):
@@ -92,11 +88,7 @@ class FetchArtifactsOperator(ComponentOperator):
 
     def execute(self, context: Context) -> None:
         """Carry out the plan's artifact steps."""
-        target = current()
-        # All components fetch and build at once: those come first for which most others wait. The task is a process
-        # of its own, which ends with it.
-        os.nice(max(0, _NICEST - _A_DEPENDENT * len(target.stack.dependents(self.component))))
-        target.fetch(self.component, [step for step in self._steps(context) if step.kind == "artifact"])
+        current().fetch(self.component, [step for step in self._steps(context) if step.kind == "artifact"])
 
 
 class ApplyComponentOperator(ComponentOperator):

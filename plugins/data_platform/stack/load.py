@@ -79,11 +79,6 @@ class Stack:
         """Every component with its direct dependencies."""
         return {name: self.dependencies(name) for name in self.components}
 
-    def dependents(self, name: str) -> set[str]:
-        """Components that need this one, directly or not."""
-        edges = self.edges()
-        return {other for other in edges if other != name and name in with_dependencies(edges, [other])}
-
     def only(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """The named components and all that they depend on, in order; all components for an empty tuple."""
         wanted = (
