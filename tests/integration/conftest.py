@@ -65,9 +65,12 @@ def spark(jars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spar
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """PySpark leaves its sockets to the garbage collector."""
+    """PySpark leaves its sockets to the garbage collector; a test that is cut off takes its session from all others."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
             item.add_marker(pytest.mark.filterwarnings("ignore:Exception ignored in. <socket"))
+            if "spark" in getattr(item, "fixturenames", ()):
+                # On a busy machine one took more than two minutes; a longer one has said so itself.
+                item.add_marker(pytest.mark.timeout(900), append=True)
