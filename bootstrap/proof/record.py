@@ -81,10 +81,15 @@ class Record:
 
 
 def outcomes(report: Path) -> dict[str, Outcome]:
-    """Outcome of each module in a report of pytest (`--junit-xml`, family xunit1, which has the file of each test)."""
+    """Outcome of each module in a report of pytest (`--junit-xml`).
+
+    A test that a module has taken from another one was run by the first, with its fixtures: it counts there. That is
+    what the report's `classname` says; its `file`, where there is one, says where a test is written.
+    """
     found: dict[str, Outcome] = {}
     for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it
-        outcome = found.setdefault(case.attrib["file"], Outcome())
+        # A module that could not be imported has a name alone.
+        outcome = found.setdefault(_module(case.attrib["classname"] or case.attrib["name"]), Outcome())
         outcome.seconds += float(case.attrib["time"])
         said = {child.tag for child in case}
         if said & {"failure", "error"}:
@@ -94,6 +99,13 @@ def outcomes(report: Path) -> dict[str, Outcome]:
         else:
             outcome.passed += 1
     return found
+
+
+def _module(dotted: str) -> str:
+    parts = dotted.split(".")
+    # Classes of tests come after the module.
+    length = next(number for number, part in enumerate(parts, 1) if part.startswith("test_"))
+    return "/".join(parts[:length]) + ".py"
 
 
 def write(graph: Graph, found: Mapping[str, Outcome], complete: bool = True) -> list[Path]:

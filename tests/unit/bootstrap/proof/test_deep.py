@@ -37,7 +37,8 @@ def pytests(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         modules = [word for word in command if word.endswith(".py")]
         failed = any("cluster" in name for name in modules)
         cases = "".join(
-            f'<testcase file="{name}" time="1">{"<failure />" if failed else ""}</testcase>' for name in modules
+            f'<testcase classname="{name[:-3].replace("/", ".")}" time="1">{"<failure />" if failed else ""}</testcase>'
+            for name in modules
         )
         (report,) = (word.partition("=")[2] for word in command if word.startswith("--junit-xml="))
         Path(report).write_text(f"<testsuites>{cases}</testsuites>", encoding="utf-8")

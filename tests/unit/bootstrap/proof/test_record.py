@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +16,13 @@ from bootstrap.proof.record import Outcome
 from tests.unit.bootstrap.proof.conftest import commit
 
 READER, ALL = "tests/e2e/test_reader.py", "tests/e2e/test_all.py"
-REPORT = """<testsuites><testsuite>
-<testcase file="tests/e2e/test_reader.py" name="a" time="1.5" />
-<testcase file="tests/e2e/test_reader.py" name="b" time="2"><failure message="x" /></testcase>
-<testcase file="tests/e2e/test_reader.py" name="c" time="0.5"><error message="x" /></testcase>
-<testcase file="tests/e2e/test_all.py" name="d" time="3"><skipped message="x" /></testcase>
-<testcase file="tests/e2e/test_all.py" name="e" time="4"><properties /></testcase>
-</testsuite></testsuites>"""
+#: Modules of tests; what `test_reader` takes from another room is run by it.
+MODULES = {
+    "tests/drills/test_taken.py": "def test_taken(): assert False\ndef test_left(): pass",
+    READER: "from tests.drills.test_taken import test_taken\ndef test_own(): pass",
+    ALL: "import pytest\nclass TestClass:\n  def test_in_it(self): pytest.skip('no')\ndef test_own(): sum(range(9**6))",
+    "tests/e2e/test_broken.py": "import nothing_of_that_name",
+}
 
 
 def again(graph: Graph) -> Graph:
@@ -30,9 +33,21 @@ def records(graph: Graph) -> dict[str, record.Record]:
     return {f"{one.room}/{one.component}": one for one in record.read(graph.root)}
 
 
-def test_a_report_is_read_by_module(tmp_path: Path) -> None:
-    (tmp_path / "report.xml").write_text(REPORT, encoding="utf-8")
-    assert record.outcomes(tmp_path / "report.xml") == {READER: Outcome(4.0, 1, 2, 0), ALL: Outcome(7.0, 1, 0, 1)}
+def test_a_report_is_read_by_the_module_that_ran_a_test(tmp_path: Path) -> None:
+    for name, text in MODULES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    words = ["-p", "no:cacheprovider", f"--rootdir={tmp_path}", "--continue-on-collection-errors", "tests/e2e"]
+    report = tmp_path / "report.xml"
+    command = [sys.executable, "-m", "pytest", *words, f"--junit-xml={report}"]
+    subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, timeout=300)
+    found = {name: replace(outcome, seconds=0) for name, outcome in record.outcomes(report).items()}
+    assert found == {
+        READER: Outcome(passed=1, failed=1),
+        ALL: Outcome(passed=1, skipped=1),
+        "tests/e2e/test_broken.py": Outcome(failed=1),
+    }
+    assert sum(outcome.seconds for outcome in record.outcomes(report).values()) > 0
 
 
 def test_there_is_a_record_for_each_room_and_component(graph: Graph) -> None:
