@@ -153,10 +153,7 @@ def install(target: Target, component: str, progress: Progress) -> None:
     target.wait(component)
     if observation.steps or not observation.proven:
         progress.say(component, "verify")
-        # The database of results exists once Airflow is installed.
-        databases = {spec.name for spec in target.stack.components[component].component.databases}
-        keep = "airflow" in databases or component == "airflow"
-        lifecycle.require_passed(lifecycle.verify(target, component, "deploy", keep=keep))
+        lifecycle.require_passed(lifecycle.verify(target, component, "deploy"))
     progress.done(component)
 
 

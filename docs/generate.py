@@ -41,7 +41,8 @@ def files() -> dict[str, str]:
 
 
 def _schemas() -> dict[str, str]:
-    from data_platform.stack.model import Component, Kubernetes, Local, StackFile, Strict
+    from data_platform.stack.model import Component, Kubernetes, Local, StackFile
+    from data_platform.stack.terms import Strict
 
     models: dict[str, type[Strict]] = {
         "component": Component,

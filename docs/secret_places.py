@@ -11,9 +11,10 @@ import jinja2
 from jinja2 import meta
 
 from data_platform.stack.bindings import bindings
-from data_platform.stack.holders import DATABASE_PASSWORD, PIPELINES, Holder, claim_key, holder, holders
+from data_platform.stack.claim import CONFIGURATION, Claimed
+from data_platform.stack.holders import PIPELINES, claimed, holder, holders
 from data_platform.stack.load import KUBERNETES, LOCAL, Stack, load_stack
-from data_platform.stack.model import Job, Loaded, Process, S3User, Token, Tool
+from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.targets.kubernetes.pods import mounted
 
 #: Where the platform may be: profile and target.
@@ -128,8 +129,10 @@ def _files(stack: Stack) -> Found:
             where = f"`{path}` of {name}"
             for binding in sorted(known.keys() & names):
                 found[name, known[binding]].append(where)
-            for each, key in _listed(stack, name, names):
-                found[each.name, key].append(where if key.endswith("secret_key") else f"{where}, its digest alone")
+            for each, how in _served(stack, name):
+                if each.claim.listed_as in names:
+                    for key in each.claim.generated:
+                        found[each.holder, key].append(f"{where}, {how}" if how else where)
     for secret, where in _mounted(stack):
         found[secret].append(where)
     return found
@@ -155,23 +158,19 @@ def _templates(stack: Stack, item: Loaded) -> Iterator[tuple[str, set[str]]]:
             yield str(path.relative_to(folder).with_suffix("")), _names(path.read_text(encoding="utf-8"), folder)
 
 
-def _listed(stack: Stack, name: str, names: set[str]) -> Iterator[tuple[Holder, str]]:
-    for each in holders(stack).values():
-        for claim in each.claims:
-            if stack.resolve(claim.provider) == name and isinstance(claim, S3User) and "S3_USERS" in names:
-                yield each, claim_key(claim, "secret_key")
-            if stack.resolve(claim.provider) == name and isinstance(claim, Token) and "TOKENS" in names:
-                yield each, claim_key(claim, "token")
+def _served(stack: Stack, provider: str) -> Iterator[tuple[Claimed, str]]:
+    """What a component serves, each with what it has of the secret."""
+    for each in claimed(stack, provider):
+        yield each, each.claim.kept.get(stack.components[provider].component.serves[each.claim.kind], "")
 
 
 def _servers(stack: Stack) -> Found:
     """Servers that know a secret, or something by which they recognise it, because they made its holder."""
     found: dict[Secret, list[str]] = defaultdict(list)
-    for name, each in holders(stack).items():
-        if each.databases:
-            found[name, DATABASE_PASSWORD].append("postgresql, a SCRAM verifier")
-        for claim in each.claims:
-            provider = stack.resolve(claim.provider)
-            if stack.components[provider].component.grants.get(claim.kind) == "minio_admin":
-                found[name, claim_key(claim, "secret_key")].append(f"{provider}, on its drives")
+    for provider, item in stack.components.items():
+        for each, how in _served(stack, provider):
+            if item.component.serves[each.claim.kind] != CONFIGURATION:
+                for key in each.claim.generated:
+                    if (where := f"{provider}, {how}") not in found[each.holder, key]:
+                        found[each.holder, key].append(where)
     return found

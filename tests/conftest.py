@@ -32,22 +32,20 @@ profiles:
   default: {summary: everything}
   weeds: {summary: another store, capabilities: {s3: weeds}}
   bare: {summary: nothing but the database, without: [reader, portal]}
-buckets:
-  raw: {versioned: true, expire_noncurrent_days: 7}
-  results: {versioned: true, expire_noncurrent_days: 7}
 identities:
   pipelines:
     summary: Tasks that bring files to the store.
     component: portal
     claims:
+      - {kind: bucket, name: raw, expire_noncurrent_days: 7}
       - {kind: s3_user, buckets: {raw: add}}
       - {kind: token, of: reader}
   checks:
     summary: What checks store and read back.
     component: postgresql
     claims:
+      - {kind: database, name: checks}
       - {kind: s3_user, buckets: {raw: write, results: read}}
-    databases: [checks]
 """
 _TOOLCHAINS = """
 shell:
@@ -63,7 +61,7 @@ connection: {type: aws, endpoint: http, login: s3_access_key, password: s3_secre
 credentials: {access_key: platform}
 secrets: [secret_key]
 resources: {cpu: 1, memory_mib: 100}
-checks: [{name: has-the-declared-buckets, kind: s3_buckets, with: {buckets: [raw]}}]
+checks: [{name: has-the-claimed-buckets, kind: s3_buckets}]
 backup: {kind: none, reason: it is a test}
 """
 _COMPONENTS = {
@@ -76,13 +74,15 @@ bootstrap: true
 endpoints: {sql: {port: 21000, scheme: tcp}}
 credentials: {username: postgres}
 secrets: [password]
-grants: {database: sql}
+serves: {database: sql}
 resources: {cpu: 1, memory_mib: 100}
 checks: [{name: writes-and-reads-a-row, kind: postgres_roundtrip, within: 30s}]
 backup: {kind: none, reason: it is a test}
 """,
-    "storage/minio": "name: minio\nendpoints: {http: {port: 21010}}\ngrants: {s3_user: minio_admin}" + _STORE,
-    "storage/weeds": "name: weeds\nendpoints: {http: {port: 21020}}\ngrants: {s3_user: configuration}" + _STORE,
+    "storage/minio": "name: minio\nendpoints: {http: {port: 21010}}\nserves: {bucket: s3, s3_user: minio_admin}"
+    + _STORE,
+    "storage/weeds": "name: weeds\nendpoints: {http: {port: 21020}}\nserves: {bucket: s3, s3_user: configuration}"
+    + _STORE,
     "processing/reader": """
 name: reader
 namespace: processing
@@ -93,9 +93,10 @@ endpoints: {http: {port: 21030, path: /ui/}}
 connection: {type: http, endpoint: http, password: reader_token, url_host: true, extra: {timeout: 5}}
 secrets: [token]
 claims:
+  - {kind: database, name: reader}
+  - {kind: bucket, name: results, expire_noncurrent_days: 7}
   - {kind: s3_user, buckets: {raw: read, results: write}}
-grants: {token: configuration}
-databases: [reader]
+serves: {token: configuration}
 resources: {cpu: 1, memory_mib: 100}
 checks: [{name: answers-on-its-page, kind: http, with: {component: reader, path: /}}]
 backup: {kind: none, reason: it is a test}

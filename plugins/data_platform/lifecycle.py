@@ -53,7 +53,7 @@ def verify(target: Target, component: str, reason: str, keep: bool = True) -> li
         target: where.
         component: its name.
         reason: deploy, health or hand; kept with the results.
-        keep: False where there is no database yet to keep them in.
+        keep: False where they are only to be told.
     """
     found = [run_check(component, spec, target) for spec in target.stack.components[component].component.checks]
     if keep:

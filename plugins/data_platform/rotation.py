@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
+from data_platform.claims.database import SQL
 from data_platform.clients import postgres
 from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.holders import DATABASE_PASSWORD, NEXT, NOT_YET, PIPELINES, holder, holders
+from data_platform.stack.holders import NEXT, NOT_YET, PIPELINES, holder, holders
 from data_platform.stack.model import Rotation
-from data_platform.targets.provision import SQL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,9 +122,8 @@ def affected(target: Target, secrets: Iterable[Secret]) -> list[str]:
     for secret in secrets:
         of = holder(target.stack, secret.holder)
         found.add(of.component)
-        if secret.key == DATABASE_PASSWORD:
-            found.add(_DATABASES)
-        found |= {target.stack.resolve(c.provider) for c in of.claims if secret.key.startswith(f"{c.provider}_")}
+        if claim := of.claim_of(secret.key):
+            found.add(target.stack.resolve(claim.provider))
         if target.stack.components[of.component].definition.tools:
             # Tasks run tools; where they are pods, they are given what the tools hold.
             found.add(_TASKS)

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from data_platform.checks.base import CheckResult
+from data_platform.claims.database import PASSWORD, USER
 from data_platform.clients import postgres
-from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER
 
 if TYPE_CHECKING:
     import psycopg
@@ -53,7 +53,7 @@ class KeptResult(NamedTuple):
 @contextmanager
 def _connection(target: Target) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     server, login = target.address("postgresql", "sql"), target.credentials(OWNER)
-    connection = postgres.connect(server.host, server.port, login[DATABASE_USER], login[DATABASE_PASSWORD], DATABASE)
+    connection = postgres.connect(server.host, server.port, login[USER], login[PASSWORD], DATABASE)
     with connection:
         # Several tasks may come first at the same time; `create if not exists` alone can then fail.
         with connection.transaction():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
-from data_platform.stack.holders import CHECKS, DATABASE_PASSWORD, DATABASE_USER
+from data_platform.claims.database import PASSWORD, USER
+from data_platform.stack.holders import CHECKS
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
@@ -18,7 +19,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     server, login = platform.address("postgresql", "sql"), platform.credentials(CHECKS)
     token = uuid.uuid4().hex
     table = sql.Identifier(f"check_{token}")
-    with connect(server.host, server.port, login[DATABASE_USER], login[DATABASE_PASSWORD], CHECKS) as connection:
+    with connect(server.host, server.port, login[USER], login[PASSWORD], CHECKS) as connection:
         connection.execute(sql.SQL("create table {} (token text)").format(table))
         try:
             connection.execute(sql.SQL("insert into {} values (%s)").format(table), (token,))

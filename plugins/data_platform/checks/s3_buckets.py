@@ -1,27 +1,28 @@
-"""The buckets that `stack.yaml` declares are there, with versioning and lifecycle set."""
+"""The buckets that components and identities claim are there, with versioning and lifecycle as they say."""
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
-from data_platform.stack.holders import CHECKS
-
-
-class Params(KindParams):
-    """Arguments of the kind."""
-
-    buckets: tuple[str, ...] = Field(min_length=1, description="Buckets that must be there.")
+from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
+from data_platform.stack.holders import CHECKS, claimed
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Read the settings of each bucket back from the store."""
+    del params
     from data_platform.clients import s3
 
+    wanted = claimed(platform.stack, platform.stack.resolve("s3"), "bucket")
+    if not wanted:
+        raise CheckFailed("nobody has claimed a bucket")
     store = s3.client_of(platform, CHECKS, deadline.remaining)
-    found = {name: s3.read_bucket(store, name) for name in params.buckets}
+    found = {each.name: s3.read_bucket(store, each.name) for each in wanted}
     if missing := [name for name, bucket in found.items() if bucket is None]:
         raise CheckFailed(f"missing: {', '.join(missing)}")
-    if open_ended := [n for n, b in found.items() if b and (not b.versioned or b.expire_noncurrent_days >= s3.NEVER)]:
-        raise CheckFailed(f"without versioning or lifecycle: {', '.join(open_ended)}")
-    return "; ".join(f"{n}: versioned, old versions {b.expire_noncurrent_days} days" for n, b in found.items() if b)
+    there = {name: bucket for name, bucket in found.items() if bucket}
+    if other := [each.name for each in wanted if there[each.name]._asdict() != each.claim.definition(each.holder)]:
+        raise CheckFailed(f"set otherwise than claimed: {', '.join(f'{name}: {there[name]}' for name in other)}")
+    return "; ".join(
+        f"{name}: {'versioned' if bucket.versioned else 'not versioned'}, old versions"
+        f" {bucket.expire_noncurrent_days} days"
+        for name, bucket in there.items()
+    )

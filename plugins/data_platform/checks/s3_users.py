@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
-from data_platform.stack.holders import s3_users
+from data_platform.claims.s3_user import S3User
+from data_platform.stack.holders import claimed, names_of
 
 if TYPE_CHECKING:
     from minio import Minio
-
-    from data_platform.stack.model import S3User
 
 #: What nobody has: it is never read, only asked for.
 _KEY = ".checks/users/nothing"
@@ -31,16 +30,20 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     from data_platform.clients import s3
 
     stack = platform.stack
-    users = s3_users(stack, stack.resolve("s3"))
+    users = [
+        (each.name, each.claim)
+        for each in claimed(stack, stack.resolve("s3"), "s3_user")
+        if isinstance(each.claim, S3User)
+    ]
     if not users:
         raise CheckFailed("nobody has claimed a user of the object store")
-    problems = []
+    buckets, problems = tuple(names_of(stack, "bucket")), []
     for user, claim in users:
-        store = s3.client_of(platform, user.name, deadline.remaining)
-        problems += [f"{user.name} {problem}" for problem in _problems(store, claim, tuple(stack.file.buckets), params)]
+        store = s3.client_of(platform, user, deadline.remaining)
+        problems += [f"{user} {problem}" for problem in _problems(store, claim, buckets, params)]
     if problems:
         raise CheckFailed("; ".join(problems))
-    return f"{len(users)} users let into their own buckets alone: {', '.join(user.name for user, _ in users)}"
+    return f"{len(users)} users let into their own buckets alone: {', '.join(user for user, _ in users)}"
 
 
 def _problems(store: Minio, claim: S3User, buckets: tuple[str, ...], params: Params) -> list[str]:

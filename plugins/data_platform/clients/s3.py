@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import urllib3
@@ -12,9 +12,7 @@ from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.error import S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersionExpiration, Rule
-from minio.versioningconfig import VersioningConfig
-
-from data_platform.stack.model import Bucket
+from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 REGION = "us-east-1"
 _RULE = "data-platform"
@@ -44,6 +42,20 @@ def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS
         region=REGION,
         http_client=pool,
     )
+
+
+class Settings(NamedTuple):
+    """How a bucket is set.
+
+    Attributes:
+        versioned: what is overwritten or removed is kept.
+        expire_noncurrent_days: old versions are removed after this many days.
+        expire_days: folders (as `signs/`) whose objects are removed after this many days, old versions a day later.
+    """
+
+    versioned: bool
+    expire_noncurrent_days: int
+    expire_days: Mapping[str, int]
 
 
 class _Located(Protocol):
@@ -125,23 +137,17 @@ def there(store: Minio, bucket: str, key: str) -> bool:
     return True
 
 
-def read_bucket(store: Minio, name: str) -> Bucket | None:
+def read_bucket(store: Minio, name: str) -> Settings | None:
     """The bucket's settings as declared ones; None where there is no such bucket.
 
     A bucket without our lifecycle rule is shown with the longest times, so that it differs from every declaration;
     so is one whose rule somebody has switched off, or narrowed to a part of the bucket. Folders whose objects are
-    removed are those with a rule of ours.
+    removed are those with a rule of ours. Rules of others are not looked at.
     """
     if not store.bucket_exists(name):
         return None
     versioned = store.get_bucket_versioning(name).status == ENABLED
-    try:
-        lifecycle = store.get_bucket_lifecycle(name)
-    except S3Error as error:
-        if error.code != "NoSuchLifecycleConfiguration":
-            raise
-        lifecycle = None
-    rules = [rule for rule in (lifecycle.rules if lifecycle else ()) if rule.status == ENABLED]
+    rules = [rule for rule in _rules(store, name) if rule.status == ENABLED]
     noncurrent = NEVER
     for rule in rules:
         expiry = rule.noncurrent_version_expiration if rule.rule_id == _RULE and not _folder(rule) else None
@@ -152,7 +158,17 @@ def read_bucket(store: Minio, name: str) -> Bucket | None:
         for rule in rules
         if (folder := _folder(rule)) and rule.rule_id == _rule_of(folder) and rule.expiration and rule.expiration.days
     }
-    return Bucket(versioned=versioned, expire_noncurrent_days=noncurrent, expire_days=current)
+    return Settings(versioned, noncurrent, current)
+
+
+def _rules(store: Minio, name: str) -> list[Rule]:
+    try:
+        lifecycle = store.get_bucket_lifecycle(name)
+    except S3Error as error:
+        if error.code != "NoSuchLifecycleConfiguration":
+            raise
+        return []
+    return list(lifecycle.rules) if lifecycle else []
 
 
 def _folder(rule: Rule) -> str:
@@ -164,12 +180,20 @@ def _rule_of(folder: str) -> str:
     return f"{_RULE}: {folder}"
 
 
-def ensure_bucket(store: Minio, name: str, wanted: Bucket) -> None:
-    """Make the bucket where it is missing and set versioning and lifecycle. Objects are left alone."""
+def _is_ours(rule: Rule) -> bool:
+    return rule.rule_id == _RULE or str(rule.rule_id).startswith(f"{_RULE}: ")
+
+
+def ensure_bucket(store: Minio, name: str, wanted: Settings) -> None:
+    """Make the bucket where it is missing, set versioning and our rules. Objects and others' rules are left alone."""
     if not store.bucket_exists(name):
         store.make_bucket(name, REGION)
+    status = store.get_bucket_versioning(name).status
     if wanted.versioned:
         store.set_bucket_versioning(name, VersioningConfig(ENABLED))
+    elif status == ENABLED:
+        # A bucket that was never versioned stays so; one that was can only be suspended. Old versions stay.
+        store.set_bucket_versioning(name, VersioningConfig(SUSPENDED))
     rules = [
         Rule(
             ENABLED,
@@ -188,4 +212,5 @@ def ensure_bucket(store: Minio, name: str, wanted: Bucket) -> None:
         )
         for folder, days in wanted.expire_days.items()
     ]
-    store.set_bucket_lifecycle(name, LifecycleConfig(rules))
+    others = [rule for rule in _rules(store, name) if not _is_ours(rule)]
+    store.set_bucket_lifecycle(name, LifecycleConfig([*rules, *others]))

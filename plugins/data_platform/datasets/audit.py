@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 
 from data_platform.checks.base import Deadline
+from data_platform.claims.branch import PREFIX
 from data_platform.clients import trino
 from data_platform.clients.nessie import Commit, Nessie, NessieConflictError, NessieUnavailableError
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import BRANCH_PREFIX
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -45,7 +45,7 @@ def branch_of(dataset: str) -> str:
     """
     if not _DATASET.fullmatch(dataset):
         raise PlatformError(f"{dataset!r} is no name of a dataset", "use lower-case letters, digits and underscores")
-    return f"{BRANCH_PREFIX}{dataset}"
+    return f"{PREFIX}{dataset}"
 
 
 def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
@@ -154,7 +154,7 @@ def settle(nessie: Nessie) -> set[str]:
     newest = heads.pop(MAIN)
     opened = set()
     for name, commit in heads.items():
-        if not name.startswith(BRANCH_PREFIX) or commit == newest:
+        if not name.startswith(PREFIX) or commit == newest:
             continue
         if nessie.ahead(commit, MAIN).commits:
             opened.add(name)

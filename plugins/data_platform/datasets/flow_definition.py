@@ -20,7 +20,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from data_platform.clients.nifi import Definition, Parameter, Queue
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import FLOW, FLOWS
-from data_platform.stack.model import Strict
+from data_platform.stack.terms import Strict
 
 #: Processors whose names begin so bring data in from elsewhere. What waits before them is a wish, not data.
 FETCH = "Fetch: "

@@ -98,10 +98,11 @@ class ApplyComponentOperator(ComponentOperator):
         """Carry out the steps in their order."""
         target = current()
         steps = [step for step in self._steps(context) if step.kind != "artifact"]
-        if target.stack.components[self.component].component.bootstrap and steps:
-            # Restarting Airflow from inside one of its tasks would kill the task.
+        # Restarting Airflow, or its database, from inside one of its tasks would kill the task.
+        hard = [step for step in steps if step.kind != "claim"]
+        if target.stack.components[self.component].component.bootstrap and hard:
             raise AirflowFailException(
-                f"{self.component} differs from its definition ({'; '.join(map(str, steps))}) and runs this very task"
+                f"{self.component} differs from its definition ({'; '.join(map(str, hard))}) and runs this very task"
                 " → run: python3 -m bootstrap up"
             )
         for step in steps:

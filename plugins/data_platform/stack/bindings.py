@@ -7,28 +7,12 @@ processes too; a secret is in an environment only where the process says so.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-from data_platform.stack.holders import NEXT, claim_key, holder, s3_users, token_holders
+from data_platform.stack.claim import CONFIGURATION, KINDS, Location
+from data_platform.stack.holders import NEXT, claimed, holder, names_of
 from data_platform.stack.load import Stack
-
-
-class Location(Protocol):
-    """Address of an endpoint, as `targets` gives it."""
-
-    @property
-    def host(self) -> str:
-        """Name or number of the machine."""
-
-    @property
-    def port(self) -> int:
-        """TCP port."""
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port."""
 
 
 class Bindings(NamedTuple):
@@ -73,8 +57,8 @@ def bindings(
     """
     found: dict[str, str] = {}
     component = stack.components[name].component
-    if component.shows_branches:
-        found["BRANCHES"] = " ".join(stack.branches)
+    for kind in component.shows:
+        found[KINDS[kind].shown_as] = " ".join(names_of(stack, kind))
     own_aliases = [name, *(c for c in component.provides if stack.capabilities.get(c) == name)]
     for alias in (*own_aliases, *component.depends_on):
         target = stack.resolve(alias)
@@ -83,11 +67,10 @@ def bindings(
             stem = f"{prefix(alias)}_{endpoint.upper()}"
             found |= {f"{stem}_HOST": place.host, f"{stem}_PORT": str(place.port), f"{stem}_URL": place.url}
     me, known = holder(stack, name), credentials(name)
-    of_claims = [claim_key(claim, "") for claim in me.claims]
 
     def called(key: str) -> str:
-        # What was made for it is named after who made it, whoever it is for: S3_SECRET_KEY.
-        return key.upper() if key.startswith(tuple(of_claims)) else f"{prefix(name)}_{key.upper()}"
+        claim = me.claim_of(key.removesuffix(NEXT))
+        return key.upper() if claim and not claim.of_holder else f"{prefix(name)}_{key.upper()}"
 
     found |= {called(key): known[key] for key in me.fixed}
     # A value that is to take a secret's place is seen beside it until it has.
@@ -95,31 +78,16 @@ def bindings(
     return Bindings(found, {called(key): known[key] for key in there})
 
 
-def granted(stack: Stack, name: str, credentials: Callable[[str], Mapping[str, str]]) -> dict[str, Any]:
-    """What the configuration files of a component list besides: those for whom it makes something.
+def listed(stack: Stack, name: str, credentials: Callable[[str], Mapping[str, str]]) -> dict[str, Any]:
+    """What the configuration files of a component list besides: what it serves by its configuration (S3_USERS, TOKENS).
 
     Returns:
-        S3_USERS: name, access_key, secret_key and buckets of each; TOKENS: name and sha256 of each, for a token need
-        not be known to be recognised. Only the kinds that the component serves by its configuration.
+        For each such kind its binding, with an entry for each claim, as the kind has it.
     """
-    ways = stack.components[name].component.grants
-    found: dict[str, Any] = {}
-    if ways.get("s3_user") == "configuration":
-        found["S3_USERS"] = [
-            {
-                "name": each.name,
-                **{key: credentials(each.name)[claim_key(claim, key)] for key in ("access_key", "secret_key")},
-                "buckets": claim.buckets,
-            }
-            for each, claim in s3_users(stack, name)
+    return {
+        KINDS[kind].listed_as: [
+            each.claim.entry(each.holder, credentials(each.holder)) for each in claimed(stack, name, kind)
         ]
-    if ways.get("token") == "configuration":
-        found["TOKENS"] = [
-            {"name": each.name, "sha256": _sha256(credentials(each.name)[claim_key(claim, "token")])}
-            for each, claim in token_holders(stack, name)
-        ]
-    return found
-
-
-def _sha256(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
+        for kind, way in stack.components[name].component.serves.items()
+        if way == CONFIGURATION
+    }

@@ -6,14 +6,15 @@ A holder has its own secrets, and what was made for it: a role for its databases
 from __future__ import annotations
 
 import secrets
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
+from data_platform.stack.claim import KINDS, Claim, Claimed
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
-from data_platform.stack.model import Claim, Component, Database, Identity, S3User, Token
 
-#: Names of the credentials of a holder's database role.
-DATABASE_USER, DATABASE_PASSWORD = "database_user", "database_password"
+if TYPE_CHECKING:
+    from data_platform.stack.load import Stack
+
 #: What the tasks of datasets hold, what checks use, what Airflow's pages use (stack/stack.yaml).
 PIPELINES, CHECKS, PAGES = "pipelines", "checks", "pages"
 
@@ -34,7 +35,6 @@ class Holder(NamedTuple):
         fixed: names that are no secret, by key.
         generated: keys of its secrets.
         claims: what others make for it.
-        databases: owned by its role.
     """
 
     name: str
@@ -42,12 +42,10 @@ class Holder(NamedTuple):
     fixed: dict[str, str]
     generated: tuple[str, ...]
     claims: tuple[Claim, ...]
-    databases: tuple[Database, ...]
 
-    @property
-    def s3_user(self) -> S3User | None:
-        """Its claim of a user of the object store."""
-        return next((claim for claim in self.claims if isinstance(claim, S3User)), None)
+    def claim_of(self, key: str) -> Claim | None:
+        """The claim that a credential is of; None for its own."""
+        return next((c for c in self.claims if key in (*c.generated, *c.fixed(self.name))), None)
 
 
 def new_secret() -> str:
@@ -59,13 +57,16 @@ def holders(stack: Stack) -> dict[str, Holder]:
     """Every holder of the platform, by name: components in their order, then identities."""
     found: dict[str, Holder] = {}
     for name, item in stack.components.items():
-        of, (fixed, generated) = item.component, _made_for(item.component, name)
-        fixed, generated = {**of.credentials, **fixed}, (*of.secrets, *generated)
-        found[name] = Holder(name, name, fixed, generated, of.claims, of.databases)
+        of = item.component
+        found[name] = _holder(name, name, of.claims, of.credentials, of.secrets)
     for name, identity in stack.file.identities.items():
         if identity.component in stack.components:
-            made = _made_for(identity, name)
-            found[name] = Holder(name, identity.component, *made, identity.claims, identity.databases)
+            of_datasets = (
+                KINDS[kind].model_validate({"kind": kind, "name": dataset})
+                for dataset in stack.datasets
+                for kind in identity.each_dataset
+            )
+            found[name] = _holder(name, identity.component, (*identity.claims, *of_datasets))
     return found
 
 
@@ -82,41 +83,36 @@ def holder(stack: Stack, name: str) -> Holder:
     return found[chosen]
 
 
-def s3_users(stack: Stack, provider: str) -> list[tuple[Holder, S3User]]:
-    """Holders for which a component, which stands for the object store, makes a user."""
-    return [
-        (each, claim)
-        for each in holders(stack).values()
-        if (claim := each.s3_user) is not None and stack.resolve(claim.provider) == provider
-    ]
+def claimed(stack: Stack, provider: str, kind: str = "") -> list[Claimed]:
+    """What a component serves to others: data first, for others may be about it.
 
-
-def token_holders(stack: Stack, provider: str) -> list[tuple[Holder, Token]]:
-    """Holders of tokens that a component accepts."""
-    return [
-        (each, claim)
+    Args:
+        stack: the platform.
+        provider: the component.
+        kind: of claims; all that it serves when empty.
+    """
+    found = [
+        Claimed(each.name, claim)
         for each in holders(stack).values()
         for claim in each.claims
-        if isinstance(claim, Token) and claim.of == provider
+        if kind in ("", claim.kind) and stack.capabilities.get(claim.provider, claim.provider) == provider
     ]
+    return sorted(found, key=lambda each: not each.claim.keeps)
 
 
-def claim_key(claim: Claim, what: str) -> str:
-    """Name of a credential that belongs to a claim: s3_secret_key, datahub_token."""
-    return f"{claim.provider.replace('-', '_')}_{what}"
+def names_of(stack: Stack, kind: str) -> list[str]:
+    """Names of all that is claimed of a kind, whoever makes it."""
+    return [claim.made(each.name) for each in holders(stack).values() for claim in each.claims if claim.kind == kind]
 
 
-def _made_for(named: Component | Identity, name: str) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Fixed names and keys of secrets of what others make for a holder."""
-    fixed: dict[str, str] = {}
-    generated: list[str] = []
-    if named.databases:
-        fixed[DATABASE_USER] = name.replace("-", "_")
-        generated.append(DATABASE_PASSWORD)
-    for claim in named.claims:
-        if isinstance(claim, S3User):
-            fixed[claim_key(claim, "access_key")] = name
-            generated.append(claim_key(claim, "secret_key"))
-        else:
-            generated.append(claim_key(claim, "token"))
-    return fixed, tuple(generated)
+def _holder(
+    name: str,
+    component: str,
+    claims: tuple[Claim, ...],
+    credentials: Mapping[str, str] | None = None,
+    secrets_: tuple[str, ...] = (),
+) -> Holder:
+    fixed = {**(credentials or {}), **{key: value for claim in claims for key, value in claim.fixed(name).items()}}
+    generated = (*secrets_, *(key for claim in claims for key in claim.generated))
+    # Several claims of a kind may share what they are opened with: databases a role.
+    return Holder(name, component, fixed, tuple(dict.fromkeys(generated)), claims)

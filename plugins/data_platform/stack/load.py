@@ -15,9 +15,11 @@ try:
 except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
+from data_platform.stack import consistency
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.graph import in_order, with_dependencies
-from data_platform.stack.model import Artifact, Component, Kubernetes, Loaded, Local, StackFile, Strict
+from data_platform.stack.model import Artifact, Component, Kubernetes, Loaded, Local, StackFile
+from data_platform.stack.terms import Strict
 
 DEFAULT_PROFILE = "default"
 #: Where components can run. A component exists on the targets that it has a file for.
@@ -25,8 +27,6 @@ LOCAL, KUBERNETES = "local", "kubernetes"
 TARGETS = (LOCAL, KUBERNETES)
 #: A dataset is a folder here with this file: its flow, the beginning of its way.
 FLOWS, FLOW = "nifi_flows", "parameters.yaml"
-#: Before a dataset's name: its branch of the table catalog, and the catalog in Trino that shows it.
-BRANCH_PREFIX = "audit_"
 M = TypeVar("M", bound=Strict)
 
 
@@ -51,11 +51,6 @@ class Stack:
     def datasets(self) -> tuple[str, ...]:
         """Names of the datasets of this checkout."""
         return datasets(self.root)
-
-    @property
-    def branches(self) -> tuple[str, ...]:
-        """Branches of the table catalog that always are there: one for each dataset, and those to try things on."""
-        return tuple(f"{BRANCH_PREFIX}{name}" for name in (*self.datasets, *self.file.branches))
 
     def resolve(self, name: str) -> str:
         """Component of that name, or the one that provides the capability of that name.
@@ -162,64 +157,6 @@ def _load_components(base: Path, file: StackFile, target: str) -> dict[str, Load
     return loaded
 
 
-def _refuse_shared_ports(loaded: dict[str, Loaded]) -> None:
-    taken: dict[int, str] = {}
-    for name, item in loaded.items():
-        for endpoint, spec in item.component.endpoints.items():
-            if other := taken.get(spec.port):
-                raise PlatformError(
-                    f"port {spec.port} is declared twice: by {other} and by {name}.{endpoint}",
-                    f"give one of them another port in its component.yaml ({item.folder / 'component.yaml'})",
-                )
-            taken[spec.port] = f"{name}.{endpoint}"
-
-
-def _refuse_homeless_identities(file: StackFile, base: Path) -> None:
-    """An identity whose component is in no profile of any target would be left out in silence."""
-    for name, identity in file.identities.items():
-        if not any(base.glob(f"components/*/{identity.component}/component.yaml")):
-            raise PlatformError(
-                f"stack.yaml: identities.{name}: there is no component {identity.component!r}",
-                "correct the name of the component in whose processes it acts",
-            )
-
-
-def _refuse_unserved_claims(file: StackFile, components: dict[str, Loaded], capabilities: dict[str, str]) -> None:
-    """Each claim has somebody who serves it, and names buckets that there are."""
-    if twice := sorted(file.identities.keys() & components.keys()):
-        raise PlatformError(
-            f"stack.yaml: identities: {', '.join(twice)} is the name of a component too", "give it another name"
-        )
-    asking = [
-        (str(item.folder / "component.yaml"), item.component.claims, item.component.depends_on)
-        for item in components.values()
-    ]
-    asking += [
-        (f"stack.yaml: identities.{name}", identity.claims, tuple(claim.provider for claim in identity.claims))
-        for name, identity in file.identities.items()
-        # Where its component is not, it is not either (`holders`).
-        if identity.component in components
-    ]
-    for where, claims, needed in asking:
-        for claim in claims:
-            provider = components.get(capabilities.get(claim.provider, claim.provider))
-            if provider is None or claim.kind not in provider.component.grants:
-                raise PlatformError(
-                    f"{where}: claims: {claim.provider!r} serves no claim of the kind {claim.kind}",
-                    "correct the name, or say in its component.yaml how it serves it (grants)",
-                )
-            if claim.provider not in needed:
-                raise PlatformError(
-                    f"{where}: claims: {claim.provider!r} is not in depends_on", "add it there: it must be up before"
-                )
-            unknown = sorted(getattr(claim, "buckets", {}).keys() - file.buckets.keys())
-            if unknown:
-                raise PlatformError(
-                    f"{where}: claims: there is no bucket {', '.join(unknown)}",
-                    f"use one of: {', '.join(file.buckets)}",
-                )
-
-
 def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) -> Stack:
     """Read and check `root/stack` for one profile on one target.
 
@@ -236,8 +173,8 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
     if profile not in file.profiles:
         raise PlatformError(f"there is no profile {profile!r}", f"use one of: {', '.join(file.profiles)}")
     loaded = _load_components(base, file, target)
-    _refuse_shared_ports(loaded)
-    _refuse_homeless_identities(file, base)
+    consistency.refuse_shared_ports(loaded)
+    consistency.refuse_homeless_identities(file, base)
 
     chosen = file.profiles[profile]
     capabilities = {**file.capabilities, **chosen.capabilities}
@@ -263,7 +200,6 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
                     f"profile {profile!r}",
                     f"correct the name, or use one of: {', '.join(sorted(components))}",
                 )
-    _refuse_unserved_claims(file, components, capabilities)
     edges = {
         name: tuple(capabilities.get(n, n) for n in item.component.depends_on) for name, item in components.items()
     }
@@ -275,16 +211,8 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
                 f"use one of {', '.join(toolchains)}, or add it to stack/toolchains.yaml",
             )
     stack = Stack(root, file, profile, target, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
-    _refuse_shared_branches(stack)
+    consistency.refuse_unserved_claims(stack)
     return stack
-
-
-def _refuse_shared_branches(stack: Stack) -> None:
-    if twice := sorted({name for name in stack.branches if stack.branches.count(name) > 1}):
-        names = ", ".join(name.removeprefix(BRANCH_PREFIX) for name in twice)
-        raise PlatformError(
-            f"stack.yaml: branches names {names} twice, or it is a dataset ({FLOWS}/)", "give the branch another name"
-        )
 
 
 def load_toolchains(path: Path) -> dict[str, Artifact]:

@@ -5,44 +5,14 @@ Unknown keys are errors. The JSON schema in `docs/reference/` is generated from 
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-#: A PostgreSQL extension; its name may have a hyphen (uuid-ossp).
-Extension = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,39}$")]
-CheckName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{5,79}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h)$")
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Strict(BaseModel):
-    """Base of all models: unknown keys are refused, values never change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-def _duration(value: object) -> object:
-    """Turn `90s`, `2m` or `1h` into seconds; other values are left to the field's own validation."""
-    if isinstance(value, str):
-        if not (match := _DURATION.match(value)):
-            raise ValueError(f"{value!r} is not a duration; write for example 90s, 2m or 1h")
-        return float(match[1]) * _UNITS[match[2]]
-    return value
-
-
-#: Seconds; in YAML a number, or a duration such as 90s.
-Seconds = Annotated[
-    PositiveFloat,
-    BeforeValidator(_duration, json_schema_input_type=PositiveFloat | Annotated[str, Field(pattern=_DURATION.pattern)]),
-]
+from data_platform.stack.claim import KINDS, ClaimEntry
+from data_platform.stack.terms import CheckName, Key, Name, Seconds, Sha256, Strict, Variable
 
 
 class Endpoint(Strict):
@@ -95,56 +65,6 @@ class Backup(Strict):
         return self
 
 
-class Database(Strict):
-    """A PostgreSQL database. What it names is made where it is missing, and never dropped."""
-
-    name: Key
-    schemas: tuple[Key, ...] = Field((), description="Schemas besides `public`, owned by the component's role.")
-    extensions: tuple[Extension, ...] = Field(
-        (), description="Extensions that the server has, made by its administrator, in this order."
-    )
-
-
-def _database(value: object) -> object:
-    """Turn a name into a database without extras; other values are left to the model's own validation."""
-    return {"name": value} if isinstance(value, str) else value
-
-
-#: In YAML a mapping, or the name alone where the database needs nothing more.
-DatabaseEntry = Annotated[Database, BeforeValidator(_database, json_schema_input_type=Key | Database)]
-
-
-class S3User(Strict):
-    """A user of the object store, with a policy for its buckets and verbs, and a key of its own."""
-
-    kind: Literal["s3_user"]
-    buckets: dict[Name, Literal["read", "add", "write"]] = Field(
-        min_length=1,
-        description="What it may do in which bucket: read; add, which is read and put; write, which is add and delete.",
-    )
-
-    @property
-    def provider(self) -> str:
-        """The capability that makes it."""
-        return "s3"
-
-
-class Token(Strict):
-    """A bearer token by which a server knows its holder."""
-
-    kind: Literal["token"]
-    of: Name = Field(description="Component that accepts it.")
-
-    @property
-    def provider(self) -> str:
-        """The component that accepts it."""
-        return self.of
-
-
-#: What is made for one holder by another component; its credentials belong to the holder alone.
-Claim = Annotated[S3User | Token, Field(discriminator="kind")]
-
-
 class Rotation(Strict):
     """What it takes to give a secret another value, where giving it to its holders is not all. Exactly one way."""
 
@@ -159,14 +79,28 @@ class Rotation(Strict):
         return self
 
 
+def _refuse_unknown(field: str, kinds: Iterable[str]) -> None:
+    if unknown := sorted(set(kinds) - KINDS.keys()):
+        raise ValueError(
+            f"{field} names {', '.join(unknown)}, which is no kind of claim; use one of: {', '.join(KINDS)}"
+        )
+
+
 class Identity(Strict):
     """A holder of credentials that is no component: something that acts for itself in a component's processes."""
 
     summary: str = Field(min_length=10, description="Who acts by it, and for what.")
     component: Name = Field(description="In whose namespace its credentials lie.")
-    claims: tuple[Claim, ...] = ()
-    databases: tuple[DatabaseEntry, ...] = Field((), description="PostgreSQL databases owned by a role of its name.")
+    claims: tuple[ClaimEntry, ...] = Field((), description="What components make for it, with credentials of its own.")
+    each_dataset: tuple[Key, ...] = Field(
+        (), description="Kinds of claims that it has for each dataset, by the dataset's name."
+    )
     calls: tuple[Name, ...] = Field((), description="Components whose endpoints it calls without credentials.")
+
+    @model_validator(mode="after")
+    def _kinds_are_known(self) -> Self:
+        _refuse_unknown("each_dataset", self.each_dataset)
+        return self
 
 
 class Component(Strict):
@@ -188,37 +122,35 @@ class Component(Strict):
     rotation: dict[Key, Rotation] = Field(
         default_factory=dict, description="Of which of its secrets another value takes more than giving it to it."
     )
-    claims: tuple[Claim, ...] = Field((), description="What others make for it, each with credentials of its own.")
-    grants: dict[Literal["database", "s3_user", "token"], Literal["sql", "minio_admin", "configuration"]] = Field(
+    claims: tuple[ClaimEntry, ...] = Field((), description="What others make for it, with credentials of its own.")
+    serves: dict[Key, Key] = Field(
         default_factory=dict,
-        description="Kinds of claims that it serves, and how: by SQL, by MinIO's own API, or because its configuration"
-        " files list them.",
+        description="Kinds of claims that it serves, each with the way: by which of the server's interfaces it is made,"
+        " or `configuration`, where its configuration files list it.",
     )
-    databases: tuple[DatabaseEntry, ...] = Field(
-        (), description="PostgreSQL databases owned by a role of the component's name."
-    )
-    shows_branches: bool = Field(
-        False, description="It has the binding BRANCHES, and begins anew when a dataset is added."
+    shows: tuple[Key, ...] = Field(
+        (),
+        description="Kinds of claims, its own or others', of which it knows all names: as a binding (BRANCHES). It begins"
+        " anew when one is added.",
     )
     resources: Resources
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
     backup: Backup
 
     @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        for kind, things in (("checks", self.checks), ("databases", self.databases)):
-            names = [thing.name for thing in things]
-            if twice := sorted({name for name in names if names.count(name) > 1}):
-                raise ValueError(f"two {kind} are named {', '.join(twice)}")
-        providers = [claim.provider for claim in self.claims]
-        if twice := sorted({name for name in providers if providers.count(name) > 1}):
-            raise ValueError(f"two claims are of {', '.join(twice)}")
+    def _parts_fit(self) -> Self:
+        names = [check.name for check in self.checks]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two checks are named {', '.join(twice)}")
         if unknown := sorted(self.rotation.keys() - set(self.secrets)):
             raise ValueError(f"rotation names {', '.join(unknown)}, which is not among the secrets")
         if self.connection and self.connection.endpoint not in self.endpoints:
             raise ValueError(f"connection.endpoint {self.connection.endpoint!r} is not one of the endpoints")
-        if self.databases and "postgresql" not in self.depends_on:
-            raise ValueError("databases need 'postgresql' in depends_on")
+        _refuse_unknown("serves", self.serves)
+        _refuse_unknown("shows", self.shows)
+        for kind, way in self.serves.items():
+            if way not in KINDS[kind].ways:
+                raise ValueError(f"serves.{kind} is {way!r}, expected one of: {', '.join(KINDS[kind].ways)}")
         return self
 
 
@@ -424,17 +356,6 @@ class Kubernetes(Strict):
         )
 
 
-class Bucket(Strict):
-    """A bucket of the object store."""
-
-    versioned: bool = True
-    expire_noncurrent_days: int = Field(30, ge=1, description="Old versions are removed after this many days.")
-    expire_days: dict[Annotated[str, Field(pattern="/$")], Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict,
-        description="Folders (as `signs/`) whose objects are removed after this many days, old versions a day later.",
-    )
-
-
 class Profile(Strict):
     """A named choice: which component stands for a capability, and which components are left out."""
 
@@ -450,14 +371,8 @@ class StackFile(Strict):
     namespaces: dict[Name, str] = Field(description="Namespace (without the prefix) and what it is for.")
     capabilities: dict[Name, Name] = Field(description="Which component provides a capability by default.")
     profiles: dict[Name, Profile]
-    buckets: dict[Name, Bucket]
     identities: dict[Name, Identity] = Field(
         default_factory=dict, description="Holders of credentials that are no components."
-    )
-    branches: tuple[Key, ...] = Field(
-        (),
-        description="Branches of the table catalog to try things on by hand, beside one for each dataset: `lab_1` is"
-        " the branch audit_lab_1, and Trino's catalog of that name.",
     )
 
 

@@ -6,43 +6,22 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Kind = Literal["artifact", "file", "secret", "database", "job", "process", "release", "bucket", "branch", "grant"]
+Kind = Literal["artifact", "file", "secret", "job", "process", "release", "claim"]
 #: Steps run in this order: what a later kind needs comes before it.
-KINDS: tuple[Kind, ...] = (
-    "artifact",
-    "file",
-    "secret",
-    "database",
-    "job",
-    "process",
-    "release",
-    "bucket",
-    "branch",
-    "grant",
-)
+KINDS: tuple[Kind, ...] = ("artifact", "file", "secret", "job", "process", "release", "claim")
 
 _MISSING_VERB: dict[Kind, str] = {
     "artifact": "fetch",
     "file": "write",
     "secret": "write",
-    "database": "create",
     "job": "run",
     "process": "start",
     "release": "install",
-    "bucket": "create",
-    "branch": "create",
-    "grant": "make",
+    "claim": "make",
 }
-_CHANGED_VERB: dict[Kind, str] = {
-    **_MISSING_VERB,
-    "database": "update",
-    "process": "restart",
-    "release": "upgrade",
-    "bucket": "update",
-    "grant": "change",
-}
-#: What is left over and may go. Data (databases, buckets, branches) is never removed by a plan.
-_LEFTOVER_VERB: dict[Kind, str] = {"file": "remove", "secret": "remove", "process": "stop", "grant": "revoke"}
+_CHANGED_VERB: dict[Kind, str] = {**_MISSING_VERB, "process": "restart", "release": "upgrade", "claim": "change"}
+#: What is left over and may go. Data is not shown as left over by the kinds of claims that it is of.
+_LEFTOVER_VERB: dict[Kind, str] = {"file": "remove", "secret": "remove", "process": "stop", "claim": "revoke"}
 
 
 class Resource(BaseModel):
@@ -78,7 +57,9 @@ class Step(BaseModel):
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.verb} {self.kind} {self.name}: {self.reason}"
+        # The name of what was claimed begins with its own kind: database nessie.
+        what = self.name if self.kind == "claim" else f"{self.kind} {self.name}"
+        return f"{self.verb} {what}: {self.reason}"
 
 
 def plan(wanted: list[Resource], observed: list[Seen]) -> list[Step]:

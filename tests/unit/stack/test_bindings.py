@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_platform.stack.bindings import Bindings, bindings, granted, prefix
+from data_platform.stack.bindings import Bindings, bindings, listed, prefix
 from data_platform.stack.holders import NEXT, holder, holders
 from data_platform.stack.load import Stack, load_stack
 from data_platform.stack.model import Component, Identity, Loaded, Local, StackFile
@@ -121,7 +121,7 @@ def test_dashes_become_underscores() -> None:
 
 
 def given_by(stack: Stack, name: str) -> dict[str, object]:
-    return granted(stack, name, lambda of: credentials_of(stack, of))
+    return listed(stack, name, lambda of: credentials_of(stack, of))
 
 
 def test_a_store_that_is_configured_lists_its_users_with_their_keys_and_buckets(tiny: Tiny) -> None:

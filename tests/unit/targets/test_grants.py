@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import urllib3
+from data_platform.targets.provide import provide
 from minio.error import MinioAdminException
 
 from data_platform.clients import postgres
@@ -16,7 +17,6 @@ from data_platform.targets import grants, provision
 from data_platform.targets.local import ports
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
-from data_platform.targets.provide import provide
 from tests.unit.clients.fake_object_store import FakeAdmin
 
 if TYPE_CHECKING:

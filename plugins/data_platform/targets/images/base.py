@@ -12,7 +12,7 @@ from pydantic import Field
 from data_platform.clients import debian
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import parse
-from data_platform.stack.model import Strict
+from data_platform.stack.terms import Strict
 from data_platform.targets.images.bytecode import compiled
 from data_platform.targets.images.layers import Entry, folder
 from data_platform.targets.kubernetes import places

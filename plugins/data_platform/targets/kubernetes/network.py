@@ -10,7 +10,7 @@ import ipaddress
 from typing import Any, NamedTuple
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.holders import PAGES, PIPELINES
+from data_platform.stack.holders import PAGES, PIPELINES, holders
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.permissions import namespaces
@@ -73,8 +73,9 @@ def identities(stack: Stack) -> list[str]:
 
 def _called(stack: Stack, identity: str) -> set[str]:
     """What an identity calls: who makes something for it, what it says, and what the tools need that its pods run."""
-    said = stack.file.identities[identity]
-    found = {stack.resolve(name) for name in (*said.calls, *(claim.provider for claim in said.claims))}
+    calls_ = stack.file.identities[identity].calls
+    made = holders(stack)[identity].claims if identity in holders(stack) else ()
+    found = {stack.resolve(name) for name in (*calls_, *(claim.provider for claim in made))}
     if identity == PIPELINES:
         found |= {other for name, item in stack.components.items() if item.definition.tools
                   for other in stack.dependencies(name)}  # fmt: skip

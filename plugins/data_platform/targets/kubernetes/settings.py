@@ -10,7 +10,7 @@ from pydantic import Field
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import DEFAULT_PROFILE
-from data_platform.stack.model import Name, Strict
+from data_platform.stack.terms import Name, Strict
 from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
 
 

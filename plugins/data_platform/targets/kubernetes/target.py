@@ -14,14 +14,14 @@ from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run_to_end
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
-from data_platform.stack.bindings import Bindings, bindings, granted
+from data_platform.stack.bindings import Bindings, bindings, listed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.holders import holders
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Resource, Seen, Step
-from data_platform.targets import grants, provision
+from data_platform.targets import claims
 from data_platform.targets.kubernetes import (
     credentials,
     guard_rails,
@@ -50,7 +50,6 @@ from data_platform.targets.kubernetes.definition import (
 )
 from data_platform.targets.kubernetes.landing import Landing
 from data_platform.targets.kubernetes.settings import Settings
-from data_platform.targets.provide import provide
 from data_platform.targets.render import render
 
 _IMAGE = "image"
@@ -195,7 +194,7 @@ class KubernetesTarget:
         if item.kubernetes and item.kubernetes.runs_tasks:
             templates |= pods.templates(self.stack, self.settings, self._tasks())
         said = {f"pods/{name}.yaml": yaml.safe_dump(pod, sort_keys=True).encode() for name, pod in templates.items()}
-        return etc_files(item, {**values.all, **granted(self.stack, item.name, self.credentials)}) | said
+        return etc_files(item, {**values.all, **listed(self.stack, item.name, self.credentials)}) | said
 
     # --- wanted ---------------------------------------------------------------------------------------------------
 
@@ -237,7 +236,7 @@ class KubernetesTarget:
             found.append(Resource(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
         found += credentials.wanted(self.stack, item.name)
         found += [Resource(kind="secret", name=n, digest=c.digest) for n, c in self._secrets(item).items()]
-        found += [*provision.wanted(self, item.name), *grants.wanted(self, item.name)]
+        found += claims.wanted(self, item.name)
         if _has_release(item):
             found.append(Resource(kind="release", name=item.name, digest=self._release(item).digest))
         return found
@@ -259,7 +258,7 @@ class KubernetesTarget:
             for name, content in kept.items()
             if not name.endswith(credentials.SUFFIX)
         ]
-        found += [*provision.observe(self, item.name), *grants.observe(self, item.name)]
+        found += claims.observe(self, item.name)
         if _has_release(item) and (seen := self._observe_release(item)):
             found.append(seen)
         return found
@@ -349,16 +348,14 @@ class KubernetesTarget:
             match step.kind:
                 case "secret":
                     self._apply_secret(item, step)
-                case "database":
-                    provision.create_database(self, item.name, step.name)
                 case "release":
                     self._apply_release(item)
                     waited = False
-                case "bucket" | "branch" | "grant":
+                case "claim":
                     if not waited:
                         self.wait(component)
                         waited = True
-                    provide(self, item.name, step)
+                    claims.carry_out(self, item.name, step)
 
     def _apply_secret(self, item: Loaded, step: Step) -> None:
         if step.verb == "remove":

@@ -11,13 +11,13 @@ from pathlib import Path
 from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
-from data_platform.stack.bindings import Bindings, bindings, granted
+from data_platform.stack.bindings import Bindings, bindings, listed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Kind, Resource, Seen, Step
-from data_platform.targets import grants, provision
+from data_platform.targets import claims
 from data_platform.targets.local import artifacts, ports
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.confinement import confinement, make_places, prefix
@@ -34,7 +34,6 @@ from data_platform.targets.local.programs import (
     write_program,
 )
 from data_platform.targets.local.state import State, read_json, write_private
-from data_platform.targets.provide import provide
 from data_platform.targets.render import render, rendered_files
 
 _LOG_TAIL = 25
@@ -129,7 +128,7 @@ class LocalTarget:
 
     def _files(self, item: Loaded) -> dict[str, bytes]:
         """Its configuration files, which may list those for whom it makes something."""
-        known = {**self._bindings(item.name).all, **granted(self.stack, item.name, self.credentials)}
+        known = {**self._bindings(item.name).all, **listed(self.stack, item.name, self.credentials)}
         return rendered_files(item.folder / "etc", known)
 
     def _build_values(self, component: str) -> dict[str, str]:
@@ -160,7 +159,7 @@ class LocalTarget:
         found += [
             Resource(kind="file", name=n, digest=artifacts.sha256_of_bytes(content)) for n, content in files.items()
         ]
-        found += [*provision.wanted(self, component), *grants.wanted(self, component)]
+        found += claims.wanted(self, component)
         kinds: list[tuple[Kind, Iterable[str]]] = [
             ("job", item.definition.jobs),
             ("process", item.definition.processes),
@@ -194,10 +193,9 @@ class LocalTarget:
             for p in sorted(etc.rglob("*"))
             if p.is_file()
         ]
-        found += [*provision.observe(self, component), *grants.observe(self, component)]
-        databases = {seen.name for seen in found if seen.kind == "database"}
+        found += claims.observe(self, component)
         # What a job did in a database that was dropped is gone too.
-        undone = not databases.issuperset(spec.name for spec in item.component.databases)
+        undone = bool(item.definition.jobs) and not claims.has_its_data(self, component)
         for name, job in item.definition.jobs.items():
             record = read_json(self._job_record(component, name))
             creates = job.creates and render(job.creates, self._bindings(component).open, f"{component}.{name}")
@@ -273,18 +271,16 @@ class LocalTarget:
                     artifacts.fetch(self._placed(component)[step.name], self._build_values(component), self.cache)
                 case "file":
                     self._apply_file(item, step)
-                case "database":
-                    provision.create_database(self, component, step.name)
                 case "job":
                     self._run_job(item, step.name, values)
                 case "process":
                     self._apply_process(item, step, values)
                     waited = False
-                case "bucket" | "branch" | "grant":
+                case "claim":
                     if not waited:
                         self.wait(component)
                         waited = True
-                    provide(self, component, step)
+                    claims.carry_out(self, component, step)
 
     def _make_folders(self, item: Loaded, values: Mapping[str, str]) -> None:
         for folder in (self.state.data(item.name), self.state.etc(item.name), self.state.tmp(item.name)):

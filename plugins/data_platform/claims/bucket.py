@@ -1,0 +1,77 @@
+"""A bucket of the object store, with versions and lifecycle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import Field
+
+from data_platform.stack.claim import Claim, Claimed, Place, digest_of
+from data_platform.stack.plan import Seen
+from data_platform.stack.terms import Name
+
+#: Endpoint, and names of the root key, that a provider must have.
+HTTP, _ROOT, _ROOT_KEY = "http", "access_key", "secret_key"
+
+
+class Bucket(Claim):
+    """A bucket of the object store. Its objects are never removed but by the rules that it names."""
+
+    kind: Literal["bucket"]
+    name: Name
+    versioned: bool = Field(True, description="What is overwritten or removed is kept for a while.")
+    expire_noncurrent_days: int = Field(30, ge=1, description="Old versions are removed after this many days.")
+    expire_days: dict[Annotated[str, Field(pattern="/$")], Annotated[int, Field(ge=1)]] = Field(
+        default_factory=dict,
+        description="Folders (as `signs/`) whose objects are removed after this many days, old versions a day later.",
+    )
+
+    ways: ClassVar = ("s3",)
+    keeps: ClassVar = True
+
+    @property
+    def provider(self) -> str:
+        """See `Claim`."""
+        return "s3"
+
+    def made(self, holder: str) -> str:
+        """See `Claim`."""
+        del holder
+        return self.name
+
+    def definition(self, holder: str) -> object:
+        """See `Claim`."""
+        del holder
+        return self.model_dump(exclude={"kind", "name"})
+
+    @classmethod
+    def observe(cls, place: Place, provider: str, claimed: Sequence[Claimed]) -> list[Seen]:
+        """See `Claim`."""
+        import urllib3
+        from minio.error import MinioException
+
+        from data_platform.clients import s3
+
+        own = place.credentials(provider)
+        store = s3.client(place.address(provider, HTTP).url, own[_ROOT], own[_ROOT_KEY], seconds=3)
+        try:
+            there = [(each, s3.read_bucket(store, each.name)) for each in claimed]
+        except (MinioException, urllib3.exceptions.HTTPError, OSError):
+            note = "the object store does not answer"
+            return [Seen(kind="claim", name=each.resource, healthy=False, note=note) for each in claimed]
+        return [
+            Seen(kind="claim", name=each.resource, digest=digest_of(found._asdict()))
+            for each, found in there
+            if found is not None
+        ]
+
+    @classmethod
+    def make(cls, place: Place, provider: str, claimed: Claimed) -> None:
+        """See `Claim`."""
+        from data_platform.clients import s3
+
+        own, spec = place.credentials(provider), cast(Bucket, claimed.claim)
+        store = s3.client(place.address(provider, HTTP).url, own[_ROOT], own[_ROOT_KEY])
+        wanted = s3.Settings(spec.versioned, spec.expire_noncurrent_days, spec.expire_days)
+        s3.ensure_bucket(store, spec.name, wanted)

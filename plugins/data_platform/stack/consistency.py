@@ -1,0 +1,83 @@
+"""What must fit together in the files of a stack, beyond what each says by itself. Every mistake names its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import claimed, holders
+from data_platform.stack.model import Loaded, StackFile
+
+if TYPE_CHECKING:
+    from data_platform.stack.load import Stack
+
+
+def refuse_shared_ports(loaded: dict[str, Loaded]) -> None:
+    """No two components listen on one port."""
+    taken: dict[int, str] = {}
+    for name, item in loaded.items():
+        for endpoint, spec in item.component.endpoints.items():
+            if other := taken.get(spec.port):
+                raise PlatformError(
+                    f"port {spec.port} is declared twice: by {other} and by {name}.{endpoint}",
+                    f"give one of them another port in its component.yaml ({item.folder / 'component.yaml'})",
+                )
+            taken[spec.port] = f"{name}.{endpoint}"
+
+
+def refuse_homeless_identities(file: StackFile, base: Path) -> None:
+    """An identity whose component is in no profile of any target would be left out in silence."""
+    for name, identity in file.identities.items():
+        if not any(base.glob(f"components/*/{identity.component}/component.yaml")):
+            raise PlatformError(
+                f"stack.yaml: identities.{name}: there is no component {identity.component!r}",
+                "correct the name of the component in whose processes it acts",
+            )
+
+
+def refuse_unserved_claims(stack: Stack) -> None:
+    """Each claim has somebody who serves it, is about things that are claimed, and nothing is claimed twice."""
+    if twice := sorted(stack.file.identities.keys() & stack.components.keys()):
+        raise PlatformError(
+            f"stack.yaml: identities: {', '.join(twice)} is the name of a component too", "give it another name"
+        )
+    everything = {(claim.kind, claim.made(name)) for name, each in holders(stack).items() for claim in each.claims}
+    for name, each in holders(stack).items():
+        where = _where(stack, name)
+        for claim in each.claims:
+            provider = stack.components.get(stack.capabilities.get(claim.provider, claim.provider))
+            if provider is None or claim.kind not in provider.component.serves:
+                raise PlatformError(
+                    f"{where}: claims: {claim.provider!r} serves no claim of the kind {claim.kind}",
+                    "correct the name, or say in its component.yaml how it serves it (serves)",
+                )
+            if name in stack.components and claim.provider not in stack.components[name].component.depends_on:
+                raise PlatformError(
+                    f"{where}: claims: {claim.provider!r} is not in depends_on", "add it there: it must be up before"
+                )
+            for kind, wanted in claim.about():
+                if (kind, wanted) not in everything:
+                    there = sorted(made for one, made in everything if one == kind)
+                    raise PlatformError(
+                        f"{where}: claims: there is no {kind} {wanted}", f"claim it, or use one of: {', '.join(there)}"
+                    )
+    _refuse_shared_names(stack)
+
+
+def _refuse_shared_names(stack: Stack) -> None:
+    for provider in stack.components:
+        owners: dict[str, str] = {}
+        for each in claimed(stack, provider):
+            if other := owners.get(each.resource):
+                raise PlatformError(
+                    f"{_where(stack, each.holder)}: claims: {each.resource} is claimed twice, by {other} and by"
+                    f" {each.holder}",
+                    "take out one of the claims, or give what it names another name",
+                )
+            owners[each.resource] = each.holder
+
+
+def _where(stack: Stack, holder: str) -> str:
+    item = stack.components.get(holder)
+    return str(item.folder / "component.yaml") if item else f"stack.yaml: identities.{holder}"
