@@ -36,13 +36,19 @@ def refuse_homeless_identities(file: StackFile, base: Path) -> None:
             )
 
 
-def refuse_unserved_claims(stack: Stack) -> None:
-    """Each claim has somebody who serves it, is about things that are claimed, and nothing is claimed twice."""
+def refuse_unserved_claims(stack: Stack, loaded: dict[str, Loaded]) -> None:
+    """Each claim has somebody who serves it, is about things that are claimed, and nothing is claimed twice.
+
+    Args:
+        stack: the components of a profile.
+        loaded: those of all profiles: an identity may do something with what is there in another one alone.
+    """
     if twice := sorted(stack.file.identities.keys() & stack.components.keys()):
         raise PlatformError(
             f"stack.yaml: identities: {', '.join(twice)} is the name of a component too", "give it another name"
         )
     everything = {(claim.kind, claim.made(name)) for name, each in holders(stack).items() for claim in each.claims}
+    everything |= {(claim.kind, claim.made(name)) for name, item in loaded.items() for claim in item.component.claims}
     for name, each in holders(stack).items():
         where = _where(stack, name)
         for claim in each.claims:

@@ -211,7 +211,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
                 f"use one of {', '.join(toolchains)}, or add it to stack/toolchains.yaml",
             )
     stack = Stack(root, file, profile, target, {n: components[n] for n in in_order(edges)}, capabilities, toolchains)
-    consistency.refuse_unserved_claims(stack)
+    consistency.refuse_unserved_claims(stack, loaded)
     return stack
 
 

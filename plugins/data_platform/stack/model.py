@@ -130,8 +130,8 @@ class Component(Strict):
     )
     shows: tuple[Key, ...] = Field(
         (),
-        description="Kinds of claims, its own or others', of which it knows all names: as a binding (BRANCHES). It begins"
-        " anew when one is added.",
+        description="Kinds of claims, its own or others', of which it knows all names, by a binding (BRANCHES). It"
+        " begins anew when one is added.",
     )
     resources: Resources
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
