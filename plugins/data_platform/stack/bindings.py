@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from data_platform.stack.claim import CONFIGURATION, KINDS, Location
+from data_platform.stack.claim import CONFIGURATION, Location
 from data_platform.stack.holders import NEXT, claimed, holder, names_of
+from data_platform.stack.kinds import KINDS
 from data_platform.stack.load import Stack
 
 

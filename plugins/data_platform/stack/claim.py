@@ -1,19 +1,15 @@
-"""What a holder has made for it by another component: the base of all kinds of claims, and where the kinds are found.
+"""What a holder has made for it by another component: the base of all kinds of claims.
 
 A kind is a module of `data_platform.claims` with one model that says what may be claimed, what it is called and which
-credentials come with it, and how it is looked for, made and removed.
+credentials come with it, and how it is looked for, made and removed. All kinds: `data_platform.stack.kinds`.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Protocol, Union
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from data_platform.stack.terms import Strict
 
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
 
 #: Served by the provider's configuration files, which list all that is claimed; nothing has to be made.
 CONFIGURATION = "configuration"
-_PACKAGE = "data_platform.claims"
 
 
 class Location(Protocol):
@@ -154,27 +149,3 @@ def resource_name(kind: str, name: str) -> str:
 def digest_of(definition: object) -> str:
     """Of anything that JSON can say."""
     return json.dumps(definition, sort_keys=True)
-
-
-def _found() -> dict[str, type[Claim]]:
-    package = importlib.import_module(_PACKAGE)
-    found = {}
-    for entry in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{_PACKAGE}.{entry.name}")
-        (model,) = (
-            thing
-            for thing in vars(module).values()
-            if isinstance(thing, type) and issubclass(thing, Claim) and thing.__module__ == module.__name__
-        )
-        found[entry.name] = model
-    return found
-
-
-#: Every kind, by the name of its module.
-KINDS: dict[str, type[Claim]] = _found()
-
-if TYPE_CHECKING:
-    ClaimEntry = Claim
-else:
-    #: A claim in a YAML file: its kind says which model it is.
-    ClaimEntry = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of a tuple

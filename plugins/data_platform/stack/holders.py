@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from data_platform.stack.claim import KINDS, Claim, Claimed
+from data_platform.stack.claim import Claim, Claimed
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.kinds import KINDS
 
 if TYPE_CHECKING:
     from data_platform.stack.load import Stack

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data_platform.stack.claim import KINDS, ClaimEntry
+from data_platform.stack.kinds import KINDS, ClaimEntry
 from data_platform.stack.terms import CheckName, Key, Name, Seconds, Sha256, Strict, Variable
 
 

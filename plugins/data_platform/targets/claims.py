@@ -10,8 +10,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from data_platform.stack.claim import CONFIGURATION, KINDS, Claimed
+from data_platform.stack.claim import CONFIGURATION, Claimed
 from data_platform.stack.holders import claimed, holder
+from data_platform.stack.kinds import KINDS
 from data_platform.stack.plan import Resource, Seen
 
 if TYPE_CHECKING:
