@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from pydantic import ValidationError
+
 from data_platform.stack.claim import Claim, Claimed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.kinds import KINDS
@@ -55,18 +57,18 @@ def new_secret() -> str:
 
 
 def holders(stack: Stack) -> dict[str, Holder]:
-    """Every holder of the platform, by name: components in their order, then identities."""
+    """Every holder of the platform, by name: components in their order, then identities.
+
+    Raises:
+        PlatformError: what an identity has for each dataset cannot have a dataset's name.
+    """
     found: dict[str, Holder] = {}
     for name, item in stack.components.items():
         of = item.component
         found[name] = _holder(name, name, of.claims, of.credentials, of.secrets)
     for name, identity in stack.file.identities.items():
         if identity.component in stack.components:
-            of_datasets = (
-                KINDS[kind].model_validate({"kind": kind, "name": dataset})
-                for dataset in stack.datasets
-                for kind in identity.each_dataset
-            )
+            of_datasets = (_of_dataset(kind, each) for each in stack.datasets for kind in identity.each_dataset)
             found[name] = _holder(name, identity.component, (*identity.claims, *of_datasets))
     return found
 
@@ -104,6 +106,16 @@ def claimed(stack: Stack, provider: str, kind: str = "") -> list[Claimed]:
 def names_of(stack: Stack, kind: str) -> list[str]:
     """Names of all that is claimed of a kind, whoever makes it."""
     return [claim.made(each.name) for each in holders(stack).values() for claim in each.claims if claim.kind == kind]
+
+
+def _of_dataset(kind: str, dataset: str) -> Claim:
+    try:
+        return KINDS[kind].model_validate({"kind": kind, "name": dataset})
+    except ValidationError as error:
+        raise PlatformError(
+            f"nifi_flows/{dataset}: no {kind} can have the name of this dataset: {error.errors()[0]['msg']}",
+            f"give the folder another name, or take {kind} out of each_dataset in stack.yaml",
+        ) from None
 
 
 def _holder(

@@ -79,11 +79,20 @@ class Rotation(Strict):
         return self
 
 
-def _refuse_unknown(field: str, kinds: Iterable[str]) -> None:
-    if unknown := sorted(set(kinds) - KINDS.keys()):
-        raise ValueError(
-            f"{field} names {', '.join(unknown)}, which is no kind of claim; use one of: {', '.join(KINDS)}"
-        )
+def _refuse_others(field: str, said: Iterable[str], kinds: Iterable[str], what: str) -> None:
+    """Refuse what is said that is none of the kinds; `what` these are."""
+    fitting = list(kinds)
+    if others := sorted(set(said) - set(fitting)):
+        raise ValueError(f"{field} names {', '.join(others)}, which is {what}; use one of: {', '.join(fitting)}")
+
+
+def _claimed_by_name() -> list[str]:
+    """Kinds of which a claim need say nothing but its name."""
+    return [
+        name
+        for name, kind in KINDS.items()
+        if {key for key, field in kind.model_fields.items() if field.is_required()} == {"kind", "name"}
+    ]
 
 
 class Identity(Strict):
@@ -98,8 +107,10 @@ class Identity(Strict):
     calls: tuple[Name, ...] = Field((), description="Components whose endpoints it calls without credentials.")
 
     @model_validator(mode="after")
-    def _kinds_are_known(self) -> Self:
-        _refuse_unknown("each_dataset", self.each_dataset)
+    def _kinds_fit(self) -> Self:
+        _refuse_others(
+            "each_dataset", self.each_dataset, _claimed_by_name(), "no kind of claim that a name is enough for"
+        )
         return self
 
 
@@ -146,8 +157,9 @@ class Component(Strict):
             raise ValueError(f"rotation names {', '.join(unknown)}, which is not among the secrets")
         if self.connection and self.connection.endpoint not in self.endpoints:
             raise ValueError(f"connection.endpoint {self.connection.endpoint!r} is not one of the endpoints")
-        _refuse_unknown("serves", self.serves)
-        _refuse_unknown("shows", self.shows)
+        _refuse_others("serves", self.serves, KINDS, "no kind of claim")
+        shown = (name for name, kind in KINDS.items() if kind.shown_as)
+        _refuse_others("shows", self.shows, shown, "no kind of claim that has a binding with all names")
         for kind, way in self.serves.items():
             if way not in KINDS[kind].ways:
                 raise ValueError(f"serves.{kind} is {way!r}, expected one of: {', '.join(KINDS[kind].ways)}")
