@@ -41,14 +41,16 @@ def refuse_unserved_claims(stack: Stack, loaded: dict[str, Loaded]) -> None:
 
     Args:
         stack: the components of a profile.
-        loaded: those of all profiles: an identity may do something with what is there in another one alone.
+        loaded: those of all profiles: a claim may be about what is there in another one alone.
     """
     if twice := sorted(stack.file.identities.keys() & stack.components.keys()):
         raise PlatformError(
             f"stack.yaml: identities: {', '.join(twice)} is the name of a component too", "give it another name"
         )
     everything = {(claim.kind, claim.made(name)) for name, each in holders(stack).items() for claim in each.claims}
-    everything |= {(claim.kind, claim.made(name)) for name, item in loaded.items() for claim in item.component.claims}
+    elsewhere = {name: item.component.claims for name, item in loaded.items()}
+    elsewhere |= {name: identity.claims for name, identity in stack.file.identities.items()}
+    everything |= {(claim.kind, claim.made(name)) for name, claims in elsewhere.items() for claim in claims}
     for name, each in holders(stack).items():
         where = _where(stack, name)
         for claim in each.claims:
