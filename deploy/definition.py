@@ -24,9 +24,9 @@ for _folder in (ROOT, ROOT / "plugins"):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-from data_platform.clients.kubernetes import Cluster  # noqa: E402 - the path is set above
+from data_platform.claims.database import PASSWORD, USER, Database  # noqa: E402 - the path is set above
+from data_platform.clients.kubernetes import Cluster  # noqa: E402
 from data_platform.clients.postgres import verifier  # noqa: E402
-from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER  # noqa: E402
 from data_platform.stack.load import KUBERNETES, Stack, load_stack  # noqa: E402
 from data_platform.targets.kubernetes import guard_rails, places  # noqa: E402
 from data_platform.targets.kubernetes.definition import secret_object  # noqa: E402
@@ -100,14 +100,16 @@ def _text(*things: Object) -> str:
 def statements(target: KubernetesTarget, component: str) -> Iterator[str]:
     """SQL that makes a component's role, databases and what they are to hold; harmless where it is there."""
     own = target.credentials(component)
-    for database in target.stack.components[component].component.databases:
-        yield _ROLE.format(own[DATABASE_USER])
-        yield _PASSWORD.format(own[DATABASE_USER], verifier(own[DATABASE_USER], own[DATABASE_PASSWORD]))
-        yield _DATABASE.format(database.name, own[DATABASE_USER])
-        if database.schemas or database.extensions:
-            yield f"\\connect {database.name}"
-        yield from (_SCHEMA.format(schema, own[DATABASE_USER]) for schema in database.schemas)
-        yield from (_EXTENSION.format(extension) for extension in database.extensions)
+    for claim in target.stack.components[component].component.claims:
+        if not isinstance(claim, Database):
+            continue
+        yield _ROLE.format(own[USER])
+        yield _PASSWORD.format(own[USER], verifier(own[USER], own[PASSWORD]))
+        yield _DATABASE.format(claim.name, own[USER])
+        if claim.schemas or claim.extensions:
+            yield f"\\connect {claim.name}"
+        yield from (_SCHEMA.format(schema, own[USER]) for schema in claim.schemas)
+        yield from (_EXTENSION.format(extension) for extension in claim.extensions)
 
 
 def commands(target: KubernetesTarget, component: str, folder: Path) -> Iterator[str]:

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.holders import DATABASE_PASSWORD, DATABASE_USER, NOT_YET, holders
+from data_platform.claims.database import PASSWORD, USER, Database
+from data_platform.claims.s3_user import S3User
+from data_platform.stack.holders import NOT_YET, holders
 from data_platform.stack.load import KUBERNETES, load_stack
-from data_platform.stack.model import Database
 from data_platform.targets.kubernetes.settings import Settings
 from tests.render.conftest import CHARTS, ROOT, kubectl, render
 
@@ -126,12 +127,13 @@ def test_a_definition_holds_the_secrets_of_every_holder_and_none_that_was_not_ge
 
 
 def test_a_database_is_made_with_what_it_is_to_hold(definition: Any) -> None:
-    plain = Database(name="plain")
-    rich = Database(name="rich", schemas=("sales",), extensions=("uuid-ossp",))
-    item = SimpleNamespace(component=SimpleNamespace(databases=(plain, rich)))
+    plain = Database(kind="database", name="plain")
+    user = S3User(kind="s3_user", buckets={"raw": "read"})
+    rich = Database(kind="database", name="rich", schemas=("sales",), extensions=("uuid-ossp",))
+    item = SimpleNamespace(component=SimpleNamespace(claims=(plain, user, rich)))
     target = SimpleNamespace(
         stack=SimpleNamespace(components={"shop": item}),
-        credentials=lambda _: {DATABASE_USER: "shop", DATABASE_PASSWORD: "word"},
+        credentials=lambda _: {USER: "shop", PASSWORD: "word"},
     )
     statements = list(definition.statements(target, "shop"))
     assert len([words for words in statements if words.startswith("\\connect")]) == 1
