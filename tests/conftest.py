@@ -178,6 +178,12 @@ class Tiny:
         """Its local.yaml."""
         return self.folder(name) / "local.yaml"
 
+    def dataset(self, name: str) -> None:
+        """Add a dataset: a folder with a flow."""
+        folder = self.root / "nifi_flows" / name
+        folder.mkdir(parents=True)
+        (folder / "parameters.yaml").touch()
+
     @staticmethod
     def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the content of one YAML file."""

@@ -10,6 +10,7 @@ import trino.exceptions
 
 from data_platform.checks.base import Deadline
 from data_platform.checks.scratch import BUCKET, FOLDER, drop_table, object_store, scratch_name
+from data_platform.claims.branch import Branch
 from data_platform.clients.nessie import Nessie
 from data_platform.clients.trino import Trino
 from data_platform.datasets.audit import DATASET_PROPERTY, MAIN, branch_of, discard, open_audit, publish
@@ -21,7 +22,8 @@ SECONDS = 300.0
 
 def lab(platform: Running, number: int = 0) -> str:
     """Name of a branch to try things on, as a dataset's. Whoever takes one begins it anew and leaves it empty."""
-    return platform.target.stack.file.branches[number]
+    claims = platform.target.stack.components["trino"].component.claims
+    return [claim.name for claim in claims if isinstance(claim, Branch)][number]
 
 
 class Lake:

@@ -8,7 +8,7 @@ import jinja2
 from jinja2 import meta
 
 from data_platform.stack.bindings import prefix
-from data_platform.stack.holders import Holder, claim_key, holder, holders, s3_users
+from data_platform.stack.holders import Holder, claimed, holder, holders
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Process, Tool
 from data_platform.targets.base import Target
@@ -43,8 +43,8 @@ def named(spec: Process | Job | Tool) -> set[str]:
 
 def binding(each: Holder, key: str) -> str:
     """Name of the template variable that is a secret of a component."""
-    claimed = key.startswith(tuple(claim_key(claim, "") for claim in each.claims) or ("\0",))
-    return key.upper() if claimed else f"{prefix(each.name)}_{key.upper()}"
+    claim = each.claim_of(key)
+    return key.upper() if claim and not claim.of_holder else f"{prefix(each.name)}_{key.upper()}"
 
 
 def told(stack: Stack, component: str, spec: Process | Job | Tool) -> set[str]:
@@ -57,5 +57,5 @@ def given(stack: Stack, component: str) -> set[str]:
     """Secrets that files of a component may hold: its own, and the keys of those whom it knows as users."""
     own = {f"{component}.{key}" for key in holder(stack, component).generated}
     if component == stack.resolve("s3"):
-        own |= {f"{user.name}.s3_secret_key" for user, _ in s3_users(stack, component)}
+        own |= {f"{each.holder}.s3_secret_key" for each in claimed(stack, component, "s3_user")}
     return own

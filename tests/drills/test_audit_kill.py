@@ -16,6 +16,7 @@ from data_platform.clients.supervisor import Supervisor
 from data_platform.clients.trino import UNREACHABLE
 from data_platform.datasets import audit
 from data_platform.datasets.audit import branch_of
+from data_platform.stack.holders import names_of
 from data_platform.targets.local.state import State
 from tests.lake import SECONDS, Lake
 from tests.running import Running
@@ -93,7 +94,7 @@ def test_an_open_audit_outlives_the_query_engine(platform: Running, lake: Lake) 
     assert seen(lake, table, branch_of(dataset)) == [1, 2]
     assert platform.programs()["trino.server"] != killed
     assert lake.values(table) == [1]
-    assert {"lakehouse", "postgresql", "tpch", *lake.target.stack.branches} <= lake.trino.catalogs()
+    assert {"lakehouse", "postgresql", "tpch", *names_of(lake.target.stack, "branch")} <= lake.trino.catalogs()
 
 
 def test_a_branch_that_somebody_removed_is_made_again(lake: Lake) -> None:

@@ -20,6 +20,7 @@ from data_platform.clients.trino import Trino
 from data_platform.datasets import audit
 from data_platform.datasets.audit import branch_of, head, open_audit, publish
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import names_of
 from tests.holding import soon
 from tests.lake import SECONDS, Lake
 
@@ -256,7 +257,7 @@ def test_lists_of_all_catalogs_work_before_during_and_after_an_audit(lake: Lake)
 
 
 def test_every_dataset_and_every_branch_to_try_things_on_is_a_catalog(lake: Lake) -> None:
-    branches = set(lake.target.stack.branches)
+    branches = set(names_of(lake.target.stack, "branch"))
     assert {branch_of("fx_rates"), branch_of(lake.dataset())} <= branches
     assert {name for name in lake.trino.catalogs() if name.startswith("audit_")} == branches
     assert branches <= lake.nessie.branches().keys()

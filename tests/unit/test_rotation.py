@@ -126,6 +126,7 @@ def test_what_cannot_be_rotated_says_why_and_is_left_out_of_all(place: Any) -> N
     ("secret", "components"),
     [
         (Secret("nessie", "database_password"), ["postgresql", "nessie"]),
+        (Secret("checks", "database_password"), ["postgresql", "airflow"]),
         (Secret("spark", "s3_secret_key"), ["minio", "airflow", "spark"]),
         (Secret("spark", "datahub_token"), ["datahub", "airflow", "spark"]),
         (Secret("pipelines", "s3_secret_key"), ["minio", "airflow"]),

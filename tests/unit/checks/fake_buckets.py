@@ -14,6 +14,7 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersion
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from data_platform.checks.base import Address
+from data_platform.stack.load import Stack
 from tests.unit.clients.fake_object_store import refusal
 
 URL = "http://store.test:1"
@@ -142,7 +143,19 @@ class Session:
 
 
 class Place:
-    """A platform with that store."""
+    """A platform with that store.
+
+    Args:
+        stack: says which buckets are claimed; a check that asks is given it.
+    """
+
+    def __init__(self, stack: Stack | None = None) -> None:
+        self._stack = stack
+
+    @property
+    def stack(self) -> Stack:
+        assert self._stack is not None
+        return self._stack
 
     def address(self, component: str, endpoint: str) -> Address:
         assert (component, endpoint) == ("s3", "http")

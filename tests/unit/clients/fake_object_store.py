@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from minio.error import MinioAdminException, S3Error
+from minio.lifecycleconfig import LifecycleConfig, Rule
+from minio.versioningconfig import VersioningConfig
 
 Policy = dict[str, Any]
 
@@ -95,3 +97,40 @@ class FakeUser:
         if self.store.users[self.name]["status"] != "enabled":
             raise refusal("InvalidAccessKeyId")
         return bool(bucket)
+
+
+class FakeBuckets:
+    """What we ask of `minio.Minio` about the settings of buckets.
+
+    Attributes:
+        versioning: of each bucket that is there.
+        rules: lifecycle rules of each.
+        down: what every request ends with, where it is set.
+    """
+
+    def __init__(self) -> None:
+        self.versioning: dict[str, VersioningConfig] = {}
+        self.rules: dict[str, list[Rule]] = {}
+        self.down: Exception | None = None
+
+    def bucket_exists(self, name: str) -> bool:
+        if self.down:
+            raise self.down
+        return name in self.versioning
+
+    def make_bucket(self, name: str, *_: str) -> None:
+        self.versioning[name], self.rules[name] = VersioningConfig(), []
+
+    def set_bucket_versioning(self, name: str, versioning: VersioningConfig) -> None:
+        self.versioning[name] = versioning
+
+    def get_bucket_versioning(self, name: str) -> VersioningConfig:
+        return self.versioning[name]
+
+    def set_bucket_lifecycle(self, name: str, lifecycle: LifecycleConfig) -> None:
+        self.rules[name] = list(lifecycle.rules)
+
+    def get_bucket_lifecycle(self, name: str) -> LifecycleConfig:
+        if not self.rules[name]:
+            raise refusal("NoSuchLifecycleConfiguration")
+        return LifecycleConfig(self.rules[name])

@@ -224,6 +224,22 @@ def test_what_runs_airflow_is_not_restarted_from_inside_a_task(place: Place) -> 
     assert place.done == []
 
 
+MAKE = Step(verb="make", kind="claim", name="database reader", reason="it is not there")
+
+
+def test_what_runs_airflow_makes_what_others_claim_from_inside_a_task(place: Place) -> None:
+    operator = ApplyComponentOperator(task_id="apply", component="postgresql")
+    operator.execute(with_plan(MAKE))
+    assert place.done == [("apply", "postgresql", ["database reader"])]
+
+
+def test_what_runs_airflow_makes_nothing_while_it_differs_otherwise(place: Place) -> None:
+    operator = ApplyComponentOperator(task_id="apply", component="postgresql")
+    with pytest.raises(AirflowFailException, match=r"\(start process server: [^;]*\) and runs this very task"):
+        operator.execute(with_plan(START, MAKE))
+    assert place.done == []
+
+
 def test_waiting_waits(place: Place) -> None:
     WaitComponentOperator(task_id="wait", component="reader").execute({})
     assert place.done == [("wait", "reader", [])]

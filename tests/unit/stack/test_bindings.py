@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,7 +69,7 @@ def test_what_was_made_for_a_component_is_named_after_who_made_it(tiny: Tiny) ->
 
 def test_a_dependency_tells_where_it_is_and_nothing_of_its_own_keys(tiny: Tiny) -> None:
     stack = load_stack(tiny.root)
-    tiny.edit(tiny.component("reader"), lambda c: c.pop("claims"))
+    tiny.edit(tiny.component("reader"), lambda c: c["claims"].pop())
     plain = seen_by(load_stack(tiny.root), "reader")
     assert plain.open["S3_HTTP_HOST"] == "minio-http.host"
     for known in (plain, seen_by(stack, "reader")):
@@ -126,7 +127,7 @@ def given_by(stack: Stack, name: str) -> dict[str, object]:
 
 def test_a_store_that_is_configured_lists_its_users_with_their_keys_and_buckets(tiny: Tiny) -> None:
     stack = load_stack(tiny.root, "weeds")
-    tiny.edit(tiny.component("reader"), lambda c: c.pop("claims"))
+    tiny.edit(tiny.component("reader"), lambda c: c["claims"].pop())
     users = [
         ("reader", {"raw": "read", "results": "write"}),
         ("pipelines", {"raw": "add"}),
@@ -168,10 +169,12 @@ def stacks(draw: st.DrawFn) -> Stack:
         users: list[dict[str, object]] = [{"kind": "s3_user", "buckets": {"raw": "read"}}] if "store" in chosen else []
         return tokens + users
 
+    def database(name: str) -> list[dict[str, object]]:
+        return draw(st.sampled_from([[], [{"kind": "database", "name": name}]]))
+
     for index, name in enumerate(("postgresql", "store", *names)):
         known = list(loaded)
         needs = draw(st.lists(st.sampled_from(known), unique=True)) if known else []
-        has_database = index > 0 and "postgresql" in needs
         component = Component.model_validate(
             {
                 "name": name,
@@ -183,9 +186,8 @@ def stacks(draw: st.DrawFn) -> Stack:
                 "endpoints": {"http": {"port": 2000 + index}},
                 "credentials": {"username": name},
                 "secrets": ["token"],
-                "claims": claims_of(needs),
-                "grants": {"s3_user": "configuration", "token": "configuration"},
-                "databases": [name] if has_database else [],
+                "claims": claims_of(needs) + (database(name) if "postgresql" in needs else []),
+                "serves": {"s3_user": "configuration", "token": "configuration"},
                 "resources": {"cpu": 1, "memory_mib": 1},
                 "checks": [{"name": "is-there", "kind": "http"}],
                 "backup": {"kind": "none", "reason": "a test"},
@@ -197,15 +199,12 @@ def stacks(draw: st.DrawFn) -> Stack:
             {
                 "summary": "acts for itself",
                 "component": draw(st.sampled_from(["gone", *loaded])),
-                "claims": claims_of(list(loaded)),
-                "databases": draw(st.sampled_from([[], [name]])),
+                "claims": claims_of(list(loaded)) + database(name),
             }
         )
         for name in ("checks", "pipelines")
     }
-    file = StackFile(
-        name="any", namespaces={"core": "x"}, capabilities={}, profiles={}, buckets={}, identities=identities
-    )
+    file = StackFile(name="any", namespaces={"core": "x"}, capabilities={}, profiles={}, identities=identities)
     return Stack(Path(), file, "default", "local", loaded, {"s3": "store"}, {})
 
 
@@ -245,14 +244,23 @@ def test_a_server_is_told_of_those_alone_who_have_claimed_something_of_it(stack:
         claiming = {
             each.name
             for each in holders(stack).values()
-            if name in {stack.capabilities.get(claim.provider, claim.provider) for claim in each.claims}
+            if name in {stack.capabilities.get(claim.provider, claim.provider) for claim in each.claims if claim.listed_as}
         }
         assert listed == claiming
 
 
-def test_branches_are_told_to_those_alone_who_show_them(tiny: Tiny) -> None:
-    tiny.edit(tiny.stack_file, lambda c: c.update(branches=["lab_1", "lab_2"]))
-    tiny.edit(tiny.component("reader"), lambda c: c.update(shows_branches=True))
+def test_names_of_a_kind_are_told_to_those_alone_who_show_it(tiny: Tiny) -> None:
+    labs = [{"kind": "branch", "name": name} for name in ("lab_1", "lab_2")]
+    catalog = yaml.safe_load(tiny.component("portal").read_text(encoding="utf-8"))
+    catalog |= {"name": "nessie", "depends_on": [], "claims": [], "serves": {"branch": "nessie"}}
+    catalog["endpoints"]["http"]["port"] = 21050
+    folder = tiny.folder("portal").parent / "nessie"
+    folder.mkdir()
+    (folder / "component.yaml").write_text(yaml.safe_dump(catalog), encoding="utf-8")
+    (folder / "local.yaml").write_text("{}\n", encoding="utf-8")
+    # Whose they are and who shows them are two things.
+    tiny.edit(tiny.component("portal"), lambda c: (c["depends_on"].append("nessie"), c["claims"].extend(labs)))
+    tiny.edit(tiny.component("reader"), lambda c: c.update(shows=["branch"]))
     stack = load_stack(tiny.root)
     told = {name: seen_by(stack, name).open.get("BRANCHES") for name in stack.components}
     # Others would begin anew for nothing when a dataset is added.

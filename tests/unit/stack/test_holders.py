@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.holders import (
-    SECRET_BYTES,
-    claim_key,
-    holder,
-    holders,
-    new_secret,
-    s3_users,
-    token_holders,
-)
+from data_platform.stack.holders import SECRET_BYTES, claimed, holder, holders, names_of, new_secret
 from data_platform.stack.load import load_stack
-from data_platform.stack.model import S3User, Token
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
@@ -50,7 +41,8 @@ def test_a_holder_has_its_own_secrets_and_what_was_made_for_it(tiny: Tiny) -> No
 
 
 def test_a_role_has_the_name_of_its_holder_without_hyphens(tiny: Tiny) -> None:
-    named = {"summary": "writes reports at night", "component": "reader", "databases": ["reports"]}
+    named: dict[str, object] = {"summary": "writes reports at night", "component": "reader"}
+    named |= {"claims": [{"kind": "database", "name": "reports"}]}
     tiny.edit(tiny.stack_file, lambda c: c["identities"].update({"night-shift": named}))
     assert holders(load_stack(tiny.root))["night-shift"].fixed == {"database_user": "night_shift"}
 
@@ -61,7 +53,7 @@ def test_an_identity_of_a_component_that_does_not_take_part_is_no_holder(tiny: T
 
 def test_a_holder_is_found_by_its_name_or_by_the_capability_that_it_provides(tiny: Tiny) -> None:
     stack = load_stack(tiny.root)
-    assert holder(stack, "checks").databases[0].name == "checks"
+    assert holder(stack, "checks").component == "postgresql"
     assert holder(stack, "s3").name == "minio"
     assert holder(load_stack(tiny.root, "weeds"), "s3").name == "weeds"
 
@@ -72,28 +64,61 @@ def test_a_name_that_nobody_has_is_refused_with_those_there_are(tiny: Tiny) -> N
     assert caught.value.remedy == "use one of: minio, postgresql, reader, portal, pipelines, checks"
 
 
-def test_users_of_the_store_are_those_who_have_claimed_one(tiny: Tiny) -> None:
+def test_what_is_claimed_of_a_component_is_what_it_serves_and_data_comes_first(tiny: Tiny) -> None:
     stack = load_stack(tiny.root)
-    found = {each.name: claim.buckets for each, claim in s3_users(stack, "minio")}
-    assert found == {
-        "reader": {"raw": "read", "results": "write"},
-        "pipelines": {"raw": "add"},
-        "checks": {"raw": "write", "results": "read"},
+    assert [(each.holder, each.resource) for each in claimed(stack, "minio")] == [
+        ("reader", "bucket results"),
+        ("pipelines", "bucket raw"),
+        ("reader", "s3_user reader"),
+        ("pipelines", "s3_user pipelines"),
+        ("checks", "s3_user checks"),
+    ]
+    assert [each.resource for each in claimed(stack, "minio", "bucket")] == ["bucket results", "bucket raw"]
+    assert [each.resource for each in claimed(stack, "postgresql")] == ["database reader", "database checks"]
+    assert claimed(stack, "portal") == []
+    assert claimed(stack, "minio", "token") == []
+
+
+def test_what_is_claimed_of_a_capability_is_what_its_provider_serves(tiny: Tiny) -> None:
+    weeds = load_stack(tiny.root, "weeds")
+    assert claimed(weeds, "weeds") == claimed(load_stack(tiny.root), "minio")
+    assert claimed(weeds, "minio") == []
+
+
+def test_a_token_is_of_the_one_component_that_accepts_it(tiny: Tiny) -> None:
+    stack = load_stack(tiny.root)
+    assert [each.holder for each in claimed(stack, "reader", "token")] == ["portal", "pipelines"]
+
+
+def test_all_names_of_a_kind_are_told_whoever_makes_them(tiny: Tiny) -> None:
+    stack = load_stack(tiny.root)
+    assert names_of(stack, "bucket") == ["results", "raw"]
+    assert names_of(stack, "token") == ["portal", "pipelines"]
+    assert names_of(stack, "branch") == []
+
+
+def test_an_identity_has_a_claim_for_each_dataset_beside_its_own(tiny: Tiny) -> None:
+    tiny.edit(tiny.stack_file, lambda c: c["identities"]["checks"].update(each_dataset=["database"]))
+    before = holder(load_stack(tiny.root), "checks")
+    for name in ("rates", "currencies"):
+        tiny.dataset(name)
+    stack = load_stack(tiny.root)
+    assert names_of(stack, "database") == ["reader", "checks", "currencies", "rates"]
+    after = holder(stack, "checks")
+    # One role for all databases: nothing new is generated.
+    assert (after.fixed, after.generated) == (before.fixed, before.generated)
+    assert len(after.claims) == len(before.claims) + 2
+
+
+def test_a_credential_is_of_a_claim_or_of_its_holder_alone(tiny: Tiny) -> None:
+    of = holder(load_stack(tiny.root), "reader")
+    assert {key: claim.kind if (claim := of.claim_of(key)) else None for key in (*of.generated, *of.fixed)} == {
+        "token": None,
+        "database_password": "database",
+        "database_user": "database",
+        "s3_secret_key": "s3_user",
+        "s3_access_key": "s3_user",
     }
-    assert s3_users(stack, "postgresql") == []
-    assert [each.name for each, _ in s3_users(load_stack(tiny.root, "weeds"), "weeds")] == list(found)
-    assert holder(stack, "portal").s3_user is None
-
-
-def test_holders_of_tokens_are_those_who_have_claimed_one_of_that_component(tiny: Tiny) -> None:
-    stack = load_stack(tiny.root)
-    assert [each.name for each, _ in token_holders(stack, "reader")] == ["portal", "pipelines"]
-    assert token_holders(stack, "portal") == []
-
-
-def test_a_credential_of_a_claim_is_named_after_who_makes_it() -> None:
-    assert claim_key(S3User(kind="s3_user", buckets={"raw": "read"}), "secret_key") == "s3_secret_key"
-    assert claim_key(Token(kind="token", of="data-hub"), "token") == "data_hub_token"
 
 
 def test_secrets_are_long_different_and_need_no_quotes_anywhere() -> None:

@@ -10,19 +10,12 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
+from tests.unit.stack.conftest import refusal
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
 
 Change = Callable[[dict[str, Any]], object]
-
-
-def refusal(tiny: Tiny, profile: str = "default") -> PlatformError:
-    """The error of a broken stack."""
-    with pytest.raises(PlatformError) as caught:
-        load_stack(tiny.root, profile)
-    assert caught.value.remedy
-    return caught.value
 
 
 def test_a_valid_stack_is_loaded_in_order_of_dependencies(tiny: Tiny) -> None:
@@ -35,14 +28,6 @@ def test_a_valid_stack_is_loaded_in_order_of_dependencies(tiny: Tiny) -> None:
         "portal": ("reader",),
     }
     assert set(stack.toolchains) == {"shell"}
-
-
-def test_a_database_is_a_name_or_a_mapping(tiny: Tiny) -> None:
-    extras = {"name": "books", "schemas": ["sales"], "extensions": ["uuid-ossp"]}
-    tiny.edit(tiny.component("reader"), lambda c: c.update(databases=["reader", extras]))
-    plain, rich = load_stack(tiny.root).components["reader"].component.databases
-    assert (plain.name, plain.schemas, plain.extensions) == ("reader", (), ())
-    assert (rich.name, rich.schemas, rich.extensions) == ("books", ("sales",), ("uuid-ossp",))
 
 
 def test_a_profile_chooses_the_provider_of_a_capability(tiny: Tiny) -> None:
@@ -79,15 +64,13 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
         lambda c: c["checks"].append(c["checks"][0]),
         ("two checks are named answers-on-its-page",),
     ),
-    "databases_without_postgresql": (lambda c: c.update(depends_on=["s3"]), ("'postgresql' in depends_on",)),
-    "database_twice": (lambda c: c.update(databases=["a", {"name": "a"}]), ("two databases are named a",)),
     "database_with_an_unknown_key": (
-        lambda c: c.update(databases=[{"name": "a", "schema": ["b"]}]),
-        ("databases.0.schema: unknown key",),
+        lambda c: c["claims"][0].update(schema=["b"]),
+        ("claims.0.database.schema: unknown key",),
     ),
     "extension_that_is_not_a_name": (
-        lambda c: c.update(databases=[{"name": "a", "extensions": ['x"; drop']}]),
-        ("databases.0.extensions.0",),
+        lambda c: c["claims"][0].update(extensions=['x"; drop']),
+        ("claims.0.database.extensions.0",),
     ),
     "backup_none_without_reason": (lambda c: c.update(backup={"kind": "none"}), ("backup:", "needs a reason")),
     "bad_duration": (lambda c: c["checks"][0].update(within="soon"), ("checks.0.within", "'soon' is not a duration")),
@@ -96,31 +79,31 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
     "missing_dependency": (lambda c: c["depends_on"].append("kafka"), ("depends_on names 'kafka'", "minio, portal")),
     "claim_of_a_kind_that_is_unknown": (
         lambda c: c["claims"].append({"kind": "key", "of": "portal"}),
-        ("claims.1", "'s3_user', 'token'"),
+        ("claims.3", "'key'", "'database', 's3_user', 'token'"),
     ),
-    "claim_of_a_kind_that_nobody_grants": (
-        lambda c: c["claims"].append({"kind": "token", "of": "postgresql"}),
-        ("claims: 'postgresql' serves no claim of the kind token", "grants"),
-    ),
-    "claim_of_nobody": (
-        lambda c: c["claims"].append({"kind": "token", "of": "kafka"}),
-        ("claims: 'kafka' serves no claim of the kind token",),
-    ),
-    "claim_of_what_it_does_not_depend_on": (
-        lambda c: c.update(depends_on=["postgresql"]),
-        ("claims: 's3' is not in depends_on", "must be up before"),
-    ),
-    "claim_of_an_unknown_bucket": (
-        lambda c: c["claims"][0]["buckets"].update(attic="read"),
-        ("claims: there is no bucket attic", "use one of: raw, results"),
-    ),
-    "claim_of_no_bucket": (lambda c: c["claims"][0].update(buckets={}), ("claims.0.s3_user.buckets", "at least 1")),
+    "claim_without_a_kind": (lambda c: c["claims"].append({"name": "more"}), ("claims.3", "'kind'")),
+    "claim_of_no_bucket": (lambda c: c["claims"][2].update(buckets={}), ("claims.2.s3_user.buckets", "at least 1")),
     "claim_of_an_unknown_verb": (
-        lambda c: c["claims"][0]["buckets"].update(raw="delete"),
-        ("claims.0.s3_user.buckets.raw", "'read', 'add' or 'write'"),
+        lambda c: c["claims"][2]["buckets"].update(raw="delete"),
+        ("claims.2.s3_user.buckets.raw", "'read', 'add' or 'write'"),
     ),
-    "two_claims_of_one_server": (lambda c: c["claims"].append(c["claims"][0]), ("two claims are of s3",)),
-    "granted_in_an_unknown_way": (lambda c: c["grants"].update(token="by post"), ("grants.token",)),
+    "serves_an_unknown_kind": (
+        lambda c: c["serves"].update(key="configuration"),
+        ("serves names key, which is no kind of claim", "database, s3_user, token"),
+    ),
+    "serves_in_an_unknown_way": (
+        lambda c: c["serves"].update(token="by_post"),
+        ("serves.token is 'by_post', expected one of: configuration",),
+    ),
+    "serves_in_the_way_of_another_kind": (
+        lambda c: c["serves"].update(token="sql"),
+        ("serves.token is 'sql', expected one of: configuration",),
+    ),
+    "shows_an_unknown_kind": (lambda c: c.update(shows=["key"]), ("shows names key", "use one of: branch")),
+    "shows_a_kind_without_a_binding": (
+        lambda c: c.update(shows=["token"]),
+        ("shows names token, which is no kind of claim that has a binding", "use one of: branch"),
+    ),
     "another_name_than_its_folder": (lambda c: c.update(name="writer"), ("processing/writer", "processing/reader")),
     "another_namespace_than_its_folder": (lambda c: c.update(namespace="core"), ("core/reader", "processing/reader")),
 }
@@ -135,21 +118,21 @@ def test_a_mistake_in_component_yaml_is_named(tiny: Tiny, case: str) -> None:
     assert [words for words in said if words not in str(error)] == [], str(error)
 
 
-# The same for what is claimed for an identity: which one, what is changed, and what the error must say.
+# The same for an identity.
 BROKEN_IDENTITY: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown_key": (lambda c: c.update(secrets=["mine"]), ("identities.pipelines.secrets: unknown key",)),
     "no_component": (lambda c: c.pop("component"), ("identities.pipelines.component: Field required",)),
-    "unknown_component": (
-        lambda c: c.update(component="kafka"),
-        ("identities.pipelines: there is no component 'kafka'", "correct the name"),
+    "claim_of_a_kind_that_is_unknown": (
+        lambda c: c["claims"].append({"kind": "key"}),
+        ("identities.pipelines.claims.3", "'key'"),
     ),
-    "claim_of_a_kind_that_nobody_grants": (
-        lambda c: c["claims"].append({"kind": "token", "of": "minio"}),
-        ("identities.pipelines: claims: 'minio' serves no claim of the kind token",),
+    "an_unknown_kind_for_each_dataset": (
+        lambda c: c.update(each_dataset=["key"]),
+        ("identities.pipelines", "each_dataset names key", "use one of: branch, bucket, database"),
     ),
-    "claim_of_an_unknown_bucket": (
-        lambda c: c["claims"][0].update(buckets={"attic": "add"}),
-        ("identities.pipelines: claims: there is no bucket attic",),
+    "a_kind_for_each_dataset_that_takes_more_than_a_name": (
+        lambda c: c.update(each_dataset=["s3_user", "database"]),
+        ("identities.pipelines", "each_dataset names s3_user", "use one of: branch, bucket, database"),
     ),
 }
 
@@ -161,26 +144,6 @@ def test_a_mistake_in_an_identity_is_named(tiny: Tiny, case: str) -> None:
     error = refusal(tiny)
     assert "stack.yaml" in error.problem
     assert [words for words in said if words not in str(error)] == [], str(error)
-
-
-def test_an_identity_named_like_a_component_is_refused(tiny: Tiny) -> None:
-    tiny.edit(tiny.stack_file, lambda c: c["identities"].update(reader=c["identities"].pop("checks")))
-    error = refusal(tiny)
-    assert "stack.yaml: identities: reader is the name of a component too" in error.problem
-    assert error.remedy == "give it another name"
-
-
-def test_a_store_that_serves_no_users_is_refused_where_it_is_chosen(tiny: Tiny) -> None:
-    tiny.edit(tiny.component("weeds"), lambda c: c.pop("grants"))
-    assert load_stack(tiny.root).resolve("s3") == "minio"
-    assert "'s3' serves no claim of the kind s3_user" in refusal(tiny, "weeds").problem
-
-
-def test_what_an_identity_claims_is_asked_only_where_its_component_takes_part(tiny: Tiny) -> None:
-    # `bare` has neither the portal, to which the identity belongs, nor the reader, from which it has a token.
-    assert "portal" not in load_stack(tiny.root, "bare").components
-    tiny.edit(tiny.stack_file, lambda c: c["identities"]["pipelines"].update(component="postgresql"))
-    assert "identities.pipelines: claims: 'reader' serves no claim" in refusal(tiny, "bare").problem
 
 
 BROKEN_LOCAL: dict[str, tuple[Change, tuple[str, ...]]] = {
@@ -237,20 +200,6 @@ def test_a_cycle_is_refused_by_name(tiny: Tiny) -> None:
     assert "minio" not in error.problem
     assert "circle" in error.problem
     assert "depends_on" in error.remedy
-
-
-def test_two_components_on_one_port_are_refused_by_name(tiny: Tiny) -> None:
-    tiny.edit(tiny.component("portal"), lambda c: c["endpoints"]["http"].update(port=21030))
-    error = refusal(tiny)
-    assert "port 21030" in error.problem
-    assert "portal.http" in error.problem
-    assert "reader.http" in error.problem
-    assert "component.yaml" in error.remedy
-
-
-def test_components_that_are_never_in_one_profile_may_not_share_a_port_either(tiny: Tiny) -> None:
-    tiny.edit(tiny.component("weeds"), lambda c: c["endpoints"]["http"].update(port=21010))
-    assert "minio.http" in refusal(tiny).problem
 
 
 @pytest.mark.parametrize("provider", ["kafka", "reader"])
@@ -329,22 +278,18 @@ def test_an_error_has_a_problem_and_a_remedy(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path / 'stack' / 'stack.yaml'} is missing\n  → {caught.value.remedy}"
 
 
-def test_a_dataset_is_a_folder_with_a_flow_and_has_a_branch(tiny: Tiny) -> None:
+def test_a_dataset_is_a_folder_with_a_flow(tiny: Tiny) -> None:
     assert load_stack(tiny.root).datasets == ()
     for name in ("rates", "currencies"):
-        (tiny.root / "nifi_flows" / name).mkdir(parents=True)
-        (tiny.root / "nifi_flows" / name / "parameters.yaml").touch()
+        tiny.dataset(name)
     (tiny.root / "nifi_flows" / "notes").mkdir()
     (tiny.root / "nifi_flows" / "README.md").touch()
-    tiny.edit(tiny.stack_file, lambda c: c.update(branches=["lab"]))
-    stack = load_stack(tiny.root)
-    assert stack.datasets == ("currencies", "rates")
-    assert stack.branches == ("audit_currencies", "audit_rates", "audit_lab")
+    assert load_stack(tiny.root).datasets == ("currencies", "rates")
 
 
-@pytest.mark.parametrize("branches", [["lab", "lab"], ["rates"]])
-def test_two_branches_of_one_name_are_refused(tiny: Tiny, branches: list[str]) -> None:
-    (tiny.root / "nifi_flows" / "rates").mkdir(parents=True)
-    (tiny.root / "nifi_flows" / "rates" / "parameters.yaml").touch()
-    tiny.edit(tiny.stack_file, lambda c: c.update(branches=branches))
-    assert f"branches names {branches[-1]} twice" in refusal(tiny).problem
+def test_a_dataset_whose_name_nothing_can_have_is_named(tiny: Tiny) -> None:
+    tiny.dataset("fx_rates")
+    tiny.edit(tiny.stack_file, lambda c: c["identities"]["checks"].update(each_dataset=["bucket"]))
+    error = refusal(tiny)
+    assert "nifi_flows/fx_rates: no bucket can have the name of this dataset" in error.problem
+    assert "take bucket out of each_dataset in stack.yaml" in error.remedy

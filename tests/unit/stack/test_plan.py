@@ -12,7 +12,7 @@ from data_platform.stack.plan import KINDS, Resource, Seen, Step, plan
 
 PLANS = Path(__file__).parent / "plans"
 CASES = sorted(PLANS.glob("*/*.yaml"))
-VERBS = {"fetch", "write", "create", "run", "start", "restart", "stop", "remove", "update", "make", "change", "revoke"}
+VERBS = {"fetch", "write", "run", "start", "restart", "stop", "remove", "make", "change", "revoke"}
 
 
 def read(case: Path) -> dict[str, Any]:
@@ -62,3 +62,8 @@ def test_plan_of_what_was_carried_out_is_empty() -> None:
 def test_a_step_reads_as_a_sentence() -> None:
     step = Step(verb="restart", kind="process", name="server", reason="its definition changed")
     assert str(step) == "restart process server: its definition changed"
+
+
+def test_a_step_about_a_claim_says_its_kind_once() -> None:
+    step = Step(verb="make", kind="claim", name="database nessie", reason="it is not there")
+    assert str(step) == "make database nessie: it is not there"

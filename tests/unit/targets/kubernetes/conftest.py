@@ -8,7 +8,7 @@ import pytest
 
 from data_platform.stack.load import KUBERNETES, Stack, load_stack
 from data_platform.stack.plan import Step, plan
-from data_platform.targets import grants, provision
+from data_platform.targets import claims
 from data_platform.targets.kubernetes import releases
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
@@ -41,9 +41,8 @@ def cluster() -> FakeCluster:
 
 @pytest.fixture
 def target(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> KubernetesTarget:
-    # Databases and buckets are asked through the servers' own protocols (tests/unit/targets/test_provision.py).
-    monkeypatch.setattr(provision, "observe", lambda *_: [])
-    monkeypatch.setattr(grants, "observe", lambda *_: [])
+    # What was claimed is asked through the servers' own protocols (tests/unit/claims).
+    monkeypatch.setattr(claims, "observe", lambda *_: [])
     stack = load_stack(ROOT, target=KUBERNETES)
     images = {name: f"localhost/data-platform/{name}:1" for name in stack.components}
     settings = Settings(images=images, api_server="10.0.0.1:6443")

@@ -16,7 +16,7 @@ from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holders
 from data_platform.stack.plan import Resource, Seen, Step, plan
-from data_platform.targets import grants
+from data_platform.targets import claims
 from data_platform.targets.kubernetes import places, releases, tools
 from data_platform.targets.kubernetes.target import KubernetesTarget
 from tests.unit.targets.kubernetes.conftest import FakeHelm, steps
@@ -118,17 +118,16 @@ def test_servers_listen_on_all_addresses_of_their_pod_and_know_paths_of_the_imag
     assert str(ROOT) not in "".join(values.values())
 
 
-def test_a_grant_is_made_after_the_release_takes_requests(
+def test_a_claim_is_carried_out_after_the_release_takes_requests(
     target: KubernetesTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happened: list[str] = []
     monkeypatch.setattr(KubernetesTarget, "wait", lambda *_: happened.append("wait"))
     monkeypatch.setattr(KubernetesTarget, "_apply_release", lambda *_: happened.append("upgrade"))
-    monkeypatch.setattr(grants, "make", lambda *words: happened.append(f"make {words[-1]}"))
-    monkeypatch.setattr(grants, "revoke", lambda *words: happened.append(f"revoke {words[-1]}"))
-    wanted = [resource for resource in target.wanted("minio") if resource.kind == "grant"]
-    assert {resource.name for resource in wanted} >= {"s3_user trino", "s3_user checks", "s3_user pipelines"}
-    steps = [("revoke", "grant", "s3_user old"), ("upgrade", "release", "minio"), ("make", "grant", "s3_user trino")]
+    monkeypatch.setattr(claims, "carry_out", lambda *words: happened.append(f"{words[-1].verb} {words[-1].name}"))
+    wanted = [resource for resource in target.wanted("minio") if resource.kind == "claim"]
+    assert {r.name for r in wanted} >= {"bucket raw", "s3_user trino", "s3_user checks", "s3_user pipelines"}
+    steps = [("revoke", "claim", "s3_user old"), ("upgrade", "release", "minio"), ("make", "claim", "s3_user trino")]
     target.apply("minio", [Step(verb=v, kind=k, name=n, reason="any") for v, k, n in steps])  # type: ignore[arg-type]
     assert happened == ["wait", "revoke s3_user old", "upgrade", "wait", "make s3_user trino"]
 

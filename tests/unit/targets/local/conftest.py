@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from data_platform.stack.claim import CONFIGURATION, Claim, Claimed, Place
+from data_platform.stack.kinds import KINDS
 from data_platform.stack.load import load_stack
-from data_platform.stack.plan import Resource, Seen, Step, plan
-from data_platform.targets import grants, provision
+from data_platform.stack.plan import Seen, Step, plan
 from data_platform.targets.local import ports, target
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
-
-
-Wanted = Callable[[LocalTarget, str], Sequence[Resource]]
 
 
 class PretendedSupervisor:
@@ -52,34 +50,34 @@ class PretendedSupervisor:
 
 
 class Servers:
-    """Databases, buckets and grants that were asked for."""
+    """What servers were asked to make for those who claimed it.
+
+    Attributes:
+        made: what is there.
+        revoked: names of what was removed.
+        up: whether they answer.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.made: list[Seen] = []
         self.revoked: list[str] = []
-        monkeypatch.setattr(provision, "observe", self._observe(provision.wanted))
-        monkeypatch.setattr(provision, "create_database", self._create("database", provision.wanted))
-        monkeypatch.setattr(provision, "create_bucket", self._create("bucket", provision.wanted))
-        monkeypatch.setattr(grants, "observe", self._observe(grants.wanted))
-        monkeypatch.setattr(grants, "make", self._create("grant", grants.wanted))
-        monkeypatch.setattr(grants, "revoke", lambda _place, _component, name: self.revoked.append(name))
+        self.up = True
+        for kind in KINDS.values():
+            if set(kind.ways) != {CONFIGURATION}:
+                monkeypatch.setattr(kind, "observe", self.observe)
+                monkeypatch.setattr(kind, "make", self.make)
+            if kind.remove.__func__ is not Claim.remove.__func__:  # type: ignore[attr-defined]
+                monkeypatch.setattr(kind, "remove", lambda _place, _provider, name: self.revoked.append(name))
 
-    def _observe(self, wanted: Wanted) -> object:
-        def observe(place: LocalTarget, component: str) -> list[Seen]:
-            mine = {(r.kind, r.name) for r in wanted(place, component)}
-            return [seen for seen in self.made if (seen.kind, seen.name) in mine]
+    def observe(self, _place: Place, _provider: str, claimed: Sequence[Claimed]) -> list[Seen]:
+        names = [each.resource for each in claimed]
+        if not self.up:
+            return [Seen(kind="claim", name=name, healthy=False, note="it does not answer") for name in names]
+        return [seen for seen in self.made if seen.name in names]
 
-        return observe
-
-    def _create(self, kind: str, wanted: Wanted) -> object:
-        def create(place: LocalTarget, component: str, name: str) -> None:
-            self.made += [
-                Seen(kind=r.kind, name=name, digest=r.digest)
-                for r in wanted(place, component)
-                if (r.kind, r.name) == (kind, name)
-            ]
-
-        return create
+    def make(self, _place: Place, _provider: str, claimed: Claimed) -> None:
+        self.made = [seen for seen in self.made if seen.name != claimed.resource]
+        self.made.append(Seen(kind="claim", name=claimed.resource, digest=claimed.digest))
 
 
 def steps(place: LocalTarget, component: str = "reader") -> list[Step]:
@@ -87,14 +85,16 @@ def steps(place: LocalTarget, component: str = "reader") -> list[Step]:
 
 
 def short(found: list[Step]) -> list[str]:
-    return [f"{step.verb} {step.kind} {step.name}" for step in found]
+    return [str(step).partition(":")[0] for step in found]
 
 
 def deploy(place: LocalTarget, component: str = "reader") -> None:
-    found = steps(place, component)
-    place.fetch(component, found)
-    place.apply(component, [step for step in found if step.kind != "artifact"])
-    place.wait(component)
+    """A component after all that it depends on: they make what it has claimed."""
+    for name in place.stack.only((component,)):
+        found = steps(place, name)
+        place.fetch(name, found)
+        place.apply(name, [step for step in found if step.kind != "artifact"])
+        place.wait(name)
 
 
 def again(place: LocalTarget) -> LocalTarget:

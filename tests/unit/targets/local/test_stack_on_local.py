@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from data_platform.stack.claim import CONFIGURATION
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.holders import holders
+from data_platform.stack.holders import claimed
 from data_platform.stack.load import load_stack
 from data_platform.stack.model import Job, Process, Tool
 from data_platform.stack.plan import plan
+from data_platform.targets import claims
 from data_platform.targets.local.target import LocalTarget
 from data_platform.targets.render import render
 from tests.secret_values import leaks, named, secrets_of
@@ -37,6 +39,7 @@ def real(
     monkeypatch.setattr("data_platform.targets.local.target.run", lambda *_, **__: "")
     monkeypatch.setattr("data_platform.targets.local.programs.unprivileged_prefix", lambda *_: [])
     monkeypatch.setattr("data_platform.targets.local.target.own", lambda _: None)
+    monkeypatch.setattr(LocalTarget, "wait", lambda *_: None)
     made = LocalTarget(load_stack(ROOT, profile), supervisor.state)
     made.ensure_credentials()
     return made
@@ -74,8 +77,12 @@ def environments_of(place: LocalTarget, component: str) -> Iterator[tuple[str, P
 
 
 def deploy(place: LocalTarget, component: str) -> None:
+    """A component for which others have made their part."""
+    for provider in place.stack.dependencies(component):
+        for step in plan(claims.wanted(place, provider), claims.observe(place, provider)):
+            claims.carry_out(place, provider, step)
     steps = plan(place.wanted(component), place.observe(component))
-    place.apply(component, [step for step in steps if step.kind in ("file", "database", "job", "process")])
+    place.apply(component, [step for step in steps if step.kind != "artifact"])
 
 
 @EVERY
@@ -105,11 +112,9 @@ def test_a_component_has_no_secret_of_another_holder_in_its_files(real: LocalTar
     others = {label: value for label, value in secrets_of(real).items() if label.partition(".")[0] != component}
     files = real._files(real.stack.components[component])
     # A store whose configuration lists its users knows their keys, and is the only one that does.
-    listed = {
-        f"{each.name}.s3_secret_key"
-        for each in holders(real.stack).values()
-        if each.s3_user and real.stack.components[component].component.grants.get("s3_user") == "configuration"
-    }
+    way = real.stack.components[component].component.serves.get("s3_user")
+    users = claimed(real.stack, component, "s3_user") if way == CONFIGURATION else []
+    listed = {f"{each.holder}.s3_secret_key" for each in users}
     found = {label for content in files.values() for label in leaks(others, content.decode(errors="replace"))}
     assert found == listed
 
@@ -159,11 +164,9 @@ def test_nothing_is_planned_again_after_a_deploy(real: LocalTarget, component: s
     deploy(real, component)
     left = plan(real.wanted(component), real.observe(component))
     jobs = real.stack.components[component].definition.jobs
-    # Nothing was fetched and no bucket was made; a pretended job created nothing.
+    # Nothing was fetched; a pretended job created nothing.
     pretended = [step for step in left if step.kind == "job" and jobs[step.name].creates]
-    assert [
-        step for step in left if step.kind in ("file", "database", "job", "process") and step not in pretended
-    ] == []
+    assert [step for step in left if step.kind != "artifact" and step not in pretended] == []
 
 
 @EVERY

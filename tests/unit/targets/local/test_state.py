@@ -125,7 +125,7 @@ def test_a_new_secret_or_claim_of_a_known_holder_leaves_its_others_alone(tiny: T
     state = State(tmp_path / "state")
     before = ensured(state, load_stack(tiny.root))["reader"]
     tiny.edit(tiny.component("reader"), lambda c: c["secrets"].append("second"))
-    tiny.edit(tiny.component("postgresql"), lambda c: c["grants"].update(token="configuration"))
+    tiny.edit(tiny.component("postgresql"), lambda c: c["serves"].update(token="configuration"))
     tiny.edit(tiny.component("reader"), lambda c: c["claims"].append({"kind": "token", "of": "postgresql"}))
     after = ensured(state, load_stack(tiny.root))["reader"]
     assert {key: after[key] for key in before} == before

@@ -10,7 +10,7 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Step
-from data_platform.targets import grants, provision
+from data_platform.targets import claims
 from data_platform.targets.local.target import LocalTarget
 from tests.unit.targets.local.conftest import again, deploy, short, steps
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import Tiny
     from tests.unit.targets.local.conftest import PretendedSupervisor, Servers
 
-ALL = {"artifact", "file", "database", "job", "process"}
+ALL = {"artifact", "file", "job", "process"}
 
 
 def test_everything_is_missing_at_first(place: LocalTarget) -> None:
@@ -28,7 +28,6 @@ def test_everything_is_missing_at_first(place: LocalTarget) -> None:
         "write file more/plain.txt",
         "write file reader.conf",
         "write file tokens.json",
-        "create database reader",
         "run job prepare",
         "run job announce",
         "start process server",
@@ -61,7 +60,7 @@ def test_a_changed_template_is_written_and_restarts_its_process_alone(place: Loc
     changed = again(place)
     assert "write file reader.conf" in short(steps(changed))
     assert "restart process server" in short(steps(changed))
-    assert not {"fetch artifact program", "run job prepare", "create database reader"} & set(short(steps(changed)))
+    assert not {"fetch artifact program", "run job prepare"} & set(short(steps(changed)))
 
 
 def test_a_file_edited_by_hand_is_written_again_and_the_reason_says_so(place: LocalTarget) -> None:
@@ -86,12 +85,39 @@ def test_a_file_that_others_can_read_is_closed_again(place: LocalTarget) -> None
     assert steps(place) == []
 
 
-def test_a_dropped_database_is_made_again_and_the_jobs_that_fill_it_run_again(
+def test_what_others_make_for_it_is_no_step_of_its_own(place: LocalTarget) -> None:
+    assert "claim" not in {resource.kind for resource in place.wanted("reader")}
+    assert short(steps(place, "postgresql")) == ["make database reader", "make database checks"]
+
+
+@pytest.mark.parametrize("dropped", ["database reader", "bucket results"])
+def test_the_jobs_that_fill_it_run_again_when_its_data_was_dropped(
+    place: LocalTarget, servers: Servers, dropped: str
+) -> None:
+    deploy(place)
+    servers.made = [seen for seen in servers.made if seen.name != dropped]
+    (provider,) = {"database reader": ["postgresql"], "bucket results": ["minio"]}[dropped]
+    assert short(steps(place, provider)) == [f"make {dropped}"]
+    assert short(steps(place)) == ["run job announce"]
+    deploy(place)
+    assert steps(place) == []
+
+
+def test_a_user_that_was_removed_or_the_data_of_another_holder_runs_no_job_again(
     place: LocalTarget, servers: Servers
 ) -> None:
     deploy(place)
-    servers.made.clear()
-    assert short(steps(place)) == ["create database reader", "run job announce"]
+    others = {"s3_user reader", "database checks", "bucket raw"}
+    assert others <= {seen.name for seen in servers.made}
+    servers.made = [seen for seen in servers.made if seen.name not in others]
+    assert steps(place) == []
+
+
+def test_no_job_runs_again_because_a_server_does_not_answer(place: LocalTarget, servers: Servers) -> None:
+    deploy(place)
+    servers.up = False
+    assert [step.reason for step in steps(place, "postgresql")] == ["it does not answer"] * 2
+    assert steps(place) == []
 
 
 def test_a_file_that_was_dropped_into_etc_is_removed(place: LocalTarget) -> None:
@@ -175,17 +201,16 @@ def test_what_a_server_makes_is_made_after_it_takes_requests(
 ) -> None:
     happened: list[str] = []
     monkeypatch.setattr(LocalTarget, "wait", lambda _, component: happened.append(f"wait {component}"))
-    monkeypatch.setattr(provision, "create_bucket", lambda *words: happened.append(f"create {words[-1]}"))
-    monkeypatch.setattr(grants, "make", lambda *words: happened.append(f"make {words[-1]}"))
-    assert short(steps(place, "minio")) == [
-        "create bucket raw",
-        "create bucket results",
-        "make grant s3_user reader",
-        "make grant s3_user pipelines",
-        "make grant s3_user checks",
+    monkeypatch.setattr(claims, "carry_out", lambda _place, _provider, step: happened.append(f"make {step.name}"))
+    made = [
+        "make bucket results",
+        "make bucket raw",
+        "make s3_user reader",
+        "make s3_user pipelines",
+        "make s3_user checks",
     ]
+    assert short(steps(place, "minio")) == made
     place.apply("minio", steps(place, "minio"))
-    made = ["create raw", "create results", "make s3_user reader", "make s3_user pipelines", "make s3_user checks"]
     assert happened == ["wait minio", *made]
 
 
@@ -194,9 +219,8 @@ def test_a_server_that_is_restarted_is_waited_for_again(place: LocalTarget, monk
     happened: list[str] = []
     monkeypatch.setattr(LocalTarget, "wait", lambda *_: happened.append("wait"))
     monkeypatch.setattr(LocalTarget, "_apply_process", lambda *_: happened.append("restart"))
-    monkeypatch.setattr(grants, "make", lambda *_: happened.append("make"))
-    monkeypatch.setattr(grants, "revoke", lambda *_: happened.append("revoke"))
-    kinds = (("revoke", "grant"), ("restart", "process"), ("make", "grant"), ("make", "grant"))
+    monkeypatch.setattr(claims, "carry_out", lambda *words: happened.append(words[-1].verb))
+    kinds = (("revoke", "claim"), ("restart", "process"), ("make", "claim"), ("make", "claim"))
     place.apply("reader", [Step(verb=verb, kind=kind, name="x", reason="any") for verb, kind in kinds])  # type: ignore[arg-type]
     assert happened == ["wait", "revoke", "restart", "wait", "make", "make"]
 

@@ -14,11 +14,14 @@ import psycopg
 import pytest
 
 from data_platform.checks.base import Address
+from data_platform.claims.database import Database
 from data_platform.clients import postgres
+from data_platform.stack.claim import Claimed
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.holders import claimed
 from data_platform.stack.load import load_stack
-from data_platform.stack.plan import plan
-from data_platform.targets import grants, provision
+from data_platform.stack.plan import Seen, plan
+from data_platform.targets import claims
 from data_platform.targets.local.artifacts import fetch, place
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.ports import is_free
@@ -104,8 +107,10 @@ def furnish(tiny: Tiny, server: Address) -> Any:
     """Makes a platform on that server whose reader has one database, with these schemas and extensions."""
 
     def make(schemas: list[str], extensions: list[str]) -> Target:
-        entry = {"name": "reader", "schemas": schemas, "extensions": extensions}
-        tiny.edit(tiny.component("reader"), lambda c: c.update(databases=[entry]))
+        held = {"schemas": schemas, "extensions": extensions}
+        tiny.edit(tiny.component("reader"), lambda c: c["claims"][0].update(held))
+        # One role and one password for all: the server of these tests lets everybody in.
+        tiny.edit(tiny.stack_file, lambda c: c["identities"].pop("checks", None))
         own = {"username": "postgres", "password": "any", "database_user": "reader", "database_password": "any"}
         found = SimpleNamespace(stack=load_stack(tiny.root), address=lambda *_: server, credentials=lambda *_: own)
         return cast("Target", found)
@@ -113,25 +118,39 @@ def furnish(tiny: Tiny, server: Address) -> Any:
     return make
 
 
+def of(target: Target, holder: str) -> Claimed:
+    """The database that a holder has claimed."""
+    (found,) = (each for each in claimed(target.stack, "postgresql", "database") if each.holder == holder)
+    return found
+
+
+def observed(target: Target, holder: str) -> list[Seen]:
+    return Database.observe(target, "postgresql", [of(target, holder)])
+
+
+def make(target: Target, holder: str = "reader") -> None:
+    Database.make(target, "postgresql", of(target, holder))
+
+
 def steps(target: Target) -> list[str]:
-    return [str(step) for step in plan(provision.wanted(target, "reader"), provision.observe(target, "reader"))]
+    return [str(step) for step in plan(claims.wanted(target, "postgresql"), claims.observe(target, "postgresql"))]
 
 
 def test_what_a_database_lacks_is_made_and_the_rest_stays(furnish: Any, server: Address) -> None:
     plain = furnish([], [])
-    assert steps(plain) == ["create database reader: it is not there"]
-    provision.create_database(plain, "reader", "reader")
+    assert steps(plain) == ["make database reader: it is not there"]
+    make(plain)
     assert steps(plain) == []
 
     furnished = furnish(["sales"], ["vector", "pg_trgm"])
-    assert steps(furnished) == ["update database reader: it lacks schema sales, extension vector, extension pg_trgm"]
-    provision.create_database(furnished, "reader", "reader")
+    assert steps(furnished) == ["change database reader: it lacks schema sales, extension vector, extension pg_trgm"]
+    make(furnished)
     assert steps(furnished) == []
     with postgres.connect(server.host, server.port, "reader", "any", "reader") as connection:
         connection.execute("create table sales.kept (meaning vector(3))")
 
-    provision.create_database(furnished, "reader", "reader")
-    provision.create_database(plain, "reader", "reader")
+    make(furnished)
+    make(plain)
     with postgres.connect(server.host, server.port, "reader", "any", "reader") as connection:
         assert connection.execute("select count(*) from sales.kept").fetchone() == (0,)
     assert steps(furnished) == []
@@ -139,14 +158,14 @@ def test_what_a_database_lacks_is_made_and_the_rest_stays(furnish: Any, server: 
 
 def test_an_extension_that_the_server_does_not_have_is_one_error_with_its_remedy(furnish: Any) -> None:
     with pytest.raises(PlatformError, match="extension postgis in database reader of reader") as caught:
-        provision.create_database(furnish(["sales"], ["postgis"]), "reader", "reader")
+        make(furnish(["sales"], ["postgis"]))
     assert "is not available" in caught.value.problem
     assert "pg_available_extensions" in caught.value.remedy
-    assert steps(furnish(["sales"], ["postgis"])) == ["update database reader: it lacks extension postgis"]
+    assert steps(furnish(["sales"], ["postgis"])) == ["change database reader: it lacks extension postgis"]
 
 
 def test_a_role_cannot_make_such_an_extension_itself(furnish: Any, server: Address) -> None:
-    provision.create_database(furnish([], []), "reader", "reader")
+    make(furnish([], []))
     with (
         postgres.connect(server.host, server.port, "reader", "any", "reader") as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
@@ -207,12 +226,13 @@ def test_an_identitys_database_is_its_own_and_closed_to_other_roles(tiny: Tiny, 
         stack=load_stack(tiny.root), address=lambda *_: closed.address, credentials=known.__getitem__
     )
     target = cast("Target", found)
-    (wanted,) = grants.wanted(target, "postgresql")
-    assert grants.observe(target, "postgresql") == []
-    grants.make(target, "postgresql", wanted.name)
-    grants.make(target, "postgresql", wanted.name)
-    assert [(seen.name, seen.digest) for seen in grants.observe(target, "postgresql")] == [(wanted.name, wanted.digest)]
-    provision.create_database(target, "reader", "reader")
+    wanted = of(target, "checks")
+    assert observed(target, "checks") == []
+    make(target, "checks")
+    make(target, "checks")
+    assert [(seen.name, seen.digest) for seen in observed(target, "checks")] == [(wanted.resource, wanted.digest)]
+    make(target, "reader")
+    assert steps(target) == []
     host, port = closed.address.host, closed.address.port
     with postgres.connect(host, port, "checks", FIRST, "checks") as connection:
         connection.execute("create table kept (x int)")
@@ -221,6 +241,6 @@ def test_an_identitys_database_is_its_own_and_closed_to_other_roles(tiny: Tiny, 
             postgres.connect(host, port, role, password, database)
     # A password that is not the holder's own is a step: it is set again.
     known["checks"]["database_password"] = "d" * 64
-    assert grants.observe(target, "postgresql") == []
-    grants.make(target, "postgresql", wanted.name)
-    assert len(grants.observe(target, "postgresql")) == 1
+    assert observed(target, "checks") == []
+    make(target, "checks")
+    assert len(observed(target, "checks")) == 1
