@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_platform.stack.bindings import Bindings, bindings, listed, prefix
-from data_platform.stack.holders import NEXT, holder, holders
+from data_platform.stack.holders import NEXT, claimed, holder, holders
 from data_platform.stack.load import Stack, load_stack
 from data_platform.stack.model import Component, Identity, Loaded, Local, StackFile
 
@@ -241,11 +241,7 @@ def test_a_server_is_told_of_those_alone_who_have_claimed_something_of_it(stack:
     for name in stack.components:
         told = given_by(stack, name)
         listed = {entry["name"] for entries in told.values() for entry in entries}  # type: ignore[attr-defined]
-        claiming = {
-            each.name
-            for each in holders(stack).values()
-            if name in {stack.capabilities.get(claim.provider, claim.provider) for claim in each.claims if claim.listed_as}
-        }
+        claiming = {each.holder for each in claimed(stack, name) if each.claim.listed_as}
         assert listed == claiming
 
 
