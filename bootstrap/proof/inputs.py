@@ -155,7 +155,9 @@ class Graph:
             if (name := self.stack.capabilities.get(word, word)) not in found:
                 found.add(name)
                 # A component of another profile stands for one of this, which says what it depends on.
-                ahead += self.stack.components[name].component.depends_on if name in self.stack.components else []
+                if name in self.stack.components:
+                    of = self.stack.components[name].component
+                    ahead += [*of.all_before, *of.all_called]
         return found
 
     def _is_of_a_platform(self, name: str, target: str, components: set[str], datasets: set[str]) -> bool:

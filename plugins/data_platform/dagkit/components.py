@@ -1,4 +1,4 @@
-"""Components as task groups. Order comes from `depends_on` alone."""
+"""Components as task groups. Order comes from what must be verified before (`after`, claims) alone."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The flat names that a component sees: its own facts, the addresses of its direct dependencies, and what was made for
-it. No secret of anybody else.
+"""The flat names that a component sees: its own facts, the addresses of those that it calls, and what was made for it.
+No secret of anybody else.
 
 The same names are variables of templates on every target. Those that hold no secret are environment variables of its
 processes too; a secret is in an environment only where the process says so.
@@ -61,7 +61,7 @@ def bindings(
     for kind in component.shows:
         found[KINDS[kind].shown_as] = " ".join(names_of(stack, kind))
     own_aliases = [name, *(c for c in component.provides if stack.capabilities.get(c) == name)]
-    for alias in (*own_aliases, *component.depends_on):
+    for alias in (*own_aliases, *component.all_called):
         target = stack.resolve(alias)
         for endpoint in stack.components[target].component.endpoints:
             place = address(target, endpoint)

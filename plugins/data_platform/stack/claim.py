@@ -55,6 +55,8 @@ class Claim(Strict):
     ways: ClassVar[tuple[str, ...]]
     #: Data: made where it is missing, never removed.
     keeps: ClassVar[bool] = False
+    #: Its holder can do nothing before it is made, so it comes after the provider.
+    first: ClassVar[bool] = True
     #: Its credentials are bindings named after their holder (NESSIE_DATABASE_USER), not after what they are alone.
     of_holder: ClassVar[bool] = False
     #: Binding by which the provider's templates know all that is claimed, where it serves it by its configuration.

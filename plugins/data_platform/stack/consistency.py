@@ -36,6 +36,24 @@ def refuse_homeless_identities(file: StackFile, base: Path) -> None:
             )
 
 
+def refuse_unknown_edges(item: Loaded, known: set[str]) -> None:
+    """Who comes before a component and whom it calls take part.
+
+    Args:
+        item: the component.
+        known: components and capabilities of the profile.
+    """
+    edges = {"after": item.component.after, "calls": item.component.calls}
+    edges["claims"] = tuple(claim.provider for claim in item.component.claims)
+    for field, names in edges.items():
+        for name in names:
+            if name not in known:
+                raise PlatformError(
+                    f"{item.folder / 'component.yaml'}: {field} names {name!r}, which is no component of the profile",
+                    f"correct the name, or use one of: {', '.join(sorted(known))}",
+                )
+
+
 def refuse_unserved_claims(stack: Stack, loaded: dict[str, Loaded]) -> None:
     """Each claim has somebody who serves it, is about things that are claimed, and nothing is claimed twice.
 
@@ -59,10 +77,6 @@ def refuse_unserved_claims(stack: Stack, loaded: dict[str, Loaded]) -> None:
                 raise PlatformError(
                     f"{where}: claims: {claim.provider!r} serves no claim of the kind {claim.kind}",
                     "correct the name, or say in its component.yaml how it serves it (serves)",
-                )
-            if name in stack.components and claim.provider not in stack.components[name].component.depends_on:
-                raise PlatformError(
-                    f"{where}: claims: {claim.provider!r} is not in depends_on", "add it there: it must be up before"
                 )
             for kind, wanted in claim.about():
                 if (kind, wanted) not in everything:

@@ -1,4 +1,4 @@
-"""The order of components, from `depends_on` alone."""
+"""The order of components, from what must be verified before what."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def in_order(edges: Edges) -> list[str]:
     except CycleError as error:
         raise PlatformError(
             f"components depend on each other in a circle: {' → '.join(reversed(error.args[1]))}",
-            "take one of these names out of a depends_on",
+            "take one of these names out of an `after`, or one of the claims",
         ) from None
     order: list[str] = []
     while sorter.is_active():

@@ -68,7 +68,11 @@ class Stack:
 
     def dependencies(self, name: str) -> tuple[str, ...]:
         """Names of the components that must be verified before this one, as components (capabilities resolved)."""
-        return tuple(self.resolve(n) for n in self.components[name].component.depends_on)
+        return tuple(self.resolve(n) for n in self.components[name].component.all_before)
+
+    def callees(self, name: str) -> tuple[str, ...]:
+        """Names of the components that its processes call."""
+        return tuple(self.resolve(n) for n in self.components[name].component.all_called)
 
     def edges(self) -> dict[str, tuple[str, ...]]:
         """Every component with its direct dependencies."""
@@ -132,7 +136,8 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
     here = parse(Kubernetes, folder / "kubernetes.yaml")
     component = component.model_copy(
         update={
-            "depends_on": (*component.depends_on, *here.depends_on),
+            "after": (*component.after, *here.after),
+            "calls": (*component.calls, *here.calls),
             "endpoints": {**component.endpoints, **here.endpoints},
         }
     )
@@ -193,15 +198,9 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
         and (not item.component.provides or any(capabilities.get(c) == name for c in item.component.provides))
     }
     for item in components.values():
-        for needed in item.component.depends_on:
-            if capabilities.get(needed, needed) not in components:
-                raise PlatformError(
-                    f"{item.folder / 'component.yaml'}: depends_on names {needed!r}, which is no component of the "
-                    f"profile {profile!r}",
-                    f"correct the name, or use one of: {', '.join(sorted(components))}",
-                )
+        consistency.refuse_unknown_edges(item, {*components, *(c for c, n in capabilities.items() if n in components)})
     edges = {
-        name: tuple(capabilities.get(n, n) for n in item.component.depends_on) for name, item in components.items()
+        name: tuple(capabilities.get(n, n) for n in item.component.all_before) for name, item in components.items()
     }
     toolchains = load_toolchains(base / "toolchains.yaml")
     for item in components.values():

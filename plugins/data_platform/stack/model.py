@@ -122,7 +122,15 @@ class Component(Strict):
     version: str = Field(min_length=1, description="Version of the software.")
     summary: str = Field(min_length=10, description="One sentence: why it is here.")
     provides: tuple[Name, ...] = Field((), description="Capabilities; stack.yaml says which component stands for one.")
-    depends_on: tuple[Name, ...] = Field((), description="Components or capabilities that must be verified before.")
+    after: tuple[Name, ...] = Field(
+        (),
+        description="What must be verified before (components, capabilities), besides who makes what it claims.",
+    )
+    calls: tuple[Name, ...] = Field(
+        (),
+        description="Whom its processes call (components, capabilities), besides who makes what it claims: it knows"
+        " their addresses, and the network lets it through.",
+    )
     bootstrap: bool = Field(False, description="True for what the bootstrap installs before Airflow exists.")
     endpoints: dict[Key, Endpoint] = Field(default_factory=dict)
     connection: Connection | None = None
@@ -147,6 +155,17 @@ class Component(Strict):
     resources: Resources
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
     backup: Backup
+
+    @property
+    def all_before(self) -> tuple[str, ...]:
+        """Components and capabilities that must be verified before it."""
+        makers = (claim.provider for claim in self.claims if claim.first)
+        return tuple(dict.fromkeys((*self.after, *makers)))
+
+    @property
+    def all_called(self) -> tuple[str, ...]:
+        """Components and capabilities that its processes call."""
+        return tuple(dict.fromkeys((*self.calls, *(claim.provider for claim in self.claims))))
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -326,7 +345,8 @@ class Kubernetes(Strict):
 
     image: Image | None = Field(None, description="The image to build; none for a component without pods.")
     chart: ChartReference | None = Field(None, description="In the place of the component's own chart.")
-    depends_on: tuple[Name, ...] = Field((), description="What it needs on this target besides.")
+    after: tuple[Name, ...] = Field((), description="What must be verified before on this target besides.")
+    calls: tuple[Name, ...] = Field((), description="Whom its processes call on this target besides.")
     endpoints: dict[Key, Endpoint] = Field(
         default_factory=dict, description="Addresses that exist on this target only."
     )

@@ -52,7 +52,7 @@ def render(text: str, bindings: Mapping[str, str], where: str, folder: Path | No
         names = ", ".join(sorted(bindings))
         raise PlatformError(
             f"{where}: {error.message}",
-            f"correct the name, or add the component that it comes from to depends_on; there is: {names}",
+            f"correct the name, or add the component that it comes from to `calls`; there is: {names}",
         ) from None
 
 

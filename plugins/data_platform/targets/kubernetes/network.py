@@ -1,4 +1,4 @@
-"""Who may call whom, from `depends_on` and endpoints: as pairs for people and tests, as NetworkPolicies for a cluster.
+"""Who may call whom, from `calls`, claims and endpoints: as pairs for people and tests, as policies for a cluster.
 
 Nothing else gets through: each namespace refuses what no rule allows, in both directions. Policies of Kubernetes only
 add up, so a site opens more with a policy of its own and changes none of these.
@@ -49,13 +49,13 @@ def calls(stack: Stack) -> list[Call]:
     found = []
     for name in stack.components:
         found.append(Call(name, name, (), "members of one component"))
-        needed = stack.dependencies(name)
-        found += [Call(name, other, _ports(stack, other), "depends_on") for other in needed if _ports(stack, other)]
-        if (
-            DEPLOYER in stack.components
-            and name not in (DEPLOYER, *stack.dependencies(DEPLOYER))
-            and _ports(stack, name)
-        ):
+        makers = {stack.resolve(claim.provider) for claim in stack.components[name].component.claims}
+        found += [
+            Call(name, other, _ports(stack, other), "claims" if other in makers else "calls")
+            for other in stack.callees(name)
+            if _ports(stack, other)
+        ]
+        if DEPLOYER in stack.components and name not in (DEPLOYER, *stack.callees(DEPLOYER)) and _ports(stack, name):
             found += [Call(party, name, _ports(stack, name), "deploys and checks") for party in DEPLOYERS]
     for identity in identities(stack):
         party = SERVERS.get(identity, identity)
@@ -78,7 +78,7 @@ def _called(stack: Stack, identity: str) -> set[str]:
     found = {stack.resolve(name) for name in (*calls_, *(claim.provider for claim in made))}
     if identity == PIPELINES:
         found |= {other for name, item in stack.components.items() if item.definition.tools
-                  for other in stack.dependencies(name)}  # fmt: skip
+                  for other in stack.callees(name)}  # fmt: skip
     return found
 
 
