@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import PAGES, PIPELINES, holders
 from data_platform.stack.load import Stack
+from data_platform.stack.model import Audience
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.permissions import namespaces
 
@@ -51,16 +52,17 @@ def calls(stack: Stack) -> list[Call]:
         found.append(Call(name, name, (), "members of one component"))
         makers = {stack.resolve(claim.provider) for claim in stack.components[name].component.claims}
         found += [
-            Call(name, other, _ports(stack, other), "claims" if other in makers else "calls")
+            Call(name, other, _ports(stack, other, "components"), "claims" if other in makers else "calls")
             for other in stack.callees(name)
-            if _ports(stack, other)
+            if _ports(stack, other, "components")
         ]
         if DEPLOYER in stack.components and name not in (DEPLOYER, *stack.callees(DEPLOYER)) and _ports(stack, name):
             found += [Call(party, name, _ports(stack, name), "deploys and checks") for party in DEPLOYERS]
     for identity in identities(stack):
         party = SERVERS.get(identity, identity)
-        called = [name for name in _called(stack, identity) if name != party.partition("/")[0] and _ports(stack, name)]
-        found += [Call(party, name, _ports(stack, name), f"identity {identity}") for name in called]
+        for name in _called(stack, identity):
+            if name != party.partition("/")[0] and (ports := _ports(stack, name, "components")):
+                found.append(Call(party, name, ports, f"identity {identity}"))
     if {SPARK, DEPLOYER} <= stack.components.keys():
         found += [Call(one, two, (), "executors and driver") for one, two in ((SPARK, SUBMIT), (SUBMIT, SPARK))]
     return sorted(set(found))
@@ -82,8 +84,10 @@ def _called(stack: Stack, identity: str) -> set[str]:
     return found
 
 
-def _ports(stack: Stack, name: str) -> tuple[int, ...]:
-    return tuple(sorted(spec.port for spec in stack.components[name].component.endpoints.values()))
+def _ports(stack: Stack, name: str, audience: Audience | None = None) -> tuple[int, ...]:
+    """Ports of a component's endpoints: those for an audience, or all."""
+    specs = stack.components[name].component.endpoints.values()
+    return tuple(sorted(spec.port for spec in specs if audience is None or audience in spec.audience))
 
 
 def api_server_parties(stack: Stack) -> list[str]:
@@ -158,8 +162,7 @@ def _of_party(stack: Stack, party: str, allowed: list[Call]) -> Object:
         for call in allowed
         if call.caller == party
     ]
-    endpoints = stack.components[party].component.endpoints.values() if party in stack.components else ()
-    if pages := tuple(sorted(spec.port for spec in endpoints if spec.path)):
+    if pages := _ports(stack, party, "people") if party in stack.components else ():
         entry = {"namespaceSelector": {"matchLabels": {ENTRY: ENTRY_ALLOWED}}}
         ingress.append({"from": [entry], "ports": _tcp(pages)})
     return _policy(_name(party), places.party_namespace(stack, party), _labels(party), ingress, egress)
