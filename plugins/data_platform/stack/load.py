@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -162,13 +163,21 @@ def _load_components(base: Path, file: StackFile, target: str) -> dict[str, Load
     return loaded
 
 
-def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) -> Stack:
+def load_stack(
+    root: Path,
+    profile: str = DEFAULT_PROFILE,
+    target: str = LOCAL,
+    capabilities: Mapping[str, str] | None = None,
+    values: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Stack:
     """Read and check `root/stack` for one profile on one target.
 
     Args:
         root: the checkout.
         profile: a profile of stack.yaml.
         target: local or kubernetes.
+        capabilities: which components an environment chooses, over the profile's.
+        values: what an environment says over the values of charts, by component.
 
     Raises:
         PlatformError: any mistake: unknown key, cycle, missing dependency, two components on one port, …
@@ -182,12 +191,14 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
     consistency.refuse_homeless_identities(file, base)
 
     chosen = file.profiles[profile]
-    capabilities = {**file.capabilities, **chosen.capabilities}
+    by_environment = capabilities or {}
+    _refuse_unknown_capabilities(file, by_environment)
+    capabilities = {**file.capabilities, **chosen.capabilities, **by_environment}
     for capability, provider in capabilities.items():
         if provider not in loaded or capability not in loaded[provider].component.provides:
+            where = "environment" if capability in by_environment else "stack.yaml"
             raise PlatformError(
-                f"stack.yaml: {provider!r} stands for the capability {capability!r} but does not"
-                f" provide it on {target}",
+                f"{where}: {provider!r} stands for the capability {capability!r} but does not provide it on {target}",
                 f"add 'provides: [{capability}]' to its component.yaml, or choose another component",
             )
     # A component that provides a capability takes part only where it was chosen for one.
@@ -197,6 +208,7 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
         if name not in chosen.without
         and (not item.component.provides or any(capabilities.get(c) == name for c in item.component.provides))
     }
+    components |= _told(components, values or {})
     for item in components.values():
         consistency.refuse_unknown_edges(item, {*components, *(c for c, n in capabilities.items() if n in components)})
     edges = {
@@ -214,6 +226,35 @@ def load_stack(root: Path, profile: str = DEFAULT_PROFILE, target: str = LOCAL) 
     return stack
 
 
+<<<<<<< HEAD
+=======
+def _refuse_unknown_capabilities(file: StackFile, chosen: Mapping[str, str]) -> None:
+    if unknown := sorted(chosen.keys() - file.capabilities.keys()):
+        raise PlatformError(
+            f"environment: capabilities: there is no capability {', '.join(unknown)}",
+            f"use one of: {', '.join(file.capabilities)}",
+        )
+
+
+def _told(components: Mapping[str, Loaded], values: Mapping[str, Mapping[str, Any]]) -> dict[str, Loaded]:
+    """The components of which an environment says something, with that."""
+    if unknown := sorted(values.keys() - components.keys()):
+        raise PlatformError(
+            f"environment: values: there is no component {', '.join(unknown)} in it",
+            f"use one of: {', '.join(sorted(components))}",
+        )
+    return {name: components[name].model_copy(update={"values": dict(said)}) for name, said in values.items()}
+
+
+def _refuse_shared_branches(stack: Stack) -> None:
+    if twice := sorted({name for name in stack.branches if stack.branches.count(name) > 1}):
+        names = ", ".join(name.removeprefix(BRANCH_PREFIX) for name in twice)
+        raise PlatformError(
+            f"stack.yaml: branches names {names} twice, or it is a dataset ({FLOWS}/)", "give the branch another name"
+        )
+
+
+>>>>>>> 9691a38 (A stack can be told which components stand for capabilities, and values over those of the size)
 def load_toolchains(path: Path) -> dict[str, Artifact]:
     """Read `stack/toolchains.yaml`.
 

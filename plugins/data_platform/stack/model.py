@@ -432,6 +432,9 @@ class Loaded(Strict):
     definition: Definition = Field(description="How it runs on the stack's target.")
     folder: Path
     kubernetes: Kubernetes | None = Field(default=None, description="Its kubernetes.yaml, on that target.")
+    values: dict[str, Any] = Field(
+        default_factory=dict, description="What the environment says over the values of its chart."
+    )
 
     @property
     def name(self) -> str:

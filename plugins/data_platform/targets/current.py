@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack
+from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, LOCAL, Stack, load_stack
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import settings
 
@@ -20,13 +20,14 @@ ROOT = Path(__file__).absolute().parents[3]
 def current_stack() -> Stack:
     """The stack of the profile that this platform was brought up with; of the default one outside a platform."""
     if (inside := settings.inside()) is not None:
-        return load_stack(ROOT, inside.profile, KUBERNETES)
+        return load_stack(ROOT, inside.profile, KUBERNETES, inside.capabilities, inside.values)
     folder = os.environ.get(STATE_VARIABLE)
     if not folder:
         return load_stack(ROOT)
     from data_platform.targets.local.state import State
 
-    return load_stack(ROOT, str(State(Path(folder)).settings().get("profile", DEFAULT_PROFILE)))
+    asked = State(Path(folder)).settings()
+    return load_stack(ROOT, asked.get("profile", DEFAULT_PROFILE), LOCAL, asked.get("capabilities"))
 
 
 def current() -> Target:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import load_stack
+from data_platform.stack.load import LOCAL, load_stack
 from tests.unit.stack.conftest import refusal
 
 if TYPE_CHECKING:
@@ -293,3 +293,26 @@ def test_a_dataset_whose_name_nothing_can_have_is_named(tiny: Tiny) -> None:
     error = refusal(tiny)
     assert "nifi_flows/fx_rates: no bucket can have the name of this dataset" in error.problem
     assert "take bucket out of each_dataset in stack.yaml" in error.remedy
+
+
+def test_an_environment_chooses_over_the_profile(tiny: Tiny) -> None:
+    stack = load_stack(tiny.root, "weeds", LOCAL, {"s3": "minio"}, {"reader": {"replicas": 2}})
+    assert stack.capabilities == {"s3": "minio"}
+    assert "weeds" not in stack.components
+    assert {name: item.values for name, item in stack.components.items() if item.values} == {"reader": {"replicas": 2}}
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "values", "said"),
+    [
+        ({"s4": "minio"}, {}, "environment: capabilities: there is no capability s4"),
+        ({"s3": "reader"}, {}, "environment: 'reader' stands for the capability 's3' but does not provide it on local"),
+        ({}, {"weeds": {}}, "environment: values: there is no component weeds in it"),
+    ],
+)
+def test_what_an_environment_cannot_choose_is_refused(
+    tiny: Tiny, capabilities: dict[str, str], values: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(PlatformError, match=said) as caught:
+        load_stack(tiny.root, "default", LOCAL, capabilities, values)
+    assert caught.value.remedy

@@ -109,6 +109,15 @@ def read_values(folder: Path, size: str) -> dict[str, Any]:
     return found
 
 
+def values_of(item: Loaded, size: str) -> dict[str, Any]:
+    """What a component's chart is told in a size, and over it what the environment says.
+
+    Raises:
+        PlatformError: see `read_values`.
+    """
+    return _over(read_values(item.folder, size), item.values)
+
+
 def _over(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
     """As helm merges values: mappings key by key, everything else replaced."""
     found = dict(one)
@@ -173,7 +182,7 @@ def _pod(item: Loaded, resources: Mapping[str, Any]) -> Need:
 
 def all_asked(stack: Stack, size: str) -> dict[str, Asked]:
     """What every component asks for in a size."""
-    return {name: asked(item, read_values(item.folder, size)) for name, item in stack.components.items()}
+    return {name: asked(item, values_of(item, size)) for name, item in stack.components.items()}
 
 
 def job(stack: Stack, size: str) -> tuple[Need, int]:
@@ -197,7 +206,7 @@ def execution(stack: Stack, size: str) -> Mapping[str, Any] | None:
     """How jobs of Spark run, as its values say; None where there is no Spark."""
     if (item := stack.components.get(SPARK)) is None:
         return None
-    found: Mapping[str, Any] = read_values(item.folder, size)["execution"]
+    found: Mapping[str, Any] = values_of(item, size)["execution"]
     return found
 
 

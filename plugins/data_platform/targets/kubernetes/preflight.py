@@ -177,7 +177,7 @@ def _made_by_others(stack: Stack, facts: Facts, platform: str) -> Iterator[Findi
 def _ways_in(stack: Stack, size: str, facts: Facts) -> Iterator[Finding]:
     """What `expose` in a component's values asks for."""
     for name, item in stack.components.items():
-        if not (way := needs.read_values(item.folder, size).get("expose")):
+        if not (way := needs.values_of(item, size).get("expose")):
             continue
         # A route names its gateway, whose class is the gateway's affair.
         kind, named = ("IngressClass", way.get("className")) if way["kind"] == "Ingress" else ("GatewayClass", None)

@@ -65,6 +65,7 @@ class Release(NamedTuple):
         digest: of all that; kept with it.
         source: arguments that say where such a chart is, and which version.
         platform: id of the platform that it is of.
+        over: values of the environment, on top of all others.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Release(NamedTuple):
     digest: str
     source: tuple[str, ...] = ()
     platform: str = ""
+    over: Mapping[str, Any] = {}
 
     @property
     def place(self) -> list[str]:
@@ -84,10 +86,17 @@ class Release(NamedTuple):
     @contextmanager
     def files(self) -> Iterator[list[str]]:
         """Arguments that give its values, while the context lasts."""
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as first:
-            yaml.safe_dump(dict(self.values), first, sort_keys=True)
-            first.flush()
-            yield [word for file in (first.name, *map(str, self.sizes)) for word in ("--values", file)]
+        with _written(self.values) as first, _written(self.over) as last:
+            files = (first, *map(str, self.sizes), *([last] if self.over else []))
+            yield [word for file in files for word in ("--values", file)]
+
+
+@contextmanager
+def _written(values: Mapping[str, Any]) -> Iterator[str]:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+        yaml.safe_dump(dict(values), file, sort_keys=True)
+        file.flush()
+        yield file.name
 
 
 def short(digest: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,14 @@ class Settings(Strict):
 
     platform: str = Field(default="", description="Id of the platform; empty where the bootstrap did not make it.")
     profile: Name = DEFAULT_PROFILE
+    capabilities: dict[Name, Name] = Field(
+        default_factory=dict, description="Components that the environment chooses, over the profile's."
+    )
     size: Literal["small", "production"] = "small"
+    values: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict, description="What the environment says over the values of charts, by component."
+    )
+    domain: str = Field(default="", description="DNS domain below which people reach the components; none when empty.")
     images: dict[Name, str] = Field(default_factory=dict, description="Reference of each component's image.")
     storage_class: str = Field(default="", description="Storage class of volumes; the cluster's default when empty.")
     api_server: str = Field(default="", description="ADDRESS:PORT of the API server, as pods reach it.")

@@ -165,7 +165,7 @@ class KubernetesTarget:
         if item.kubernetes and (item.kubernetes.runs_tasks or item.kubernetes.pods):
             found["IMAGE"] = self.settings.image(item.name)
         if item.kubernetes and item.kubernetes.bindings:
-            found |= value_bindings(item, item.kubernetes.bindings, needs.read_values(item.folder, self.settings.size))
+            found |= value_bindings(item, item.kubernetes.bindings, needs.values_of(item, self.settings.size))
         places_of = bindings(
             self.stack, item.name, lambda c, e: places.service_address(self.stack, c, e), self.credentials
         )
@@ -178,7 +178,7 @@ class KubernetesTarget:
 
     def _git_sync(self) -> GitSync | None:
         airflow = self.stack.components.get(pods.AIRFLOW)
-        return git_sync(needs.read_values(airflow.folder, self.settings.size)) if airflow else None
+        return git_sync(needs.values_of(airflow, self.settings.size)) if airflow else None
 
     def _tasks(self) -> pods.Tasks:
         item, values = self._item(pods.AIRFLOW), self.bindings(pods.AIRFLOW).open
@@ -211,21 +211,26 @@ class KubernetesTarget:
         return {content.name: content for content in made if content.data}
 
     def _release(self, item: Loaded) -> releases.Release:
+        # Part of the digest only where the environment says something.
+        said = [item.values] if item.values else []
         if item.kubernetes and (field := item.kubernetes.chart):
             found = field_values(item, field, self.bindings(item.name).open, self._secrets(item))
             which, source = chart_source(self.stack.root, field)
             # A folder has no version that would change with it.
             files = [] if source else [p.read_text(encoding="utf-8") for p in sorted(Path(which).rglob("*.*"))]
-            made_from = releases.short(digest([which, source, files, found]))
-            return releases.Release(item.name, self._namespace(item.name), which, found, (), made_from, source)
+            made_from = releases.short(digest([which, source, files, found, *said]))
+            return releases.Release(
+                item.name, self._namespace(item.name), which, found, (), made_from, source, over=item.values
+            )
         values = chart_values(item, self.settings, self.bindings(item.name).open, self._secrets(item))
         sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
         root, chart = self.stack.root, item.folder / "chart"
         library = root / "stack" / "charts" / "platform"
         sources = sorted(p for folder in (chart, library) for p in folder.rglob("*") if p.is_file())
         texts = [[str(p.relative_to(root)), p.read_text(encoding="utf-8")] for p in (*sources, *sizes)]
+        made_from = releases.short(digest([texts, values, *said]))
         return releases.Release(
-            item.name, self._namespace(item.name), chart, values, sizes, releases.short(digest([texts, values]))
+            item.name, self._namespace(item.name), chart, values, sizes, made_from, over=item.values
         )
 
     def wanted(self, component: str) -> list[Resource]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,17 @@ from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes import needs
-from data_platform.targets.kubernetes.needs import Asked, Need, all_asked, asked, job, quantity, read_values, task
+from data_platform.targets.kubernetes.needs import (
+    Asked,
+    Need,
+    all_asked,
+    asked,
+    job,
+    quantity,
+    read_values,
+    task,
+    values_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -132,3 +143,13 @@ def test_a_runner_that_there_is_not_is_refused(stack: Stack, monkeypatch: pytest
     monkeypatch.setattr(needs, "read_values", lambda *_: said)
     with pytest.raises(PlatformError, match="no runner 'yarn'"):
         job(stack, "small")
+
+
+def test_an_environment_lies_over_the_size(stack: Stack) -> None:
+    trino = stack.components["trino"]
+    told = trino.model_copy(update={"values": {"workloads": {"worker": {"replicas": 7}}}})
+    plain, found = values_of(trino, "production"), values_of(told, "production")
+    assert found["workloads"]["worker"] == plain["workloads"]["worker"] | {"replicas": 7}
+    assert plain["workloads"]["worker"]["replicas"] != 7
+    more = replace(stack, components={**stack.components, "trino": told})
+    assert all_asked(more, "production")["trino"].steady.pods == all_asked(stack, "production")["trino"].steady.pods + 5

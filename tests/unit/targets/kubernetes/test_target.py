@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -309,3 +310,18 @@ def test_the_size_says_how_jobs_run(target: KubernetesTarget) -> None:
     target.settings = target.settings.model_copy(update={"size": "production"})
     assert target.bindings("spark").open["RUNNER"] == "operator"
     assert b"spark.executor.instances                    4\n" in target.etc("spark")["spark-pods.conf"]
+
+
+def test_what_the_environment_says_is_on_top_and_changes_that_release_alone(target: KubernetesTarget) -> None:
+    before = {name: target._release(target._item(name)) for name in ("trino", "nessie")}
+    said = {"workloads": {"worker": {"replicas": 7}}}
+    told = target._item("trino").model_copy(update={"values": said})
+    target.stack = replace(target.stack, components={**target.stack.components, "trino": told})
+    after = {name: target._release(target._item(name)) for name in before}
+    assert after["nessie"] == before["nessie"]
+    assert after["trino"].digest != before["trino"].digest
+    with before["trino"].files() as plain, after["trino"].files() as words:
+        assert len(plain) == 4
+        assert (words[:1], words[2:4], len(words)) == (plain[:1], plain[2:], 6)
+        assert yaml.safe_load(Path(words[-1]).read_text(encoding="utf-8")) == said
+    assert not Path(words[-1]).exists()
