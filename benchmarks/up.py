@@ -48,9 +48,9 @@ def bootstrap(state: Path, *words: str) -> float:
 
 def side_a(state: Path) -> tuple[dict[str, float], LocalTarget]:
     """Seconds of each component, installed alone on a machine that does nothing else."""
-    target = make_target(state, None)
+    target = make_target(state, {})
     mark.claim(target.state)
-    remember(target)
+    remember(target, {})
     supervision.ensure(target.state)
     seconds = {}
     for name in target.stack.components:

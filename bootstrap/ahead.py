@@ -31,7 +31,7 @@ def prepare(rooms: set[str]) -> None:
     if rooms & _CLUSTER:
         programs(cache).fetch(cache)
     if rooms & _PLATFORM:
-        with tempfile.TemporaryDirectory() as scratch, closing(make_target(Path(scratch), None)) as target:
+        with tempfile.TemporaryDirectory() as scratch, closing(make_target(Path(scratch), {})) as target:
             for name in target.stack.components:
                 steps = [step for step in observe(target, name).steps if step.kind == "artifact"]
                 target.fetch(name, steps)

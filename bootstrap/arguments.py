@@ -6,29 +6,28 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from bootstrap import folders
 from data_platform.targets.local.cache import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Instead of rooms: everything that needs a platform or a cluster, and the record of it (proof/).
 DEEP, DEEP_ROOMS = "deep", ("e2e", "drills", "cluster")
 TEST_ROOMS = ("lint", "unit", "dags", "docs", "render", "integration", "cluster", "e2e", "drills")
+_DIFF = "what two environments would deploy, where they differ; needs no platform"
 _ADOPT = "take over a state folder that was moved or restored here, when its original is gone"
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line; docs/reference/commands.md is generated from it."""
     parser = argparse.ArgumentParser(prog="python3 -m bootstrap", description="Brings up the data platform.")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--state", type=Path, default=ROOT / ".platform", metavar="DIR", help="state folder (default: .platform/)"
-    )
+    state, environment, target = _common()
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    def verb(name: str, text: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, parents=[common], help=text, description=text)
+    def verb(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        parents = parents or (state, environment, target)
+        return verbs.add_parser(name, parents=parents, help=text, description=text)
 
     up = verb("up", "everything from an empty machine to a proven platform; safe to repeat")
-    up.add_argument("--target", choices=["local", "kubernetes"], help="where components run (default: local)")
     up.add_argument(
         "--context", metavar="NAME", help="kubernetes: context of your kubeconfig (default: the test cluster)"
     )
@@ -40,6 +39,9 @@ def make_parser() -> argparse.ArgumentParser:
     up.add_argument("--only", metavar="A,B", default="", help="only these components and what they depend on")
     up.add_argument("--foreground", action="store_true", help="stay until interrupted, then stop the platform")
     up.add_argument("--adopt", action="store_true", help=_ADOPT)
+    up.add_argument(
+        "--proven", type=Path, metavar="FILE", help="what the environment before has proven; refuse all else to deploy"
+    )
 
     status = verb("status", "components, addresses, state and last checks")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -48,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     logs = verb("logs", "last lines of a component's logs")
     logs.add_argument("component", metavar="COMPONENT", help="whose logs")
     logs.add_argument("--lines", type=_count, default=100, metavar="N", help="how many of each log (default: 100)")
-    verb("doctor", "what is missing on this machine, before anything starts")
+    verb("doctor", "what is missing on this machine, before anything starts", state)
     ingest = verb("ingest", "put files where a dataset's flow takes them")
     ingest.add_argument("dataset", metavar="DATASET", help="name of the dataset")
     ingest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what to copy there")
@@ -59,12 +61,15 @@ def make_parser() -> argparse.ArgumentParser:
     rotate.add_argument("holder", metavar="COMPONENT", help="a component, or an identity of stack/stack.yaml")
     rotate.add_argument("secret", nargs="?", default="", metavar="SECRET", help="one of its secrets (default: all)")
     down = verb("down", "stop the platform")
-    down.add_argument(
-        "--target", choices=["local", "kubernetes"], help="where it must run, to stop nothing else (default: either)"
-    )
     down.add_argument("--purge", action="store_true", help="remove its data and secrets too; what you put there stays")
     down.add_argument("--adopt", action="store_true", help=f"first {_ADOPT}")
-    cluster = verb("cluster", "a Kubernetes with one node on this machine, for tests and labs")
+    verb("proven", "the record, as JSON, of what this platform has proven, for the next environment's up --proven")
+    diff = verbs.add_parser("diff", help=_DIFF, description=_DIFF)
+    diff.add_argument(
+        "--environment", nargs=2, required=True, metavar=("A", "B"), help="two environments: names, or paths of files"
+    )
+    diff.add_argument("--json", action="store_true", help="for programs")
+    cluster = verb("cluster", "a Kubernetes with one node on this machine, for tests and labs", state, environment)
     cluster.add_argument("action", choices=["up", "down", "status"], help="down removes all that it holds, too")
     cluster.add_argument(
         "--level", choices=["api", "full"], default="full", help="api: requests only, in seconds; full: pods too"
@@ -77,9 +82,36 @@ def make_parser() -> argparse.ArgumentParser:
         default=[],
         help="up: bring this in too, once the platform's namespaces are there",
     )
-    images = verb("images", "the platform's container images, made of packages without a daemon")
+    _add_images(
+        verb("images", "the platform's container images, made of packages without a daemon", state, environment)
+    )
+    _add_test(verb("test", "run the tests", state))
+    return parser
+
+
+def _common() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Options of several verbs: which state folder, which environment, which target."""
+    state, environment, target = (argparse.ArgumentParser(add_help=False) for _ in range(3))
+    state.add_argument(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="state folder (default: .platform/, or .platform-kubernetes/; of an environment .platform-NAME/)",
+    )
+    environment.add_argument(
+        "--environment", metavar="NAME|FILE", help="one of environments/, or a file of that kind elsewhere"
+    )
+    target.add_argument(
+        "--target",
+        choices=folders.TARGETS,
+        help="where components run (default: local, unless only the other one is there)",
+    )
+    return state, environment, target
+
+
+def _add_images(images: argparse.ArgumentParser) -> None:
     images.add_argument("action", choices=["build", "push", "list"], help="push: to a registry, what was built")
-    images.add_argument("registry", nargs="?", metavar="HOST/PATH", help="push: where to")
+    images.add_argument("registry", nargs="?", metavar="HOST/PATH", help="push: where to (default: the environment's)")
     images.add_argument("--profile", metavar="NAME", help="a profile of stack/stack.yaml")
     images.add_argument("--archive", type=Path, metavar="FILE", help="build: also write all of them as one tar file")
     images.add_argument(
@@ -87,8 +119,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     images.add_argument("--compression", choices=["gzip", "zstd"], default="gzip", help="push: of the layers")
     images.add_argument("--plain-http", action="store_true", help="push: the registry speaks HTTP without TLS")
-    _add_test(verb("test", "run the tests"))
-    return parser
 
 
 def _add_test(test: argparse.ArgumentParser) -> None:
@@ -141,6 +171,29 @@ def _of_others(state: Path) -> str:
     return ""
 
 
+def _environments(parser: argparse.ArgumentParser, asked: Sequence[str]) -> list[str]:
+    """Names of environments that were asked for."""
+    try:
+        return [folders.environment_file(ROOT, text).stem for text in asked]
+    except ValueError as error:
+        parser.error(f"--environment: {error}")
+
+
+def _choose_state(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+    """The state folder that is meant, for every verb by the same rule."""
+    asked = getattr(found, "environment", None)
+    (environment,) = _environments(parser, [asked]) if asked else (None,)
+    if found.state is None and found.verb == "cluster":
+        found.state = folders.of_cluster(ROOT, environment)
+    elif found.state is None:
+        # Of this machine alone are the verbs that know no target.
+        found.state = folders.default(ROOT, getattr(found, "target", folders.LOCAL), environment)
+    # One folder has one name, or a platform that is reached through a link would look changed.
+    found.state = found.state.resolve()
+    if what := _of_others(found.state):
+        parser.error(f"--state {found.state} is {what}: give the platform a folder of its own, such as .platform/")
+
+
 def parse_arguments(words: list[str]) -> argparse.Namespace:
     """Arguments of one call; exits with 2 and the usage where they are wrong."""
     parser = make_parser()
@@ -149,14 +202,16 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
             f"{empty} is empty (is a variable not set?): give it a value, or leave it out where it has a default"
         )
     found = parser.parse_args(words)
-    # One folder has one name, or a platform that is reached through a link would look changed.
-    found.state = found.state.resolve()
-    if what := _of_others(found.state):
-        parser.error(f"--state {found.state} is {what}: give the platform a folder of its own, such as .platform/")
+    if found.verb == "diff":
+        _environments(parser, found.environment)
+        return found
+    _choose_state(parser, found)
     if found.verb == "cluster" and found.operators and (found.action, found.level) != ("up", "full"):
         parser.error("--with is for cluster up, at the level full")
-    if found.verb == "images" and (found.action == "push") != (found.registry is not None):
-        parser.error("images push needs a registry, and only it takes one")
+    if found.verb == "images" and found.action != "push" and found.registry:
+        parser.error("only images push takes a registry")
+    if found.verb == "images" and found.action == "push" and not (found.registry or found.environment):
+        parser.error("images push needs a registry, or an environment that says one")
     if found.verb == "test" and found.rooms != [DEEP]:
         if DEEP in found.rooms:
             parser.error(f"{DEEP} stands alone; one room of it is: test {DEEP} --room ROOM")

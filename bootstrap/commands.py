@@ -39,6 +39,8 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": Verb("bootstrap.runs", "run"),
     "rotate": Verb("bootstrap.rotate", "rotate"),
     "down": Verb("bootstrap.up", "down"),
+    "proven": Verb("bootstrap.promote", "proven"),
+    "diff": Verb("bootstrap.differences", "diff"),
     "cluster": Verb("bootstrap.cluster.lifecycle", "cluster"),
     "images": Verb("bootstrap.images", "images"),
     "test": Verb("bootstrap.testing", "test"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from bootstrap import preflight
+from bootstrap import environments, preflight
 from bootstrap.place import make_target
 from data_platform.checks.run import arguments as check_arguments
 from data_platform.clients.supervisor import ALIVE
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import LOCAL
 from data_platform.targets.local import confine, mark, ports
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.state import State
@@ -62,7 +63,13 @@ def doctor(arguments: argparse.Namespace) -> int:
     state = State(arguments.state)
     if mark.examine(state).kind is not mark.Kind.NEW:
         mark.require(state, looks=True)
-    target = make_target(arguments.state, None)
+    settings = environments.asked(state.folder, state.settings(), arguments, None)
+    if settings.get("target", LOCAL) != LOCAL:
+        raise PlatformError(
+            f"{state.folder} holds a platform on {settings['target']}, and doctor looks at what runs on this machine",
+            "use --state with another folder; for a cluster, `up` says what it lacks",
+        )
+    target = make_target(state.folder, settings)
     refuse_unfit(target, tuple(target.stack.components))
     for shortfall in confine.shortfalls():
         print(f"Note: {shortfall}.")

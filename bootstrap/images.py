@@ -9,15 +9,14 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from bootstrap import preflight
-from bootstrap.arguments import ROOT
+from bootstrap import environments, preflight
 from bootstrap.progress import Progress
 from data_platform.clients import skopeo
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, Stack
 from data_platform.targets.images.build import LOCAL_REGISTRY, Builder, Built, known_images
 from data_platform.targets.images.layout import Layout
 from data_platform.targets.local.artifacts import Placed
@@ -32,9 +31,23 @@ _PUSHER = preflight.Problem("skopeo is missing; it copies images to a registry",
 
 def images(arguments: argparse.Namespace) -> int:
     """Run one of the verb's actions."""
-    stack = load_stack(ROOT, arguments.profile or DEFAULT_PROFILE, KUBERNETES)
-    actions = {"build": _build, "push": _push, "list": _list}
-    return actions[arguments.action](stack, arguments)
+    given = environments.given(arguments)
+    settings: dict[str, Any] = environments.settings_of(given) if given else {"target": KUBERNETES}
+    if settings["target"] != KUBERNETES:
+        raise PlatformError(
+            f"the environment {arguments.environment} is of the target {settings['target']}, which has no images",
+            "give an environment of the target kubernetes",
+        )
+    if arguments.profile:
+        settings["profile"] = arguments.profile
+    if arguments.action == "push" and not (arguments.registry or settings.get("registry")):
+        raise PlatformError(
+            f"the environment {arguments.environment} says no registry", "add it there, or: images push HOST/PATH"
+        )
+    stack = environments.stack_of(settings)
+    if arguments.action == "push":
+        return _push(stack, arguments, arguments.registry or settings["registry"])
+    return _build(stack, arguments) if arguments.action == "build" else _list(stack)
 
 
 def _build(stack: Stack, arguments: argparse.Namespace) -> int:
@@ -56,14 +69,14 @@ def _build(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _push(stack: Stack, arguments: argparse.Namespace) -> int:
+def _push(stack: Stack, arguments: argparse.Namespace, registry: str) -> int:
     _have("skopeo", _PUSHER)
     known = known_images(stack, cache_folder(), _tools())
     with tempfile.TemporaryDirectory() as scratch:
 
         def push(item: tuple[str, str]) -> str:
             name, reference = item
-            target = _in_registry(reference, arguments.registry)
+            target = _in_registry(reference, registry)
             digest = skopeo.push(
                 _layout().folder,
                 reference,
@@ -80,7 +93,7 @@ def _push(stack: Stack, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _list(stack: Stack, _: argparse.Namespace) -> int:
+def _list(stack: Stack) -> int:
     there = _layout().images()
     for name, reference in builder(stack).known().items():
         print(f"{name:12} {reference}  {there[reference].digest}")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bootstrap.arguments import ROOT
+from bootstrap import environments, promote
 from bootstrap.progress import Progress
 from data_platform.clients import kubernetes
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holders
-from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack
+from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import guard_rails, ownership, places, preflight, releases
 from data_platform.targets.kubernetes.permissions import namespaces, permissions
@@ -33,41 +32,28 @@ def test_kubeconfig(state: State) -> Path:
     return state.cluster / "kubeconfig"
 
 
-def choose(state: State, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What this platform is asked to be: the arguments over what was remembered.
+def choose(state: State, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What this platform is to be: what was asked (environments.asked), and the defaults.
 
     Raises:
-        PlatformError: no cluster was named and there is no test cluster; or another one is in use here.
+        PlatformError: no cluster was named and there is no test cluster.
     """
     used = state.settings()
-    if used and used.get("target") != KUBERNETES:
-        raise PlatformError(
-            f"{state.folder} holds a platform on {used.get('target')}", "use --state with another folder for this one"
-        )
-    for key in ("profile", "context", "size"):
-        asked = getattr(arguments, key)
-        if used.get(key) and asked and asked != used[key]:
-            raise PlatformError(
-                f"{state.folder} was brought up with the {key} {used[key]!r}, not {asked!r}",
-                f"use --state with another folder, or --{key} {used[key]}",
-            )
+    defaults = {"profile": DEFAULT_PROFILE, "size": environments.DEFAULT_SIZE, "registry": "", "storage_class": ""}
     found = {
-        "target": KUBERNETES,
-        "profile": arguments.profile or used.get("profile") or DEFAULT_PROFILE,
-        "context": arguments.context or used.get("context"),
-        "kubeconfig": used.get("kubeconfig"),
-        "size": arguments.size or used.get("size") or "small",
-        "registry": arguments.registry or used.get("registry") or "",
+        **defaults,
+        "kubeconfig": None,
         "images": used.get("images", {}),
-        "storage_class": used.get("storage_class", ""),
         "api_server": used.get("api_server", ""),
+        **asked,
+        "target": KUBERNETES,
     }
-    if found["context"] is None:
+    if found.get("context") is None:
         if not test_kubeconfig(state).exists():
             raise PlatformError(
-                "no cluster was named, and this state folder has no test cluster",
+                f"no cluster was named, and there is no test cluster in {state.folder}",
                 "give --context NAME (a context of your kubeconfig), or make a test cluster first: "
-                "python3 -m bootstrap cluster up",
+                f"python3 -m bootstrap cluster up --state {state.folder}",
             )
         found |= {"context": TEST_CONTEXT, "kubeconfig": str(test_kubeconfig(state))}
     return found
@@ -81,13 +67,11 @@ def open_cluster(chosen: dict[str, Any]) -> Cluster:
 
 def open_target(chosen: dict[str, Any], platform: str) -> KubernetesTarget:
     """The target of a platform whose settings and id are known."""
-    keys = ("profile", "size", "images", "storage_class", "api_server")
-    settings = Settings.model_validate({key: chosen[key] for key in keys} | {"platform": platform})
+    said = {key: value for key, value in chosen.items() if key in Settings.model_fields}
+    settings = Settings.model_validate(said | {"platform": platform})
     file = ["--kubeconfig", str(chosen["kubeconfig"])] if chosen.get("kubeconfig") else []
     helm = releases.Helm(helm_program(), ("--kube-context", str(chosen["context"]), *file))
-    return KubernetesTarget(
-        load_stack(ROOT, settings.profile, KUBERNETES), settings, open_cluster(chosen), helm, inside=False
-    )
+    return KubernetesTarget(environments.stack_of(chosen), settings, open_cluster(chosen), helm, inside=False)
 
 
 def helm_program() -> str:
@@ -100,7 +84,7 @@ def helm_program() -> str:
 
 
 def prepare(
-    state: State, arguments: argparse.Namespace, platform: str, progress: Progress
+    state: State, asked: Mapping[str, Any], platform: str, progress: Progress
 ) -> tuple[KubernetesTarget, Callable[[], object]]:
     """Everything before the first component: images, preflight, namespaces. Remembers what was asked for.
 
@@ -110,8 +94,9 @@ def prepare(
     Raises:
         PlatformError: the cluster cannot take the platform; names all of it.
     """
-    chosen = choose(state, arguments)
-    stack = load_stack(ROOT, chosen["profile"], KUBERNETES)
+    chosen = choose(state, asked)
+    stack = environments.stack_of(chosen)
+    promote.refuse_unproven(stack, chosen)
     cluster = open_cluster(chosen)
     chosen["api_server"] = preflight.api_server_address(cluster)
     facts = preflight.read_facts(cluster, stack)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from bootstrap import environments, folders
 from bootstrap.arguments import ROOT
 from data_platform.clients.airflow import Airflow
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, LOCAL, load_stack
+from data_platform.stack.load import KUBERNETES, LOCAL
 from data_platform.targets.base import Target
 from data_platform.targets.local import mark
 from data_platform.targets.local.state import State, write_private
@@ -23,44 +26,66 @@ def open_target(arguments: argparse.Namespace) -> Target:
     """The target of an existing state folder.
 
     Raises:
-        PlatformError: nothing was ever brought up there, or it is another user's, or a copy.
+        PlatformError: nothing was ever brought up there, or it is another user's, or a copy, or of another target.
     """
-    state = mark.require(State(arguments.state), looks=getattr(arguments, "verb", "") in _LOOK)
+    state = State(arguments.state)
+    if mark.examine(state).kind is not mark.Kind.NEW:
+        state = mark.require(state, looks=getattr(arguments, "verb", "") in _LOOK)
     if not state.settings_file.exists():
-        raise PlatformError(f"there is no platform in {state.folder}", "run: python3 -m bootstrap up")
+        others = ", ".join(other.asked for other in folders.others(ROOT, state.folder))
+        raise PlatformError(
+            f"there is no platform in {state.folder}",
+            (f"say which one is meant ({others}), or make one" if others else "make one")
+            + ": python3 -m bootstrap up, with the same options",
+        )
     settings = state.settings()
+    refuse_another_target(state, settings, arguments)
     if settings.get("target") == KUBERNETES:
         from bootstrap import on_cluster
 
         return on_cluster.open_target(settings, mark.platform_of(state))
-    return LocalTarget(load_stack(ROOT, settings["profile"]), state)
+    return LocalTarget(environments.stack_of(settings), state)
 
 
-def make_target(state_folder: Path, profile: str | None) -> LocalTarget:
-    """The target of a new or existing state folder. Writes nothing: `remember` does, when all was found fit.
+def refuse_another_target(state: State, settings: Mapping[str, Any], arguments: argparse.Namespace) -> None:
+    """A target that was said, and a state folder that holds a platform of another one.
 
     Raises:
-        PlatformError: another profile is in use there.
+        PlatformError: nothing was done.
     """
-    state = State(state_folder)
-    if (place := state.settings().get("target", LOCAL)) != LOCAL:
+    asked, found = getattr(arguments, "target", None), settings.get("target", LOCAL)
+    if asked not in (None, found):
         raise PlatformError(
-            f"{state.folder} holds a platform on {place}", f"use --target {place}, or --state with another folder"
+            f"the platform in {state.folder} is of the target {found}, not {asked}; nothing was done",
+            "leave --target out, or give its state folder with --state",
         )
-    used = state.settings().get("profile")
-    if used and profile and used != profile:
-        raise PlatformError(
-            f"{state.folder} was brought up with the profile {used!r}, not {profile!r}, and its data lies there",
-            f"use --state with another folder for {profile!r}, or --profile {used}",
-        )
-    return LocalTarget(load_stack(ROOT, profile or used or DEFAULT_PROFILE), state)
 
 
-def remember(target: LocalTarget) -> None:
-    """Bind the state folder to its profile; with that it is a platform that the other verbs can open."""
-    if target.state.settings().get("profile") != target.stack.profile:
-        settings = {"target": target.name, "profile": target.stack.profile}
-        write_private(target.state.settings_file, json.dumps(settings) + "\n")
+def make_target(state_folder: Path, settings: Mapping[str, Any]) -> LocalTarget:
+    """The target of a new or existing state folder. Writes nothing: `remember` does, when all was found fit.
+
+    Args:
+        state_folder: where.
+        settings: what it is asked to be (environments.asked); nothing for a default platform.
+
+    Raises:
+        PlatformError: there is no such profile, component, …
+    """
+    return LocalTarget(environments.stack_of(settings), State(state_folder))
+
+
+def remember(target: LocalTarget, settings: Mapping[str, Any]) -> None:
+    """Bind the state folder to what was asked; with that it is a platform that the other verbs can open."""
+    told = {"target": target.name, "profile": target.stack.profile}
+    told |= {key: value for key, value in settings.items() if value and key not in told}
+    if target.state.settings() != told:
+        write_private(target.state.settings_file, json.dumps(told) + "\n")
+
+
+def mention_others(state: State) -> None:
+    """Say which other platforms this checkout holds in its default state folders."""
+    for other in folders.others(ROOT, state.folder):
+        print(f"Another platform, on {other.target}, is in {other.folder}: say {other.asked} to mean it.")
 
 
 def connect(target: Target) -> Airflow:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bootstrap.place import open_target
+from bootstrap.place import mention_others, open_target
 from data_platform import lifecycle, summary
 from data_platform.checks import history
 from data_platform.stack.load import LOCAL
@@ -36,6 +36,7 @@ def status(arguments: argparse.Namespace) -> int:
     else:
         _print_table(target, found, [c["name"] for c in found["components"]])
         _print_shortfalls(target)
+        mention_others(State(arguments.state))
     return 0 if summary.is_healthy(found) else 1
 
 

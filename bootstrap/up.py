@@ -7,14 +7,15 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from typing import Any
 
 from rich.markup import escape
 
-from bootstrap import runs, supervision
+from bootstrap import environments, promote, runs, supervision
 from bootstrap.arguments import ROOT
 from bootstrap.doctor import refuse_unfit
 from bootstrap.locks import alone
-from bootstrap.place import connect, make_target, remember
+from bootstrap.place import connect, make_target, refuse_another_target, remember
 from bootstrap.progress import Progress
 from bootstrap.report import print_summary
 from bootstrap.rotate import begin_takeover, finish
@@ -41,17 +42,18 @@ def up(arguments: argparse.Namespace) -> int:
     only = tuple(name.strip() for name in arguments.only.split(",") if name.strip())
     adopt = getattr(arguments, "adopt", False)
     mark.refuse_unclaimable(state, adopt=adopt)
+    found = environments.given(arguments)
     with alone(state):
         mine = mark.claim(state, adopt=adopt)
-        place = arguments.target or state.settings().get("target", LOCAL)
+        settings = environments.asked(state.folder, state.settings(), arguments, found)
+        settings |= promote.required(settings, state.settings(), arguments.proven)
+        place = settings.get("target", LOCAL)
         if place == KUBERNETES:
             from bootstrap import on_cluster
 
-            prepared: tuple[Target, Callable[[], object]] = on_cluster.prepare(
-                state, arguments, mine.platform, progress
-            )
+            prepared: tuple[Target, Callable[[], object]] = on_cluster.prepare(state, settings, mine.platform, progress)
         else:
-            prepared = _prepare_local(arguments, only, progress), lambda: None
+            prepared = _prepare_local(state, settings, only, progress), lambda: None
         target, ready = prepared
         selected = target.stack.only(only)
         with closing(target):
@@ -67,11 +69,12 @@ def up(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _prepare_local(arguments: argparse.Namespace, only: tuple[str, ...], progress: Progress) -> LocalTarget:
+def _prepare_local(state: State, settings: Mapping[str, Any], only: tuple[str, ...], progress: Progress) -> LocalTarget:
     """Everything before the first component on this machine: what it lacks, the supervisor."""
-    target = make_target(arguments.state, arguments.profile)
+    target = make_target(state.folder, settings)
+    promote.refuse_unproven(target.stack, settings)
     refuse_unfit(target, target.stack.only(only))
-    remember(target)
+    remember(target, settings)
     supervision.ensure(target.state)
     for program in target.forget_strays():
         progress.say(program, "stopped: no component of the stack declares it")
@@ -186,11 +189,7 @@ def down(arguments: argparse.Namespace) -> int:
         if adopt:
             mark.claim(state, adopt=True)
         found = KUBERNETES if _is_on_cluster(state) else LOCAL
-        if arguments.target not in (None, found):
-            raise PlatformError(
-                f"the platform in {state.folder} is of the target {found}, not {arguments.target}; nothing was stopped",
-                "leave --target out, or give its state folder with --state",
-            )
+        refuse_another_target(state, {"target": found}, arguments)
         # In a cluster the mark is all that tells ours from another platform's.
         if arguments.purge or found == KUBERNETES:
             _refuse_unmarked(state)

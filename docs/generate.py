@@ -41,6 +41,7 @@ def files() -> dict[str, str]:
 
 
 def _schemas() -> dict[str, str]:
+    from data_platform.stack.environment import Environment
     from data_platform.stack.model import Component, Kubernetes, Local, StackFile
     from data_platform.stack.terms import Strict
 
@@ -49,6 +50,7 @@ def _schemas() -> dict[str, str]:
         "local": Local,
         "kubernetes": Kubernetes,
         "stack": StackFile,
+        "environment": Environment,
     }
     found = {}
     for name, model in models.items():
@@ -128,7 +130,11 @@ def _commands() -> str:
 
     parser = make_parser()
     lines = ["# Commands", "", _NOTE, *_paragraphs(parser.description)]
-    lines += ["`python3 -m bootstrap VERB …`; every verb takes `--state` and `--help`.", ""]
+    lines += [
+        "`python3 -m bootstrap VERB …`; every verb takes `--help`. Which folder is meant where `--state` is left out:",
+        "[state-folder.md](../how-to/state-folder.md).",
+        "",
+    ]
     for verb, one in _verbs(parser).items():
         arguments = [action for action in one._actions if action.dest != "help"]
         # Positional arguments last, as argparse shows them.
@@ -148,7 +154,8 @@ def _verbs(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser
 def _name(action: argparse.Action) -> str:
     if not action.option_strings:
         return str(action.metavar or action.dest) + (" …" if action.nargs in ("*", "+") else "")
-    value = "" if action.nargs == 0 else " " + str(action.metavar or "|".join(map(str, action.choices or ())))
+    said = action.metavar or "|".join(map(str, action.choices or ()))
+    value = "" if action.nargs == 0 else " " + (" ".join(said) if isinstance(said, tuple) else said)
     return ", ".join(action.option_strings) + value
 
 

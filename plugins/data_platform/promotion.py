@@ -16,7 +16,8 @@ from pydantic import Field
 from data_platform import lifecycle, summary
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack, parse
-from data_platform.stack.model import Kubernetes, Loaded, Local, Name, Sha256, Strict
+from data_platform.stack.model import Kubernetes, Loaded, Local
+from data_platform.stack.terms import Name, Sha256, Strict
 from data_platform.targets.base import Target
 from data_platform.targets.images.content import project_digest, project_files
 from data_platform.targets.local.artifacts import digest_of, sha256_of

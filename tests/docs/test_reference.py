@@ -16,6 +16,7 @@ from docs import generate
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = sorted((ROOT / "stack" / "components").glob("*/*/component.yaml"))
+ENVIRONMENTS = sorted((ROOT / "environments").glob("*.yaml"))
 LOCALS = sorted((ROOT / "stack" / "components").glob("*/*/local.yaml"))
 
 
@@ -44,7 +45,7 @@ def test_a_second_generation_is_the_same(files: dict[str, str]) -> None:
 
 
 def test_nothing_of_this_machine_is_in_it(files: dict[str, str]) -> None:
-    assert len(files) == 9
+    assert len(files) == 10
     for name, content in files.items():
         assert str(ROOT) not in content, name
         assert str(Path.home()) not in content, name
@@ -104,6 +105,13 @@ def problems(schema: str, document: object) -> list[str]:
 )
 def test_every_file_of_the_stack_follows_its_schema(files: dict[str, str], path: Path) -> None:
     assert problems(files[f"{path.stem}.schema.json"], yaml.safe_load(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_every_environment_follows_its_schema(files: dict[str, str], path: Path) -> None:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert problems(files["environment.schema.json"], document) == []
+    assert problems(files["environment.schema.json"], document | {"sise": "small"}) != []
 
 
 @pytest.mark.parametrize(

@@ -226,8 +226,6 @@ def load_stack(
     return stack
 
 
-<<<<<<< HEAD
-=======
 def _refuse_unknown_capabilities(file: StackFile, chosen: Mapping[str, str]) -> None:
     if unknown := sorted(chosen.keys() - file.capabilities.keys()):
         raise PlatformError(
@@ -246,15 +244,6 @@ def _told(components: Mapping[str, Loaded], values: Mapping[str, Mapping[str, An
     return {name: components[name].model_copy(update={"values": dict(said)}) for name, said in values.items()}
 
 
-def _refuse_shared_branches(stack: Stack) -> None:
-    if twice := sorted({name for name in stack.branches if stack.branches.count(name) > 1}):
-        names = ", ".join(name.removeprefix(BRANCH_PREFIX) for name in twice)
-        raise PlatformError(
-            f"stack.yaml: branches names {names} twice, or it is a dataset ({FLOWS}/)", "give the branch another name"
-        )
-
-
->>>>>>> 9691a38 (A stack can be told which components stand for capabilities, and values over those of the size)
 def load_toolchains(path: Path) -> dict[str, Artifact]:
     """Read `stack/toolchains.yaml`.
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bootstrap import arguments
 from bootstrap.arguments import ROOT, TEST_ROOMS, parse_arguments
 from bootstrap.commands import _VERBS, Verb
+from tests.unit.bootstrap.test_folders import platform
 
 LEAST = {
     "up": [],
@@ -19,20 +21,56 @@ LEAST = {
     "run": ["stack_deploy"],
     "rotate": ["nessie"],
     "down": [],
+    "proven": [],
+    "diff": ["--environment", "dev", "staging"],
     "images": ["list"],
     "cluster": ["status"],
     "test": [],
 }
 
 
+#: Verbs that act on a platform, wherever it runs.
+ON_A_PLATFORM = {"up", "status", "check", "logs", "ingest", "run", "rotate", "down", "proven"}
+#: Verbs that know no state folder.
+STATELESS = {"diff"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without any platform."""
+    monkeypatch.setattr(arguments, "ROOT", tmp_path / "checkout")
+    return tmp_path / "checkout"
+
+
 @pytest.mark.parametrize("verb", sorted(LEAST))
-def test_every_verb_has_a_state_folder_and_a_function(verb: str) -> None:
+def test_every_verb_has_a_function(verb: str) -> None:
     found = parse_arguments([verb, *LEAST[verb]])
     assert found.verb == verb
-    assert found.state == ROOT / ".platform"
     function = _VERBS[verb]
     assert isinstance(function, Verb)
     assert callable(function.load())
+
+
+@pytest.mark.parametrize("verb", sorted(LEAST.keys() - STATELESS))
+def test_every_verb_finds_its_state_folder(verb: str, checkout: Path) -> None:
+    def state(*words: str) -> Path:
+        found: Path = parse_arguments([verb, *words, *LEAST[verb]]).state
+        return found
+
+    kubernetes = checkout / ".platform-kubernetes"
+    assert state() == (kubernetes if verb == "cluster" else checkout / ".platform")
+    platform(checkout, ".platform-kubernetes", "kubernetes")
+    # One on a cluster is nothing to what looks at this machine alone.
+    assert state() == (kubernetes if verb in {*ON_A_PLATFORM, "cluster"} else checkout / ".platform")
+    platform(checkout, ".platform")
+    assert state() == (kubernetes if verb == "cluster" else checkout / ".platform")
+    if verb in ON_A_PLATFORM:
+        assert state("--target", "kubernetes") == kubernetes
+        assert state("--target", "local") == checkout / ".platform"
+    if verb in {*ON_A_PLATFORM, "cluster", "images"}:
+        assert state("--environment", "staging") == checkout / ".platform-staging"
+        assert state("--environment", "/etc/bank/prod.yaml") == checkout / ".platform-prod"
+        assert state("--environment", "staging", "--state", str(checkout / "x")) == checkout / "x"
 
 
 def test_every_verb_of_the_code_is_on_the_command_line() -> None:
@@ -74,6 +112,14 @@ def test_several_files_are_ingested() -> None:
         (["test", "deep", "--part", "2"], "'2' is no part"),
         (["test", "deep", "--part", "0/2"], "'0/2' is no part"),
         (["test", "deep", "--room", "unit"], "invalid choice: 'unit'"),
+        (["up", "--environment", "Staging"], "--environment: 'Staging' is no environment"),
+        (["cluster", "up", "--environment", "kubernetes"], "kubernetes is a target"),
+        (["diff", "--environment", "dev"], "expected 2 arguments"),
+        (["diff"], "--environment"),
+        (["diff", "--environment", "dev", "a.yml"], "--environment: 'a.yml' is no environment"),
+        (["doctor", "--target", "local"], "--target"),
+        (["images", "push"], "images push needs a registry, or an environment that says one"),
+        (["images", "list", "x.example"], "only images push takes a registry"),
         (["status", "--state", "/"], "--state / is a folder around the checkout"),
         (["down", "--purge", "--state", str(ROOT)], "is the checkout"),
         (["down", "--purge", "--state", str(ROOT.parent)], "is a folder around the checkout"),
@@ -91,7 +137,9 @@ def test_wrong_arguments_end_with_2_and_say_why(
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t", " , "])
-@pytest.mark.parametrize("option", ["--state", "--context", "--registry", "--profile", "--only"])
+@pytest.mark.parametrize(
+    "option", ["--state", "--environment", "--context", "--registry", "--profile", "--only", "--proven"]
+)
 def test_an_option_of_up_that_says_nothing_is_no_default(
     option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +150,7 @@ def test_an_option_of_up_that_says_nothing_is_no_default(
         assert f"{option} is empty (is a variable not set?)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", sorted(LEAST))
+@pytest.mark.parametrize("verb", sorted(LEAST.keys() - STATELESS))
 def test_no_verb_takes_an_empty_state_folder_for_another_one(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parse_arguments([verb, "--state", "", *LEAST[verb]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import tarfile
 import threading
 from collections.abc import Sequence
@@ -145,3 +146,44 @@ def test_an_image_that_is_not_in_the_layout_is_named(tmp_path: Path, monkeypatch
     with pytest.raises(PlatformError, match="has no image localhost/p/three:1"):
         images.bring(State(tmp_path), ["localhost/p/three:1"], Progress())
     assert node.given == []
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Where which profile's images were pushed to."""
+    found: list[tuple[str, str]] = []
+
+    def push(stack: Stack, _: argparse.Namespace, registry: str) -> int:
+        found.append((stack.profile, registry))
+        return 0
+
+    monkeypatch.setattr(images, "_push", push)
+    return found
+
+
+def asked(**more: object) -> argparse.Namespace:
+    plain = {"action": "push", "registry": None, "profile": None, "environment": None}
+    return argparse.Namespace(**plain | more)
+
+
+def test_images_are_those_of_an_environment_and_go_to_its_registry(
+    tmp_path: Path, registry: list[tuple[str, str]]
+) -> None:
+    bank = tmp_path / "bank.yaml"
+    bank.write_text("{target: kubernetes, registry: bank.example/data}")
+    assert images.images(asked(environment=str(bank))) == 0
+    images.images(asked(environment=str(bank), registry="other.example/data"))
+    images.images(asked(registry="plain.example/data"))
+    assert registry == [("default", f"{host}.example/data") for host in ("bank", "other", "plain")]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("{target: kubernetes}", "says no registry"), ("{target: local}", "local, which has no images")]
+)
+def test_an_environment_without_a_registry_or_without_images_is_refused(
+    tmp_path: Path, registry: list[tuple[str, str]], text: str, said: str
+) -> None:
+    (tmp_path / "bank.yaml").write_text(text)
+    with pytest.raises(PlatformError, match=said):
+        images.images(asked(environment=str(tmp_path / "bank.yaml")))
+    assert registry == []

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
-from bootstrap.on_cluster import TEST_CONTEXT, is_gone, remove, write_credentials
+from bootstrap import on_cluster
+from bootstrap.on_cluster import TEST_CONTEXT, choose, is_gone, remove, write_credentials
 from bootstrap.progress import Progress
+from data_platform import promotion
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NOT_YET, holders
 from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.targets.current import current_stack
 from data_platform.targets.kubernetes import ownership, places, releases
 from data_platform.targets.kubernetes.permissions import namespaces, permissions
 from data_platform.targets.kubernetes.settings import Settings
@@ -218,3 +221,65 @@ def test_the_persons_file_has_every_holder(cluster: FakeCluster, stack: Stack, t
         name: {key for key in found[name] if found[name][key] != NOT_YET} & keys for name, keys in holding.items()
     } == holding
     assert state.credentials_file.stat().st_mode & 0o077 == 0
+
+
+def test_what_is_not_asked_for_has_its_default(tmp_path: Path) -> None:
+    found = choose(State(tmp_path), {"context": "lab"})
+    assert found == {
+        "target": "kubernetes",
+        "profile": "default",
+        "context": "lab",
+        "kubeconfig": None,
+        "size": "small",
+        "registry": "",
+        "storage_class": "",
+        "images": {},
+        "api_server": "",
+    }
+
+
+def test_what_was_asked_for_is_chosen_and_what_is_known_is_kept(tmp_path: Path) -> None:
+    write_private(State(tmp_path).settings_file, json.dumps({"images": {"trino": "x"}, "api_server": "10.0.0.1:6443"}))
+    asked = {"context": "lab", "size": "production", "domain": "lab.example", "values": {"trino": {"a": 1}}}
+    found = choose(State(tmp_path), asked)
+    assert {key: found[key] for key in asked} == asked
+    assert (found["images"], found["api_server"]) == ({"trino": "x"}, "10.0.0.1:6443")
+
+
+def test_without_a_context_it_is_the_test_cluster_of_this_state_folder(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    with pytest.raises(PlatformError, match=f"there is no test cluster in {tmp_path}") as caught:
+        choose(state, {})
+    assert f"python3 -m bootstrap cluster up --state {tmp_path}" in caught.value.remedy
+    write_private(state.cluster / "kubeconfig", "")
+    found = choose(state, {"size": "production"})
+    assert (found["context"], found["kubeconfig"]) == (TEST_CONTEXT, str(state.cluster / "kubeconfig"))
+
+
+def test_a_target_is_told_what_its_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_cluster, "open_cluster", lambda _: FakeCluster())
+    monkeypatch.setattr(on_cluster, "helm_program", lambda: "helm")
+    worker = {"workloads": {"worker": {"replicas": 5}}}
+    more = {"domain": "lab.example", "values": {"trino": worker}, "capabilities": {"s3": "minio"}}
+    target = on_cluster.open_target(choose(State(tmp_path), {"context": "lab", **more}), OURS)
+    assert target.settings.model_dump(include=set(more)) == more
+    assert target.stack.components["trino"].values == worker
+    # As Airflow's pods are told it.
+    monkeypatch.setenv(places.SETTINGS_VARIABLE, target.settings.model_dump_json())
+    assert current_stack().components["trino"].values == worker
+
+
+def test_what_was_not_proven_is_refused_before_the_cluster_is_asked(
+    tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_cluster, "open_cluster", lambda _: pytest.fail("the cluster was asked"))
+    kept = promotion.digests(stack) | {"trino": "0" * 64}
+    components = {name: {"version": "1", "digest": digest, "checks": {"x": "now"}} for name, digest in kept.items()}
+    record = {"environment": "staging", "platform": "id", "target": "kubernetes", "profile": "default"}
+    record |= {"commit": "", "at": "now", "components": components}
+    with pytest.raises(PlatformError) as caught:
+        on_cluster.prepare(State(tmp_path), {"context": "lab", "promotion": record}, OURS, Progress())
+    assert caught.value.problem == (
+        "staging has not proven what would be deployed:\n- trino: its definition there was another one (version 1)"
+    )
+    assert not State(tmp_path).settings_file.exists()
