@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 import pytest
@@ -22,69 +20,13 @@ from data_platform.stack.holders import claimed
 from data_platform.stack.load import load_stack
 from data_platform.stack.plan import Seen, plan
 from data_platform.targets import claims
-from data_platform.targets.local.artifacts import fetch, place
-from data_platform.targets.local.cache import cache_folder
-from data_platform.targets.local.ports import is_free
-from data_platform.targets.local.privileges import own, unprivileged_prefix
+from tests.postgresql import ADMIN, Server, running
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
     from tests.conftest import Tiny
 
-PORTS = range(29100, 29200)
-ADMIN = "a" * 64
 FIRST, SECOND = "b" * 64, "c" * 64
-
-
-class Server(NamedTuple):
-    """A running PostgreSQL."""
-
-    address: Address
-    log: Path
-
-
-@contextmanager
-def running(root: Path, data: Path, initialise: Sequence[str], options: Sequence[str] = ()) -> Iterator[Server]:
-    """A server on loopback, from the component's artifact.
-
-    Args:
-        root: the checkout.
-        data: folder for its data and its log.
-        initialise: more words for initdb.
-        options: more settings, as NAME=VALUE.
-    """
-    artifact = place(load_stack(root), "postgresql", cache_folder())["server"]
-    fetch(artifact, {}, cache_folder())
-    data.mkdir()
-    own(data)
-    programs = artifact.folder / artifact.spec.home / "bin"
-
-    def run(program: str, *words: str, said: str | None = None) -> None:
-        prefix = unprivileged_prefix(programs, data)
-        command = [*prefix, programs / program, f"--pgdata={data}/db", *words]
-        subprocess.run(command, check=True, timeout=300, cwd="/", input=said, text=True)
-
-    run("initdb", "--username=postgres", "--no-sync", "--no-instructions", *initialise, said=ADMIN)
-    settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", *options]
-
-    def start() -> int:
-        """On the first port that is free then: it may be somebody else's by the time that the server asks for it."""
-        for port in filter(is_free, PORTS):
-            given = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
-            try:
-                run("pg_ctl", "start", "--wait", f"--log={data}/log", f"--options={given}")
-            except subprocess.CalledProcessError:
-                if is_free(port):
-                    raise
-            else:
-                return port
-        pytest.fail(f"no port of {PORTS} is free")
-
-    port = start()
-    try:
-        yield Server(Address("127.0.0.1", port, "tcp"), data / "log")
-    finally:
-        run("pg_ctl", "stop", "--mode=immediate")
 
 
 @pytest.fixture
