@@ -26,8 +26,8 @@ from bootstrap.cluster import cgroups, machine
 from bootstrap.cluster.layout import Layout
 from bootstrap.cluster.report import pss_mib
 from bootstrap.place import connect, open_target
-from data_platform.checks import history
 from data_platform.clients.airflow import Airflow
+from data_platform.records import results
 from data_platform.targets.kubernetes import places, rollout
 from data_platform.targets.kubernetes.target import KubernetesTarget
 
@@ -41,7 +41,7 @@ def seconds_between(first: str, last: str) -> float:
 
 def own_starts(target: KubernetesTarget) -> dict[str, float]:
     """Seconds of each component: its slowest pod from being made to being ready, then its checks."""
-    checks = history.latest(target)
+    checks = results.latest(target)
     found = {}
     for name in target.stack.components:
         pods = rollout.pods_of(target.cluster, name, places.namespace(target.stack, name))

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bootstrap.place import mention_others, open_target
 from data_platform import lifecycle, summary
-from data_platform.checks import history
+from data_platform.records import writes
 from data_platform.stack.load import LOCAL
 from data_platform.targets.base import Target
 from data_platform.targets.local import confine
@@ -35,6 +35,7 @@ def status(arguments: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
     else:
         _print_table(target, found, [c["name"] for c in found["components"]])
+        _print_holder(found)
         _print_shortfalls(target)
         mention_others(State(arguments.state))
     return 0 if summary.is_healthy(found) else 1
@@ -48,6 +49,13 @@ def print_summary(target: Target, state: State, selected: Sequence[str], seconds
     console.print(f"{seconds:.0f} s. Airflow: [bold]{found['airflow']['url']}[/]", soft_wrap=True)
     console.print(f"Credentials: {found['credentials_file']}", soft_wrap=True)
     _print_shortfalls(target)
+
+
+def _print_holder(found: dict[str, Any]) -> None:
+    """Who changes the platform at present."""
+    if lease := found["lease"]:
+        until = f"until {lease['until']} unless it is renewed"
+        print(f"Held by {lease['holder']} ({lease['purpose']}) since {lease['since']}, {until}.")
 
 
 def _print_shortfalls(target: Target) -> None:
@@ -87,7 +95,7 @@ def check(arguments: argparse.Namespace) -> int:
     for name in names:
         results = lifecycle.verify(target, name, "hand", keep=False)
         try:
-            history.keep(target, results, lifecycle.definition(target, name), "hand")
+            writes.keep_results(target, results, lifecycle.definition(target, name), "hand")
         except Exception as error:  # noqa: BLE001 - PostgreSQL may be what is broken; the result is shown all the same
             print(f"results of {name} are not kept: {type(error).__name__}", file=sys.stderr)
         for result in results:

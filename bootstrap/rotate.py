@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
+from bootstrap.lease import CommandLease
 from bootstrap.locks import alone
 from bootstrap.place import open_target
 from bootstrap.progress import Progress
@@ -27,9 +28,11 @@ def rotate(arguments: argparse.Namespace) -> int:
         if not secrets:
             print(f"{arguments.holder} holds no secret that can be rotated.")
             return 0
-        finish(target, [*rotation.staged(target), *secrets], progress)
-        for component in rotation.affected(target, secrets):
-            install(target, component, progress)
+        with CommandLease(target, f"rotate {arguments.holder}", progress) as lease:
+            lease.take()
+            finish(target, [*rotation.staged(target), *secrets], progress)
+            for component in rotation.affected(target, secrets):
+                install(target, component, progress, lease)
         if target.name == KUBERNETES:
             from bootstrap import on_cluster
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from bootstrap import environments, promote, runs, supervision
 from bootstrap.arguments import ROOT
 from bootstrap.doctor import refuse_unfit
+from bootstrap.lease import CommandLease
 from bootstrap.locks import alone
 from bootstrap.place import connect, make_target, refuse_another_target, remember
 from bootstrap.progress import Progress
@@ -21,6 +22,7 @@ from bootstrap.report import print_summary
 from bootstrap.rotate import begin_takeover, finish
 from data_platform import lifecycle, rotation
 from data_platform.clients.airflow import Airflow
+from data_platform.records import database, schema
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL
 from data_platform.targets.base import Target
@@ -88,14 +90,19 @@ def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object]
     """
     begin_takeover(target, only, progress)
     target.ensure_credentials()
-    finish(target, rotation.staged(target), progress)
-    for name, item in target.stack.components.items():
-        if item.component.bootstrap:
-            install(target, name, progress)
-            if late := rotation.staged(target):
-                # They waited for this server.
-                finish(target, late, progress)
-                install(target, name, progress)
+    with CommandLease(target, "up", progress) as lease:
+        if due := rotation.staged(target):
+            lease.take()
+            finish(target, due, progress)
+        for name, item in target.stack.components.items():
+            if item.component.bootstrap:
+                install(target, name, progress, lease)
+                if late := rotation.staged(target):
+                    # They waited for this server.
+                    lease.take()
+                    finish(target, late, progress)
+                    install(target, name, progress, lease)
+    # The run that deploys the rest takes it itself.
     ready()
     with connect(target) as airflow:
         outcome = _deploy(target, airflow, only, progress)
@@ -138,8 +145,14 @@ def _downloads(target: Target, looks: Mapping[str, lifecycle.Observation | None]
     ]
 
 
-def install(target: Target, component: str, progress: Progress) -> None:
+def install(target: Target, component: str, progress: Progress, lease: CommandLease) -> None:
     """Bring one component to its definition and verify it, without Airflow.
+
+    Args:
+        target: where.
+        component: its name.
+        progress: says what is done.
+        lease: taken before anything is changed.
 
     Raises:
         PlatformError: a step failed, or a check did.
@@ -149,14 +162,19 @@ def install(target: Target, component: str, progress: Progress) -> None:
     for step in observation.steps:
         progress.say(component, escape(str(step)))
     if observation.steps:
+        lease.take()
         target.fetch(component, observation.steps)
         target.apply(component, [step for step in observation.steps if step.kind != "artifact"])
+    # The database of results is there once its owner is.
+    keep = component == database.OWNER
+    for change in schema.migrate(target) if keep else ():
+        progress.say(component, change)
     progress.say(component, "wait")
     # Also when nothing is to be done and all is proven: a supervisor that was just started has just started it.
     target.wait(component)
     if observation.steps or not observation.proven:
         progress.say(component, "verify")
-        lifecycle.require_passed(lifecycle.verify(target, component, "deploy"))
+        lifecycle.require_passed(lifecycle.verify(target, component, "deploy", keep=keep))
     progress.done(component)
 
 

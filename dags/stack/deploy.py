@@ -2,10 +2,12 @@
 
 Brings every component to what `stack/` says: `observe → plan → apply → wait → verify`, in the order of `depends_on`.
 Nothing to change means nothing is done; `apply` and `wait` are then skipped, and `verify` too when all checks passed
-within the last hour with this very definition.
+within the last hour with this very definition. From `prepare` to `release` the run holds the platform's lease: nothing
+else changes the platform meanwhile, and `stack_health` and `stack_drift` are skipped.
 
 **Owner:** platform team. **When it fails:** the failed task's log names the component, the cause and what to do. Mend
-it and clear the failed task, or trigger the DAG again: it goes on where it stopped.
+it and clear the failed task, or trigger the DAG again: it goes on where it stopped. When somebody else holds the
+platform, `prepare` names him: wait until that has ended.
 
 Parameter `components`: deploy only these and what they depend on.
 """

@@ -2,7 +2,7 @@
 
 Once a day: what would `stack_deploy` change? Nothing is the right answer. A hand-made change (an edited configuration,
 a stopped server, a dropped bucket) or a definition that was changed but not deployed turns the run red and is named.
-A run that meets one of `stack_deploy` is skipped.
+A run that meets somebody who changes the platform (`stack_deploy`, an upgrade, a rotation) is skipped.
 
 **Owner:** platform team. **When it fails:** read the report in the log of `report`; trigger `stack_deploy` to bring the
 platform back to its definition, or change the definition.

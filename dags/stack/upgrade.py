@@ -2,10 +2,10 @@
 
 `check_before → roll_out → check_after`: only a component that works is upgraded, and one whose checks do not pass
 afterwards is rolled back by itself (`roll_back`); the run is red then. On a target that keeps no earlier definitions
-(`local`) `roll_back` says what to do instead.
+(`local`) `roll_back` says what to do instead. The run holds the platform's lease: nothing else changes it meanwhile.
 
 **Owner:** platform team. **When it fails:** `roll_back` says whether the component works again. Correct the definition
-and trigger the DAG again.
+and trigger the DAG again. When somebody else holds the platform, `check_before` names him: wait until that has ended.
 
 Parameter `component`: which one.
 """
@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param, TriggerRule
 
-from data_platform.dagkit.components import DEFAULTS
+from data_platform.dagkit.components import DEFAULTS, release_after
 from data_platform.operators.upgrade import (
     COMPONENT,
     CheckAfterOperator,
@@ -44,3 +44,4 @@ with DAG(
     back = RollBackOperator(task_id="roll_back", before=before.task_id, trigger_rule=TriggerRule.ONE_FAILED)
     before >> out >> after
     [out, after] >> back
+    release_after([after, back])

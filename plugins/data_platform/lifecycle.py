@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from data_platform.checks import history
 from data_platform.checks.base import CheckResult
 from data_platform.checks.run import run_check
+from data_platform.records import writes
+from data_platform.records.results import is_proven
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen, Step, plan
 from data_platform.targets.base import Target
@@ -40,7 +41,7 @@ def observe(target: Target, component: str) -> Observation:
     """Look at a component. Changes nothing."""
     names = [check.name for check in target.stack.components[component].component.checks]
     try:
-        proven = history.is_proven(target, component, names, definition(target, component), PROOF_SECONDS)
+        proven = is_proven(target, component, names, definition(target, component), PROOF_SECONDS)
     except Exception:  # noqa: BLE001 - without the database nothing is proven, and the plan says what to do about it
         proven = False
     return Observation(target.wanted(component), target.observe(component), proven)
@@ -57,7 +58,7 @@ def verify(target: Target, component: str, reason: str, keep: bool = True) -> li
     """
     found = [run_check(component, spec, target) for spec in target.stack.components[component].component.checks]
     if keep:
-        history.keep(target, found, definition(target, component), reason)
+        writes.keep_results(target, found, definition(target, component), reason)
     return found
 
 

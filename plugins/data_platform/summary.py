@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from data_platform.checks import history
-from data_platform.checks.history import KeptResult
+from data_platform.records import leases, results
+from data_platform.records.results import KeptResult
 from data_platform.targets.base import Target
 from data_platform.targets.pages import page_of
 
@@ -16,9 +16,21 @@ GOOD = frozenset({"running", "installed"})
 def latest_results(target: Target) -> list[KeptResult]:
     """Newest result of each check; none where the database does not answer."""
     try:
-        return history.latest(target)
+        return results.latest(target)
     except Exception:  # noqa: BLE001 - the condition of postgresql says why
         return []
+
+
+def holder(target: Target) -> dict[str, str] | None:
+    """Who changes the platform at present, what for, since when and until when unless he goes on; None for nobody."""
+    try:
+        lease = leases.current(target)
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    if lease is None:
+        return None
+    since, until = (at.isoformat(timespec="seconds") for at in (lease.acquired_at, lease.expires_at))
+    return {"holder": lease.holder, "purpose": lease.purpose, "since": since, "until": until}
 
 
 def describe(target: Target) -> dict[str, Any]:
@@ -54,6 +66,7 @@ def describe(target: Target) -> dict[str, Any]:
         "target": target.name,
         "profile": target.stack.profile,
         "airflow": {"url": target.address("airflow", "api").url},
+        "lease": holder(target),
         "components": components,
     }
 

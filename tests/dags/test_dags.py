@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -30,6 +31,8 @@ IDS = {
 OWNERS = {"operations": "platform-team", "pipelines": "data-engineers", "stack": "platform-team"}
 #: What all components stand on is made first.
 PREPARE = "prepare"
+#: What takes the lease first gives it back last.
+RELEASE = "release"
 VERBS = {"observe", "plan", "apply", "wait", "verify"}
 EVERY_DAG = pytest.mark.parametrize("dag_id", sorted(IDS))
 Parse = Callable[[Path], "DagBag"]
@@ -139,7 +142,7 @@ def test_a_task_without_care_is_found() -> None:
 def test_deploy_has_one_group_of_the_same_verbs_for_each_component(bag: DagBag, stack: Stack) -> None:
     tasks = {task.task_id for task in bag.dags["stack_deploy"].tasks}
     wanted = {f"{name}.{verb}" for name in stack.components for verb in VERBS}
-    wanted |= {f"artifacts.{name}" for name in stack.components} | {PREPARE}
+    wanted |= {f"artifacts.{name}" for name in stack.components} | {PREPARE, RELEASE}
     assert tasks == wanted
 
 
@@ -147,7 +150,7 @@ def edges_between_components(dag: Any) -> dict[str, set[str]]:
     """Which components each component waits for, by the arrows of the DAG."""
     found: dict[str, set[str]] = {}
     for task in dag.tasks:
-        if task.task_id == PREPARE:
+        if task.task_id in (PREPARE, RELEASE):
             continue
         group = component_of(task.task_id)
         found.setdefault(group, set())
@@ -221,11 +224,14 @@ def test_nothing_is_applied_before_its_dependencies_are_verified(bag: DagBag, st
             assert f"{needed}.verify" in dag.get_task(f"{name}.verify").upstream_task_ids
 
 
-def test_health_has_one_task_for_each_component_and_no_arrows(bag: DagBag, stack: Stack) -> None:
-    tasks = bag.dags["stack_health"].tasks
-    assert {task.task_id for task in tasks} == set(stack.components)
-    assert all(not task.upstream_task_ids for task in tasks)
-    for task in tasks:
+def test_health_has_one_task_for_each_component_and_one_for_the_lease_and_no_arrows(bag: DagBag, stack: Stack) -> None:
+    tasks = {task.task_id: task for task in bag.dags["stack_health"].tasks}
+    assert set(tasks) == {*stack.components, "lease"}
+    assert all(not task.upstream_task_ids for task in tasks.values())
+    # It tells of a lease that is held too long; the others are skipped meanwhile.
+    assert not tasks.pop("lease").yields  # type: ignore[union-attr]
+    assert all(task.yields for task in tasks.values())  # type: ignore[union-attr]
+    for task in tasks.values():
         declared = [check.name for check in stack.components[task.task_id].component.checks]
         assert [line.removeprefix("- ") for line in str(task.doc_md).splitlines()] == declared
 
@@ -341,9 +347,37 @@ def test_an_upgrade_checks_before_and_after_and_goes_back_when_one_of_its_steps_
         "roll_out": {"check_before"},
         "check_after": {"roll_out"},
         "roll_back": {"roll_out", "check_after"},
+        RELEASE: {"check_after", "roll_back"},
     }
     assert dag.get_task("roll_back").trigger_rule == "one_failed"
-    assert {task.trigger_rule for task in dag.tasks if task.task_id != "roll_back"} == {"all_success"}
+    rest = {task.trigger_rule for task in dag.tasks if task.task_id not in ("roll_back", RELEASE)}
+    assert rest == {"all_success"}
+
+
+@pytest.mark.parametrize("dag_id", ["stack_deploy", "stack_upgrade"])
+def test_the_lease_is_given_back_after_all_else_and_makes_no_failed_run_green(bag: DagBag, dag_id: str) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    dag = bag.dags[dag_id]
+    last = dag.get_task(RELEASE)
+    before = {task.task_id for task in last.get_flat_relatives(upstream=True)}
+    assert before == set(dag.task_ids) - {RELEASE}
+    # It waits for what is directly before it alone. A build goes on when what was to come after it is given up.
+    builds = {name for name in before if name.startswith("artifacts.")}
+    assert bool(builds) is (dag_id == "stack_deploy")
+    assert builds <= last.upstream_task_ids
+    behind = {name: {*dag.get_task(name).downstream_task_ids} - {RELEASE} for name in before}
+    assert {name for name in behind if not behind[name]} <= last.upstream_task_ids
+    assert last.is_teardown
+    assert (last.trigger_rule, last.on_failure_fail_dagrun) == ("all_done_setup_success", False)
+    # Airflow's own rule says which tasks decide of a run.
+    kept = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    tis = [TaskInstance(kept.get_task(name), dag_version_id=uuid4()) for name in dag.task_ids]
+    decide = {ti.task_id for ti in DagRun()._tis_for_dagrun_state(dag=kept, tis=tis)}
+    assert decide
+    assert decide == {name for name in behind if not behind[name]}
 
 
 def test_tasks_with_tools_name_the_pod_that_has_them(bag: DagBag, stack: Stack) -> None:

@@ -51,10 +51,10 @@ def test_the_checks_pass_again_by_hand(platform: Running) -> None:
 
 
 def test_the_health_dag_keeps_its_results(platform: Running) -> None:
-    from data_platform.checks import history
+    from data_platform.records import results
 
     platform.bootstrap("run", "stack_health")
-    newest = [r for r in history.latest(platform.target) if r.reason == "health"]
+    newest = [r for r in results.latest(platform.target) if r.reason == "health"]
     assert {r.component for r in newest} == set(platform.target.stack.components)
 
 

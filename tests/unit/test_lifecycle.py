@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data_platform import lifecycle
-from data_platform.checks import history
 from data_platform.checks.base import CheckResult
 from data_platform.lifecycle import Observation, definition, observe, require_passed, verify
+from data_platform.records import writes
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
 from data_platform.stack.plan import Resource, Seen
@@ -42,7 +42,7 @@ def test_proof_is_asked_for_this_definition_and_all_checks(place: Any, monkeypat
         asked.append(words)
         return True
 
-    monkeypatch.setattr(history, "is_proven", is_proven)
+    monkeypatch.setattr(lifecycle, "is_proven", is_proven)
     assert observe(place, "reader").proven
     ((_, component, checks, digest, seconds),) = asked
     assert (component, checks, seconds) == ("reader", ["answers-on-its-page"], 3600.0)
@@ -53,7 +53,7 @@ def test_without_the_database_nothing_is_proven(place: Any, monkeypatch: pytest.
     def refuse(*_: object) -> bool:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(history, "is_proven", refuse)
+    monkeypatch.setattr(lifecycle, "is_proven", refuse)
     found = observe(place, "reader")
     assert not found.proven
     assert found.steps == []
@@ -73,7 +73,7 @@ def test_verifying_keeps_the_results_with_their_reason(place: Any, monkeypatch: 
     kept: list[tuple[Any, ...]] = []
     result = CheckResult("reader", "answers-on-its-page", "passed", 0.1, "200")
     monkeypatch.setattr(lifecycle, "run_check", lambda *_: result)
-    monkeypatch.setattr(history, "keep", lambda *words: kept.append(words))
+    monkeypatch.setattr(writes, "keep_results", lambda *words: kept.append(words))
     assert verify(place, "reader", "health") == [result]
     assert kept == [(place, [result], definition(place, "reader"), "health")]
     assert verify(place, "reader", "deploy", keep=False) == [result]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data_platform import lifecycle, summary
-from data_platform.checks.history import KeptResult
 from data_platform.promotion import Proven, Record, digests, record, unproven
+from data_platform.records.results import KeptResult
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL, load_stack
 from data_platform.stack.plan import Resource

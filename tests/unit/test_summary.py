@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from data_platform.checks import history
 from data_platform.checks.base import Address
-from data_platform.checks.history import KeptResult
+from data_platform.records import leases, results
+from data_platform.records.results import KeptResult
 from data_platform.stack.load import load_stack
 from data_platform.summary import describe, is_healthy
 
@@ -31,7 +31,8 @@ def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Any:
     def address(component: str, endpoint: str) -> Address:
         return Address("127.0.0.1", 1, f"http://{component}.{endpoint}")
 
-    monkeypatch.setattr(history, "latest", lambda _: [])
+    monkeypatch.setattr(results, "latest", lambda _: [])
+    monkeypatch.setattr(leases, "current", lambda _: None)
     return SimpleNamespace(name="local", stack=stack, address=address, condition=lambda _: "running")
 
 
@@ -45,6 +46,7 @@ def test_every_component_is_described_in_order(place: Any) -> None:
     assert [c["name"] for c in found["components"]] == list(place.stack.components)
     assert (found["target"], found["profile"]) == ("local", "default")
     assert found["airflow"] == {"url": "http://airflow.api"}
+    assert found["lease"] is None
 
 
 def test_a_component_has_its_page_and_its_addresses(place: Any) -> None:
@@ -56,12 +58,12 @@ def test_a_component_has_its_page_and_its_addresses(place: Any) -> None:
 def test_results_of_checks_that_are_no_longer_declared_are_left_out(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    results = [
+    found = [
         kept("reader", "answers-on-its-page"),
         kept("reader", "removed-long-ago", "failed"),
         kept("portal", "answers-on-its-page", "failed"),
     ]
-    monkeypatch.setattr(history, "latest", lambda _: results)
+    monkeypatch.setattr(results, "latest", lambda _: found)
     assert entry(place, "reader")["checks"] == [
         {
             "name": "answers-on-its-page",
@@ -80,9 +82,23 @@ def test_without_the_database_the_platform_is_described_all_the_same(
     def refuse(_: object) -> list[KeptResult]:
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(history, "latest", refuse)
+    monkeypatch.setattr(results, "latest", refuse)
+    monkeypatch.setattr(leases, "current", refuse)
+    assert describe(place)["lease"] is None
     assert entry(place, "reader")["checks"] == []
     assert entry(place, "reader")["checks_declared"] == 1
+
+
+def test_who_changes_the_platform_is_told(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    until = AT + timedelta(minutes=5)
+    lease = leases.Lease("platform", "stack_deploy/first", "deploy", AT, AT, until, 3.0)
+    monkeypatch.setattr(leases, "current", lambda _: lease)
+    assert describe(place)["lease"] == {
+        "holder": "stack_deploy/first",
+        "purpose": "deploy",
+        "since": "2026-03-02T14:37:12+00:00",
+        "until": "2026-03-02T14:42:12+00:00",
+    }
 
 
 @pytest.mark.parametrize(("condition", "healthy"), [("running", True), ("installed", True), ("failed", False)])

@@ -12,10 +12,12 @@ from data_platform.dagkit.holds import wait_at_hold
 from data_platform.operators.lifecycle import (
     ApplyComponentOperator,
     CheckComponentOperator,
+    CheckLeaseOperator,
     FetchArtifactsOperator,
     ObserveComponentOperator,
     PlanComponentOperator,
     PrepareTargetOperator,
+    ReleaseLeaseOperator,
     WaitComponentOperator,
 )
 from data_platform.stack.load import Stack
@@ -37,7 +39,8 @@ def deploy_groups(stack: Stack) -> None:
     """Draw `prepare`, then `observe → plan → apply → wait → verify` for each component, in the DAG of the context.
 
     A component's `apply` comes after the `verify` of all that it depends on. Its downloads and builds
-    (`artifacts.<component>`) wait for its own `plan` only.
+    (`artifacts.<component>`) wait for its own `plan` only. `prepare` takes the platform's lease, and `release` gives it
+    back when nothing of all that goes on.
     """
     verified: dict[str, Any] = {}
     prepare = PrepareTargetOperator(task_id="prepare")
@@ -60,6 +63,17 @@ def deploy_groups(stack: Stack) -> None:
         for needed in stack.dependencies(name):
             verified[needed] >> [apply, verify]
         verified[name] = verify
+    release_after([*artifacts.values(), *verified.values()])
+
+
+def release_after(last: list[Any]) -> None:
+    """Draw `release`, which gives the platform's lease back once these have ended, whatever became of them.
+
+    Args:
+        last: tasks, one of which is the last of the run that holds the lease, whatever fails.
+    """
+    # A teardown says nothing about the run: one that failed must not be green because the lease was given back.
+    last >> ReleaseLeaseOperator(task_id="release").as_teardown()
 
 
 def plan_groups(stack: Stack) -> list[PlanComponentOperator]:
@@ -75,7 +89,8 @@ def plan_groups(stack: Stack) -> list[PlanComponentOperator]:
 
 
 def check_tasks(stack: Stack) -> None:
-    """Draw one task for each component that runs its checks."""
+    """Draw one task for each component that runs its checks, and one that looks how long the lease has been held."""
+    CheckLeaseOperator(task_id="lease")
     for name, item in stack.components.items():
         CheckComponentOperator(
             task_id=name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from data_platform.operators import looks
+from data_platform.operators import lease, looks
 from data_platform.operators.links import ComponentLink
 from data_platform.operators.pods import DeployerOperator
 from data_platform.operators.triggerer import BranchOperator, TriggererOperator
@@ -42,7 +42,7 @@ class LookOperator(TriggererOperator):
     Args:
         component: its name.
         more: other arguments of its act.
-        yields: skip while a deploy goes on.
+        yields: skip while somebody holds the platform's lease.
     """
 
     operator_extra_links = (ComponentLink(),)
@@ -55,9 +55,29 @@ class LookOperator(TriggererOperator):
 
 
 class PrepareTargetOperator(TriggererOperator):
-    """Make what all components stand on: on Kubernetes the namespaces with their guard rails."""
+    """Take the platform's lease, and make what all components stand on: on Kubernetes the namespaces with their guard
+    rails.
+    """
 
     act = staticmethod(looks.prepare)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(arguments={}, **kwargs)
+
+
+class ReleaseLeaseOperator(TriggererOperator):
+    """Give the platform's lease back when all is over, whatever became of it."""
+
+    act = staticmethod(lease.release)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(arguments={}, **kwargs)
+
+
+class CheckLeaseOperator(TriggererOperator):
+    """Fail when somebody has held the platform's lease for too long."""
+
+    act = staticmethod(lease.require_not_held_too_long)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(arguments={}, **kwargs)
@@ -88,7 +108,9 @@ class FetchArtifactsOperator(ComponentOperator):
 
     def execute(self, context: Context) -> None:
         """Carry out the plan's artifact steps."""
-        current().fetch(self.component, [step for step in self._steps(context) if step.kind == "artifact"])
+        target = current()
+        with lease.held(target, context, looks.PURPOSE):
+            target.fetch(self.component, [step for step in self._steps(context) if step.kind == "artifact"])
 
 
 class ApplyComponentOperator(ComponentOperator):
@@ -107,7 +129,8 @@ class ApplyComponentOperator(ComponentOperator):
             )
         for step in steps:
             self.log.info("%s", step)
-        target.apply(self.component, steps)
+        with lease.held(target, context, looks.PURPOSE):
+            target.apply(self.component, steps)
 
 
 class WaitComponentOperator(LookOperator):
@@ -122,7 +145,7 @@ class CheckComponentOperator(LookOperator):
     Args:
         component: its name.
         reason: deploy or health; kept with the results.
-        only_deployed: skip a component that was never deployed, or while a deploy goes on.
+        only_deployed: skip a component that was never deployed, or while somebody changes the platform.
     """
 
     act = staticmethod(looks.verify)

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from data_platform import lifecycle
 from data_platform.checks.base import CheckResult
-from data_platform.operators.triggerer import Branch, skip_during_deploy
+from data_platform.operators.lease import held, skip_while_held
+from data_platform.operators.triggerer import Branch
+from data_platform.records import schema
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Resource, Seen, Step, plan
 from data_platform.targets.base import Target
@@ -22,15 +25,23 @@ if TYPE_CHECKING:
 
 #: Run parameter: components to deploy with all that they need; empty for all.
 SELECTION = "components"
+#: What the lease is held for.
+PURPOSE = "deploy"
 #: Key under which a plan leaves its steps.
 _STEPS = "steps"
 _LOG = logging.getLogger(__name__)
 
 
 def prepare(target: Target, context: Context) -> list[str]:
-    """Make what all components stand on; returns what was changed."""
-    del context
-    changed = target.prepare()
+    """Take the platform's lease for the run, and make what all components stand on; returns what was changed.
+
+    Raises:
+        AirflowFailException: somebody else has the lease.
+    """
+    # Here, because a platform that was installed by hand knows no other place.
+    changed = schema.migrate(target)
+    with held(target, context, PURPOSE):
+        changed += target.prepare()
     for change in changed:
         _LOG.info("%s", change)
     return changed
@@ -55,8 +66,8 @@ def observe(target: Target, context: Context, component: str) -> dict[str, Any]:
 
 def wait(target: Target, context: Context, component: str) -> None:
     """Return when all processes of the component are ready."""
-    del context
-    target.wait(component)
+    with held(target, context, PURPOSE):
+        target.wait(component)
 
 
 def verify(target: Target, context: Context, component: str, *, reason: str, only_deployed: bool) -> list[str]:
@@ -70,13 +81,14 @@ def verify(target: Target, context: Context, component: str, *, reason: str, onl
         only_deployed: see `CheckComponentOperator`.
 
     Raises:
-        AirflowSkipException: it was never deployed, or a deploy began.
-        AirflowFailException: a check failed.
+        AirflowSkipException: it was never deployed, or somebody began to change the platform.
+        AirflowFailException: a check failed, or somebody else is changing the platform.
     """
     # A stopped server is deployed and broken; an absent one was never deployed.
     if only_deployed and target.condition(component) == "absent":
         raise AirflowSkipException(f"{component} is not deployed yet")
-    results = lifecycle.verify(target, component, reason)
+    with nullcontext() if only_deployed else held(target, context, PURPOSE):
+        results = lifecycle.verify(target, component, reason)
     lines = [_line(result) for result in results]
     for line in lines:
         _LOG.info("%s", line)
@@ -84,7 +96,7 @@ def verify(target: Target, context: Context, component: str, *, reason: str, onl
         lifecycle.require_passed(results)
     except PlatformError as error:
         if only_deployed:  # a deploy may have begun in the middle of the checks
-            skip_during_deploy(context)
+            skip_while_held(target)
         raise AirflowFailException(str(error)) from None
     return lines
 

@@ -85,13 +85,13 @@ def check(target: Target, context: Context, dataset: str, spec: Mapping[str, Any
         AirflowFailException: it did not pass.
     """
     del context
-    from data_platform.checks import history
     from data_platform.checks.run import run_check
     from data_platform.datasets.files import code_digest
+    from data_platform.records import writes
 
     wanted = CheckSpec.model_validate(dict(spec))
     result = run_check(dataset, wanted, target)
-    history.keep(target, [result], code_digest(target.stack.root, dataset), "pipeline")
+    writes.keep_results(target, [result], code_digest(target.stack.root, dataset), "pipeline")
     if result.status != "passed":
         raise failed(
             f"{wanted.name}: {result.status}: {result.evidence}",

@@ -22,26 +22,15 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
+from data_platform.operators.lease import skip_while_held
 from data_platform.operators.pods import tasks_are_pods
 from data_platform.targets.current import anew, current
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-#: The DAG that changes what the others look at.
-DEPLOY = "stack_deploy"
 #: Clients of servers block; more threads than a stack has components, since each may wait for minutes.
 _THREADS = ThreadPoolExecutor(max_workers=64, thread_name_prefix="act")
-
-
-def skip_during_deploy(context: Context) -> None:
-    """Skip the task while a deploy goes on: servers are being restarted, and it runs the checks itself.
-
-    Raises:
-        AirflowSkipException: a run of the deploy is going on.
-    """
-    if context["ti"].get_dr_count(dag_id=DEPLOY, states=["running"]):
-        raise AirflowSkipException(f"a run of {DEPLOY} is going on; the next run of this one looks again")
 
 
 class Branch(NamedTuple):
@@ -81,7 +70,7 @@ class ActTrigger(BaseTrigger):
     Args:
         act: the function, as `module:name`.
         arguments: of the function; no secrets.
-        yields: skip while a deploy goes on.
+        yields: skip while somebody holds the platform's lease.
     """
 
     def __init__(self, act: str, arguments: Mapping[str, Any], *, yields: bool = False) -> None:
@@ -96,11 +85,12 @@ class ActTrigger(BaseTrigger):
         return f"{type(self).__module__}.{type(self).__name__}", kept
 
     def _do(self, context: Context) -> Any:
-        if self.yields:
-            skip_during_deploy(context)
-        module, _, name = self.act.partition(":")
         # The triggerer outlives definitions and credentials that it has read.
-        return getattr(import_module(module), name)(anew(), context, **self.arguments)
+        target = anew()
+        if self.yields:
+            skip_while_held(target)
+        module, _, name = self.act.partition(":")
+        return getattr(import_module(module), name)(target, context, **self.arguments)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: the end of the task, or the error that its operator raises, with its retries and its alert."""
@@ -124,7 +114,7 @@ class TriggererOperator(BaseOperator):
 
     Args:
         arguments: of its act.
-        yields: skip while a deploy goes on.
+        yields: skip while somebody holds the platform's lease.
     """
 
     #: What it does: a function of a module, called with the target, the context and the arguments.
@@ -143,9 +133,10 @@ class TriggererOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """What the act returns."""
+        target = current()
         if self.yields:
-            skip_during_deploy(context)
-        found = self.act(current(), context, **self.arguments)
+            skip_while_held(target)
+        found = self.act(target, context, **self.arguments)
         _tell(self.log, found)
         return found
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from data_platform import lifecycle
+from data_platform.operators.lease import held
 from data_platform.operators.pods import DeployerOperator
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.current import current
@@ -43,11 +44,12 @@ class CheckBeforeOperator(UpgradeOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """The component and the revision to which a failed upgrade goes back."""
         name, target = self.component(context), current()
-        try:
-            lifecycle.require_passed(lifecycle.verify(target, name, "upgrade"))
-        except PlatformError as error:
-            raise AirflowFailException(f"{error}\n→ stack_deploy mends it; upgrade it then") from None
-        return {"component": name, "revision": target.revision(name)}
+        with held(target, context, f"upgrade {name}"):
+            try:
+                lifecycle.require_passed(lifecycle.verify(target, name, "upgrade"))
+            except PlatformError as error:
+                raise AirflowFailException(f"{error}\n→ stack_deploy mends it; upgrade it then") from None
+            return {"component": name, "revision": target.revision(name)}
 
 
 class RollOutOperator(UpgradeOperator):
@@ -59,9 +61,10 @@ class RollOutOperator(UpgradeOperator):
         steps = lifecycle.observe(target, name).steps
         for step in steps:
             self.log.info("%s", step)
-        target.fetch(name, [step for step in steps if step.kind == "artifact"])
-        target.apply(name, [step for step in steps if step.kind != "artifact"])
-        target.wait(name)
+        with held(target, context, f"upgrade {name}"):
+            target.fetch(name, [step for step in steps if step.kind == "artifact"])
+            target.apply(name, [step for step in steps if step.kind != "artifact"])
+            target.wait(name)
         return [str(step) for step in steps]
 
 
@@ -71,7 +74,8 @@ class CheckAfterOperator(UpgradeOperator):
     def execute(self, context: Context) -> list[str]:
         """One line a check."""
         name, target = self.component(context), current()
-        results = lifecycle.verify(target, name, "upgrade")
+        with held(target, context, f"upgrade {name}"):
+            results = lifecycle.verify(target, name, "upgrade")
         lifecycle.require_passed(results)
         return [f"{result.status}: {result.name}: {result.evidence}" for result in results]
 
@@ -94,9 +98,10 @@ class RollBackOperator(UpgradeOperator):
             raise AirflowFailException("nothing was upgraded, so nothing is rolled back")
         name, revision, target = known["component"], known["revision"], current()
         try:
-            target.restore(name, revision)
-            target.wait(name)
-            lifecycle.require_passed(lifecycle.verify(target, name, "upgrade"))
+            with held(target, context, f"roll {name} back"):
+                target.restore(name, revision)
+                target.wait(name)
+                lifecycle.require_passed(lifecycle.verify(target, name, "upgrade"))
         except PlatformError as error:
             raise AirflowFailException(f"the upgrade of {name} failed, and so did the way back: {error}") from None
         raise AirflowFailException(

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from data_platform.pages.day import day_of
 from data_platform.pages.render import render
 from data_platform.pages.reports import report
+from data_platform.stack.errors import PlatformError
 
 
 def make_app() -> FastAPI:
@@ -40,13 +41,17 @@ def overview() -> HTMLResponse:
 
 def health() -> HTMLResponse:
     """The last day of checks, hour by hour."""
-    from data_platform.checks import history
+    from data_platform.records import results
     from data_platform.targets.current import current
 
     target = current()
     now = datetime.now(UTC)
     declared = [(name, check.name) for name, item in target.stack.components.items() for check in item.component.checks]
-    return render("health.html", name=target.stack.file.name, day=day_of(declared, history.since(target, 24), now))
+    try:
+        kept = results.since(target, 24)
+    except PlatformError as error:
+        return render("health_unknown.html", 503, name=target.stack.file.name, problem=str(error))
+    return render("health.html", name=target.stack.file.name, day=day_of(declared, kept, now))
 
 
 def data() -> HTMLResponse:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from data_platform.checks.history import KeptResult
+from data_platform.records.results import KeptResult
 
 HOURS = 24
 #: Worst first: one failure colours its hour.

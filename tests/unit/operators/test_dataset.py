@@ -212,7 +212,7 @@ def test_a_check_that_did_not_pass_fails_its_task_and_is_kept(place: Place, monk
     kept: list[CheckResult] = []
     result = CheckResult("fx_rates", "the-rates-are-there", "failed", 0.1, "an edge is missing")
     monkeypatch.setattr("data_platform.checks.run.run_check", lambda *_: result)
-    monkeypatch.setattr("data_platform.checks.history.keep", lambda _, results, *__: kept.extend(results))
+    monkeypatch.setattr("data_platform.records.writes.keep_results", lambda _, results, *__: kept.extend(results))
     operator = report.CheckDatasetOperator(**DATASET, name="the-rates-are-there", kind="sql", params_of_kind={})
     with pytest.raises(AirflowFailException, match="an edge is missing"):
         operator.execute(context())

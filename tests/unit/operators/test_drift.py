@@ -7,25 +7,26 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from data_platform.operators import triggerer
 from data_platform.operators.drift import ReportDriftOperator
 from data_platform.stack.plan import Step
+from tests.unit.operators.fake_lease import FakeLease, held_by
 
 STEP = Step(verb="start", kind="process", name="server", reason="it is FATAL")
 
 
-def report(deploys: int = 0, **plans: list[Step] | None) -> str:
+def report(*, is_held: bool = False, **plans: list[Step] | None) -> str:
     class TaskInstance:
-        def get_dr_count(self, *, dag_id: str, states: list[str]) -> int:
-            assert (dag_id, states) == ("stack_deploy", ["running"])
-            return deploys
-
         def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
             assert (key, map_indexes) == ("steps", -1)
             found = plans[task_ids.partition(".")[0]]
             return None if found is None else [step.model_dump() for step in found]
 
     operator = ReportDriftOperator(task_id="report", plans=[f"{name}.plan" for name in plans])
-    return operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(triggerer, "current", lambda: "the place")
+        FakeLease([held_by("stack_deploy/first") if is_held else None]).put(patch)
+        return str(operator.execute({"ti": TaskInstance()}))  # type: ignore[typeddict-item]
 
 
 def test_no_steps_anywhere_is_no_drift() -> None:
@@ -47,6 +48,6 @@ def test_a_missing_plan_is_not_taken_for_no_drift() -> None:
         report(trino=[], minio=None)
 
 
-def test_what_a_deploy_is_changing_is_no_drift() -> None:
-    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
-        report(deploys=1, trino=[STEP])
+def test_what_somebody_is_changing_is_no_drift() -> None:
+    with pytest.raises(AirflowSkipException, match="held by stack_deploy/first"):
+        report(is_held=True, trino=[STEP])

@@ -26,30 +26,29 @@ from data_platform.operators.links import ComponentLink
 from data_platform.operators.triggerer import Branch
 from data_platform.stack.load import load_stack
 from data_platform.stack.plan import Resource, Seen, Step
+from tests.unit.operators.fake_lease import FakeLease, held_by
 
 if TYPE_CHECKING:
+    from data_platform.records.leases import Lease
     from data_platform.targets.base import Target
     from tests.conftest import Tiny
 
 ARTIFACT = Resource(kind="artifact", name="java25", digest="a1")
 PROCESS = Resource(kind="process", name="server", digest="b1")
+OTHER = held_by("stack_upgrade/second")
 
 
 class TaskInstance:
     """Keeps what is pushed and gives it back."""
 
-    def __init__(self, deploys: Sequence[int] = (0,), **found: object) -> None:
-        #: Runs of the deploy that go on, at each look; the last number stays.
-        self.deploys = list(deploys)
+    dag_id, run_id = "stack_deploy", "first"
+
+    def __init__(self, **found: object) -> None:
         self.values: dict[tuple[str, str], object] = {(name, "return_value"): v for name, v in found.items()}
 
     def xcom_pull(self, *, task_ids: str, key: str, map_indexes: int) -> Any:
         assert map_indexes == -1, "the triggerer has no answer to the question for all of them"
         return self.values.get((task_ids.replace(".", "_"), key))
-
-    def get_dr_count(self, *, dag_id: str, states: list[str]) -> int:
-        assert (dag_id, states) == ("stack_deploy", ["running"])
-        return self.deploys.pop(0) if len(self.deploys) > 1 else self.deploys[0]
 
     def xcom_push(self, *, key: str, value: object) -> None:
         self.values["pushed", key] = value
@@ -68,8 +67,10 @@ class Place:
         self.seen: list[Seen] = []
         self.asked: list[Resource] = [ARTIFACT, PROCESS]
         self.state = "running"
+        self.lease = FakeLease()
 
     def _note(self, verb: str, component: str, steps: Sequence[Step] = ()) -> None:
+        assert self.lease.is_held, f"{verb} without the lease"
         self.done.append((verb, component, [step.name for step in steps]))
 
     def fetch(self, component: str, steps: Sequence[Step]) -> None:
@@ -100,6 +101,7 @@ class Place:
 @pytest.fixture
 def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(load_stack(tiny.root))
+    made.lease = FakeLease().put(monkeypatch)
     for module in (lifecycle, triggerer):
         monkeypatch.setattr(module, "current", lambda: made)
     monkeypatch.setattr("data_platform.targets.current.current", lambda: made)
@@ -241,8 +243,24 @@ def test_what_runs_airflow_makes_nothing_while_it_differs_otherwise(place: Place
 
 
 def test_waiting_waits(place: Place) -> None:
-    WaitComponentOperator(task_id="wait", component="reader").execute({})
+    WaitComponentOperator(task_id="wait", component="reader").execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
     assert place.done == [("wait", "reader", [])]
+
+
+def test_what_changes_the_platform_holds_the_lease_for_the_run(place: Place, niced: list[int]) -> None:
+    del niced
+    for operator in (FetchArtifactsOperator, ApplyComponentOperator, WaitComponentOperator):
+        operator(task_id="any", component="reader").execute(with_plan())
+    assert place.lease.taken == [("stack_deploy/first", "deploy")] * 3
+
+
+def test_nothing_is_changed_while_somebody_else_does(place: Place, niced: list[int]) -> None:
+    del niced
+    place.lease.others = [held_by("stack_upgrade/second")]
+    for operator in (FetchArtifactsOperator, ApplyComponentOperator, WaitComponentOperator):
+        with pytest.raises(AirflowFailException, match="somebody else is changing the platform: stack_upgrade/second"):
+            operator(task_id="any", component="reader").execute(with_plan())
+    assert place.done == []
 
 
 def test_an_observation_is_plain_data(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,11 +294,15 @@ def results(*statuses: str) -> list[CheckResult]:
 
 
 def verified(
-    monkeypatch: pytest.MonkeyPatch, *statuses: str, deploys: Sequence[int] = (0,), **options: Any
+    monkeypatch: pytest.MonkeyPatch,
+    *statuses: str,
+    others: Sequence[Lease | Exception | None] = (None,),
+    **options: Any,
 ) -> list[str]:
+    FakeLease(others).put(monkeypatch)
     monkeypatch.setattr(verbs, "verify", lambda *_: results(*statuses))
     operator = CheckComponentOperator(task_id="verify", component="reader", reason="deploy", **options)
-    return operator.execute({"ti": TaskInstance(deploys)})  # type: ignore[typeddict-item]
+    return operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
 
 
 def test_passed_checks_are_a_success_with_a_line_each(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,36 +339,57 @@ def test_health_checks_what_was_deployed_whatever_its_state(
     assert len(verified(monkeypatch, "passed", only_deployed=True)) == 1
 
 
-def test_health_yields_to_a_deploy(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_yields_to_who_changes_the_platform(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     del place
-    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
-        verified(monkeypatch, "passed", deploys=[1], only_deployed=True)
+    with pytest.raises(AirflowSkipException, match="held by stack_upgrade/second"):
+        verified(monkeypatch, "passed", others=[OTHER], only_deployed=True)
+
+
+def test_health_looks_where_nobody_knows_who_changes_the_platform(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database may be what is broken."""
+    del place
+    assert len(verified(monkeypatch, "passed", others=[ConnectionRefusedError()], only_deployed=True)) == 1
+    with pytest.raises(AirflowFailException, match="check-0 failed"):
+        verified(monkeypatch, "failed", others=[ConnectionRefusedError()], only_deployed=True)
 
 
 def test_a_check_that_failed_because_a_deploy_began_is_no_failure_of_health(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del place
-    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
-        verified(monkeypatch, "failed", deploys=[0, 1], only_deployed=True)
-    with pytest.raises(AirflowFailException):
-        verified(monkeypatch, "failed", deploys=[0], only_deployed=True)
+    with pytest.raises(AirflowSkipException, match="held by stack_upgrade/second"):
+        verified(monkeypatch, "failed", others=[None, OTHER], only_deployed=True)
+    with pytest.raises(AirflowFailException, match="check-0 failed"):
+        verified(monkeypatch, "failed", only_deployed=True)
 
 
-def test_the_deploys_own_checks_yield_to_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_deploys_own_checks_hold_the_lease_and_those_of_health_do_not(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     del place
-    assert len(verified(monkeypatch, "passed", deploys=[1])) == 1
-    with pytest.raises(AirflowFailException):
-        verified(monkeypatch, "failed", deploys=[1])
+    with pytest.raises(AirflowFailException, match="somebody else is changing the platform: stack_upgrade/second"):
+        verified(monkeypatch, "passed", others=[OTHER])
+    lease = FakeLease().put(monkeypatch)
+    for reason, only_deployed in (("deploy", False), ("health", True)):
+        held: list[bool] = []
+        monkeypatch.setattr(verbs, "verify", lambda *_, held=held: held.append(lease.is_held) or results("passed"))
+        operator = CheckComponentOperator(
+            task_id="verify", component="reader", reason=reason, only_deployed=only_deployed
+        )
+        operator.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
+        assert held == [reason == "deploy"]
 
 
-def test_a_look_for_the_report_yields_to_a_deploy_and_the_deploys_own_does_not(
+def test_a_look_for_the_report_yields_and_the_deploys_own_does_not(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del place
     monkeypatch.setattr(verbs, "observe", lambda *_: Observation([], [], True))
-    context: Any = {"ti": TaskInstance([1]), "params": {}}
-    with pytest.raises(AirflowSkipException, match="a run of stack_deploy is going on"):
+    FakeLease([OTHER]).put(monkeypatch)
+    context: Any = {"ti": TaskInstance(), "params": {}}
+    with pytest.raises(AirflowSkipException, match="held by stack_upgrade/second"):
         ObserveComponentOperator(task_id="observe", component="reader", yields=True).execute(context)
     assert ObserveComponentOperator(task_id="observe", component="reader").execute(context)["proven"]
 

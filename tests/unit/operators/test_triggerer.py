@@ -16,19 +16,23 @@ from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEve
 from data_platform import lifecycle
 from data_platform.checks.base import CheckResult
 from data_platform.operators import ingest, triggerer
+from data_platform.operators.drift import ReportDriftOperator
 from data_platform.operators.ingest import AwaitLandingOperator, DeliverReferenceOperator, DeployFlowOperator
 from data_platform.operators.lifecycle import (
     CheckComponentOperator,
+    CheckLeaseOperator,
     LookOperator,
     ObserveComponentOperator,
     PlanComponentOperator,
     PrepareTargetOperator,
+    ReleaseLeaseOperator,
     WaitComponentOperator,
 )
 from data_platform.operators.report import CheckDatasetOperator
 from data_platform.operators.triggerer import ActTrigger, Branch, TriggererOperator
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
+from tests.unit.operators.fake_lease import FakeLease, held_by
 
 pytestmark = pytest.mark.enable_socket  # an event loop talks to itself through a pair of them
 LOOK = f"{__name__}:look"
@@ -46,8 +50,8 @@ def look(target: object, context: object, component: str) -> Any:
 class Context(dict[str, Any]):
     """What a run gives to its tasks."""
 
-    def __init__(self, deploys: int = 0) -> None:
-        super().__init__(params={}, ti=SimpleNamespace(get_dr_count=lambda **_: deploys))
+    def __init__(self) -> None:
+        super().__init__(params={}, ti=SimpleNamespace(dag_id="stack_test", run_id="first"))
 
 
 def events(context: Context, *, yields: bool = False) -> list[TriggerEvent]:
@@ -144,12 +148,15 @@ def test_what_is_skipped_is_skipped(told: list[Any]) -> None:
     assert isinstance(event, TaskSkippedEvent)
 
 
-def test_one_that_yields_is_skipped_while_a_deploy_goes_on(told: list[Any]) -> None:
+def test_one_that_yields_is_skipped_while_somebody_holds_the_platform(
+    told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeLease([held_by("stack_deploy/first")]).put(monkeypatch)
     told.append("seen")
-    (event,) = events(Context(deploys=1), yields=True)
+    (event,) = events(Context(), yields=True)
     assert isinstance(event, TaskSkippedEvent)
     assert told == ["seen"]
-    (event,) = events(Context(deploys=1))
+    (event,) = events(Context())
     assert isinstance(event, TaskSuccessEvent)
 
 
@@ -182,6 +189,9 @@ def operators() -> list[TriggererOperator]:
             PlanComponentOperator(task_id="plan", component="reader", report_only=True),
             WaitComponentOperator(task_id="wait", component="reader"),
             PrepareTargetOperator(task_id="prepare"),
+            ReleaseLeaseOperator(task_id="release"),
+            CheckLeaseOperator(task_id="lease"),
+            ReportDriftOperator(task_id="report", plans=["reader.plan"]),
             CheckComponentOperator(task_id="verify", component="reader", reason="health", only_deployed=True),
             DeployFlowOperator(task_id="flow", dataset="fx_rates"),
             DeliverReferenceOperator(task_id="deliver", dataset="fx_rates", file="a.zip"),
@@ -230,6 +240,7 @@ def test_a_failed_check_of_the_triggerer_is_raised_by_the_task_for_good_and_a_pa
     monkeypatch.setenv(SETTINGS_VARIABLE, "{}")
     monkeypatch.setattr(triggerer, "anew", lambda: SimpleNamespace(condition=lambda _: "running"))
     monkeypatch.setattr(lifecycle, "verify", lambda *_: found)
+    FakeLease().put(monkeypatch)
     with DAG("stack_test", schedule=None):
         operator = CheckComponentOperator(task_id="verify", component="reader", reason="deploy")
     assert operator.start_trigger_args is not None

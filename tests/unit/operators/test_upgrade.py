@@ -20,6 +20,7 @@ from data_platform.operators.upgrade import (
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack, load_stack
 from data_platform.stack.plan import Resource, Seen, Step
+from tests.unit.operators.fake_lease import FakeLease, held_by
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
@@ -42,8 +43,10 @@ class Place:
         self.seen: list[Seen] = []
         self.fails: dict[str, PlatformError] = {}
         self.works = True
+        self.lease = FakeLease()
 
     def _do(self, verb: str, *of: object) -> None:
+        assert self.lease.is_held, f"{verb} without the lease"
         self.done.append((verb, *of))
         if verb in self.fails:
             raise self.fails[verb]
@@ -86,6 +89,8 @@ class Place:
 class TaskInstance:
     """What an earlier task left."""
 
+    dag_id, run_id = "stack_upgrade", "first"
+
     def __init__(self, **left: object) -> None:
         self.left = left
 
@@ -98,6 +103,7 @@ def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place(load_stack(tiny.root))
     monkeypatch.setattr(upgrade, "current", lambda: made)
     monkeypatch.setattr(lifecycle, "verify", made.verify)
+    made.lease = FakeLease().put(monkeypatch)
     return made
 
 
@@ -147,6 +153,25 @@ def test_outside_of_a_platform_a_task_fails_with_the_reason(operator: Any, monke
 def test_a_capability_is_upgraded_as_the_component_that_provides_it(place: Place) -> None:
     assert run(CheckBeforeOperator(task_id="check_before"), "s3") == {"component": "minio", "revision": "7"}
     assert place.done == [("verify", "minio"), ("revision", "minio")]
+
+
+# The lease
+
+
+def test_each_task_holds_the_lease_for_the_run(place: Place) -> None:
+    for operator in operators()[:3]:
+        run(operator)
+    back()
+    upgraded = ("stack_upgrade/first", "upgrade reader")
+    assert place.lease.taken == [upgraded, upgraded, upgraded, ("stack_upgrade/first", "roll reader back")]
+
+
+def test_nothing_is_done_while_somebody_else_changes_the_platform(place: Place) -> None:
+    place.lease.others = [held_by("stack_deploy/first")]
+    for operator in operators():
+        with pytest.raises(AirflowFailException, match="somebody else is changing the platform: stack_deploy/first"):
+            run(operator, check_before=REMEMBERED)
+    assert place.done == []
 
 
 # check_before

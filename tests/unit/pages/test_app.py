@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi.routing import APIRoute
 
 from data_platform import summary
-from data_platform.checks.history import KeptResult
+from data_platform.pages import app
 from data_platform.pages.app import make_app
 from data_platform.pages.day import day_of
 from data_platform.pages.render import render
+from data_platform.records import results
+from data_platform.records.results import KeptResult
+from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import load_stack
+
+if TYPE_CHECKING:
+    from tests.conftest import Tiny
 
 ATTACK = "<script>alert('x')</script>"
 PATHS = ("/", "/health", "/data", "/reports/fx_rates/index.html")
@@ -36,8 +44,8 @@ def component(**changes: Any) -> dict[str, Any]:
     }
 
 
-def overview(*components: dict[str, Any]) -> str:
-    platform = {"target": "local", "profile": "default", "components": list(components)}
+def overview(*components: dict[str, Any], lease: dict[str, str] | None = None) -> str:
+    platform = {"target": "local", "profile": "default", "lease": lease, "components": list(components)}
     answer = render("overview.html", platform=platform, name="tiny", healthy=summary.is_healthy(platform))
     return bytes(answer.body).decode()
 
@@ -52,6 +60,25 @@ def test_the_overview_shows_component_version_state_checks_and_address() -> None
     for text in ("trino", "476", "running", "1 of 1 passed", "http://127.0.0.1:8440/ui/", "2026-03-02 14:00:00"):
         assert text in page
     assert "Every component is there" in page
+
+
+def test_the_overview_says_who_changes_the_platform() -> None:
+    lease = {"holder": "stack_deploy/first", "purpose": "deploy", "since": "2026-03-02T14:00:00", "until": "later"}
+    sentence = "stack_deploy/first is changing it (deploy), since 2026-03-02 14:00:00."
+    assert sentence in overview(component(), lease=lease)
+    assert "is changing it" not in overview(component())
+
+
+def test_results_that_cannot_be_read_are_a_page_with_the_reason(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> list[KeptResult]:
+        raise PlatformError("the database platform has no schema yet", "trigger stack_deploy")
+
+    monkeypatch.setattr("data_platform.targets.current.current", lambda: SimpleNamespace(stack=load_stack(tiny.root)))
+    monkeypatch.setattr(results, "since", refuse)
+    answer = app.health()
+    assert answer.status_code == 503
+    for words in ("the database platform has no schema yet", "trigger stack_deploy"):
+        assert words in bytes(answer.body).decode()
 
 
 @pytest.mark.parametrize("state", ["failed", "stopped", "starting", "absent"])
@@ -107,13 +134,13 @@ def test_pages_load_nothing_from_elsewhere_and_may_not_run_scripts() -> None:
 
 
 def test_every_page_needs_a_login() -> None:
-    app = make_app()
-    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    made = make_app()
+    routes = [route for route in made.routes if isinstance(route, APIRoute)]
     assert {route.path for route in routes} == {"/", "/health", "/data", "/reports/{key:path}"}
     for route in routes:
         assert len(route.dependant.dependencies) == 1, route.path
-    assert app.openapi_url is None
-    assert len(app.routes) == len(routes), "no documentation pages beside ours"
+    assert made.openapi_url is None
+    assert len(made.routes) == len(routes), "no documentation pages beside ours"
 
 
 @pytest.mark.enable_socket  # an event loop wants a pair of sockets; nothing is connected

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from data_platform.checks.history import KeptResult
 from data_platform.pages.day import HOURS, Day, day_of
+from data_platform.records.results import KeptResult
 
 NOW = datetime(2026, 3, 2, 14, 37, tzinfo=UTC)
 DECLARED = [("trino", "counts-rows"), ("minio", "stores-an-object")]

@@ -1,0 +1,105 @@
+"""The one module that writes to the tables of the database `platform`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from data_platform.records import leases
+from data_platform.records.database import Connection, connect, require
+from data_platform.records.leases import EXPIRY, PLATFORM, HeldError, Lease
+
+if TYPE_CHECKING:
+    from data_platform.checks.base import CheckResult
+    from data_platform.targets.base import Target
+
+#: Results older than this are removed whenever new ones come.
+KEEP_DAYS = 90
+#: A lease that is refused may be free again by the time that one looks whose it is.
+_TRIES = 3
+
+# Its conflict is decided under the lock of the row, so one of several at once gets it.
+_ACQUIRE = """
+insert into leases as held (name, holder, purpose, acquired_at, renewed_at, expires_at)
+values (%(name)s, %(holder)s, %(purpose)s, now(), now(), now() + %(expiry)s)
+on conflict (name) do update set
+    holder = excluded.holder,
+    purpose = excluded.purpose,
+    acquired_at = case when held.holder = excluded.holder and held.expires_at > now() then held.acquired_at
+                       else now() end,
+    renewed_at = excluded.renewed_at,
+    expires_at = excluded.expires_at
+where held.holder in (excluded.holder, %(dead)s) or held.expires_at <= now()
+returning name, holder, purpose, acquired_at, renewed_at, expires_at,
+    extract(epoch from now() - acquired_at)::float8
+"""
+_RENEW = """
+update leases set renewed_at = now(), expires_at = now() + %(expiry)s
+where name = %(name)s and holder = %(holder)s
+"""
+_RELEASE = "delete from leases where name = %(name)s and holder = %(holder)s"
+
+
+@contextmanager
+def _writing(target: Target) -> Iterator[Connection]:
+    """A connection in autocommit mode, to a database with the schema of this code."""
+    with connect(target) as connection:
+        require(connection)
+        yield connection
+
+
+def keep_results(target: Target, results: Sequence[CheckResult], definition: str, reason: str) -> None:
+    """Keep results of checks.
+
+    Args:
+        target: whose database.
+        results: of one component or dataset.
+        definition: digest of what was checked: the component's definition, the dataset's code.
+        reason: deploy, health, upgrade, pipeline or hand.
+    """
+    with _writing(target) as connection:
+        for r in results:
+            connection.execute(
+                "insert into check_results (component, name, status, seconds, evidence, definition, reason)"
+                " values (%s, %s, %s, %s, %s, %s, %s)",
+                # PostgreSQL's text holds no zero bytes.
+                (r.component, r.name, r.status, r.seconds, r.evidence.replace("\0", ""), definition, reason),
+            )
+        connection.execute("delete from check_results where at < now() - make_interval(days => %s)", (KEEP_DAYS,))
+
+
+def acquire(target: Target, holder: str, purpose: str, *, dead: str = "", name: str = PLATFORM) -> Lease:
+    """Take a lease that is free or has expired; the holder's own is renewed, so this may be repeated.
+
+    Args:
+        target: whose database.
+        holder: who.
+        purpose: what for.
+        dead: a holder that is known to be no more; its lease need not expire.
+        name: of the lease.
+
+    Raises:
+        HeldError: it is somebody else's; says whose, since when and until when.
+    """
+    wanted = {"name": name, "holder": holder, "purpose": purpose, "dead": dead, "expiry": EXPIRY}
+    for _ in range(_TRIES):
+        with _writing(target) as connection:
+            row = connection.execute(_ACQUIRE, wanted).fetchone()
+        if row:
+            return Lease(*row)  # type: ignore[arg-type]
+        if other := leases.current(target, name):
+            raise HeldError(other)
+    raise HeldError(None)
+
+
+def renew(target: Target, holder: str, name: str = PLATFORM) -> bool:
+    """Hold a lease for longer; False when it is not the holder's any more. One that nobody took meanwhile still is."""
+    with _writing(target) as connection:
+        return connection.execute(_RENEW, {"name": name, "holder": holder, "expiry": EXPIRY}).rowcount == 1
+
+
+def release(target: Target, holder: str, name: str = PLATFORM) -> bool:
+    """Give a lease back; False when it was not the holder's: somebody else's is left alone."""
+    with _writing(target) as connection:
+        return connection.execute(_RELEASE, {"name": name, "holder": holder}).rowcount == 1
