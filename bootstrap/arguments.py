@@ -50,6 +50,8 @@ def make_parser() -> argparse.ArgumentParser:
     logs = verb("logs", "last lines of a component's logs")
     logs.add_argument("component", metavar="COMPONENT", help="whose logs")
     logs.add_argument("--lines", type=_count, default=100, metavar="N", help="how many of each log (default: 100)")
+    forward = verb("forward", "lead ports of this machine to the pages of a platform on Kubernetes, until interrupted")
+    forward.add_argument("components", nargs="*", metavar="COMPONENT", help="whose pages (default: all)")
     verb("doctor", "what is missing on this machine, before anything starts", state)
     ingest = verb("ingest", "put files where a dataset's flow takes them")
     ingest.add_argument("dataset", metavar="DATASET", help="name of the dataset")

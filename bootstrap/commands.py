@@ -33,6 +33,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "up": Verb("bootstrap.up", "up"),
     "status": Verb("bootstrap.report", "status"),
     "check": Verb("bootstrap.report", "check"),
+    "forward": Verb("bootstrap.forward", "forward"),
     "logs": Verb("bootstrap.report", "logs"),
     "doctor": Verb("bootstrap.doctor", "doctor"),
     "ingest": Verb("bootstrap.ingest", "ingest"),

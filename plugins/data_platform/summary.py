@@ -47,7 +47,10 @@ def describe(target: Target) -> dict[str, Any]:
                 "summary": item.component.summary,
                 "state": target.condition(name),
                 "page": page_of(target, name),
-                "endpoints": {e: target.address(name, e).url for e in item.component.endpoints},
+                "endpoints": {
+                    e: target.public_url(name, e) if "people" in spec.audience else target.internal_address(name, e).url
+                    for e, spec in item.component.endpoints.items()
+                },
                 "checks_declared": len(declared),
                 "checks": [
                     {
@@ -65,7 +68,7 @@ def describe(target: Target) -> dict[str, Any]:
     return {
         "target": target.name,
         "profile": target.stack.profile,
-        "airflow": {"url": target.address("airflow", "api").url},
+        "airflow": {"url": target.public_url("airflow", "api")},
         "lease": holder(target),
         "components": components,
     }

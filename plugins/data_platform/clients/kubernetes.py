@@ -321,12 +321,21 @@ class Cluster:
         return self._api.send(Request("GET", path, what, query)).decode(errors="replace")
 
     @contextmanager
-    def port_forward(self, service: str, namespace: str, port: int) -> Iterator[Forward]:
+    def port_forward(self, service: str, namespace: str, port: int, local: int = 0) -> Iterator[Forward]:
         """A local port that leads to a port of a Service, for as long as the context lasts.
 
         Each connection goes to a pod that is ready then, so it outlives its pods.
+
+        Args:
+            service: the Service.
+            namespace: where it is.
+            port: of the Service.
+            local: the local port; a free one for 0.
+
+        Raises:
+            OSError: somebody else listens on the local port.
         """
-        with Forward(self, self._api.access, service, namespace, port) as forward:
+        with Forward(self, self._api.access, service, namespace, port, local) as forward:
             yield forward
 
 

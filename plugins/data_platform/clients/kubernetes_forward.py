@@ -65,7 +65,18 @@ def backends(service: dict[str, Any], slices: list[dict[str, Any]], port: int) -
 
 
 class Forward:
-    """Listens on a free local port. Use it as a context manager.
+    """Listens on a local port. Use it as a context manager.
+
+    Args:
+        cluster: client.
+        access: to its API server.
+        service: the Service.
+        namespace: where it is.
+        port: of the Service.
+        local: on which port to listen; a free one for 0.
+
+    Raises:
+        OSError: somebody else listens on the local port.
 
     Attributes:
         host: 127.0.0.1.
@@ -75,14 +86,16 @@ class Forward:
 
     host = "127.0.0.1"
 
-    def __init__(self, cluster: Reader, access: Callable[[], Access], service: str, namespace: str, port: int) -> None:
+    def __init__(
+        self, cluster: Reader, access: Callable[[], Access], service: str, namespace: str, port: int, local: int = 0
+    ) -> None:
         self._cluster, self._access = cluster, access
         self._service, self._namespace, self._port = service, namespace, port
         self._known: tuple[float, list[Backend]] = (0.0, [])
         self._turn = 0
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
-        self._listener = socket.create_server((self.host, 0), backlog=64)
+        self._listener = socket.create_server((self.host, local), backlog=64)
         self.port = int(self._listener.getsockname()[1])
         self.problem = ""
 

@@ -127,5 +127,5 @@ def _links(target: Target, name: str, there: set[str]) -> tuple[Link, ...]:
         Link(title, f"reports/{name}/{page}" if f"{name}/{page}" in there else "") for page, title in PAGES.items()
     ]
     urn = f"urn:li:dataset:(urn:li:dataPlatform:iceberg,{CATALOG}.raw.{name},PROD)"
-    catalog = Link("Lineage", f"{target.address('datahub', 'http').url}/entity?{urlencode({'urn': urn})}")
+    catalog = Link("Lineage", f"{target.public_url('datahub', 'http')}/entity?{urlencode({'urn': urn})}")
     return (*published, catalog, Link("Runs in Airflow", f"/dags/pipelines_{name}"))

@@ -37,6 +37,18 @@ class Bindings(NamedTuple):
         return Bindings({**self.open, **more}, self.secret)
 
 
+class Places(NamedTuple):
+    """Where endpoints are, by component and endpoint.
+
+    Attributes:
+        address: as the platform's components reach it.
+        public: URL, as people open it.
+    """
+
+    address: Callable[[str, str], Location]
+    public: Callable[[str, str], str]
+
+
 def prefix(name: str) -> str:
     """`spark-operator` becomes `SPARK_OPERATOR`."""
     return name.upper().replace("-", "_")
@@ -45,7 +57,7 @@ def prefix(name: str) -> str:
 def bindings(
     stack: Stack,
     name: str,
-    address: Callable[[str, str], Location],
+    places: Places,
     credentials: Callable[[str], Mapping[str, str]],
 ) -> Bindings:
     """All bindings of a component that do not depend on the target.
@@ -53,7 +65,7 @@ def bindings(
     Args:
         stack: the platform.
         name: a component.
-        address: gives the location of (component, endpoint).
+        places: give the location of (component, endpoint).
         credentials: gives the fixed and generated credentials of a holder.
     """
     found: dict[str, str] = {}
@@ -64,9 +76,12 @@ def bindings(
     for alias in (*own_aliases, *component.all_called):
         target = stack.resolve(alias)
         for endpoint in stack.components[target].component.endpoints:
-            place = address(target, endpoint)
+            place = places.address(target, endpoint)
             stem = f"{prefix(alias)}_{endpoint.upper()}"
             found |= {f"{stem}_HOST": place.host, f"{stem}_PORT": str(place.port), f"{stem}_URL": place.url}
+    for endpoint, spec in component.endpoints.items():
+        if "people" in spec.audience:
+            found[f"{prefix(name)}_{endpoint.upper()}_PUBLIC_URL"] = places.public(name, endpoint)
     me, known = holder(stack, name), credentials(name)
 
     def called(key: str) -> str:

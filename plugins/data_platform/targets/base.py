@@ -23,6 +23,9 @@ class Target(Protocol):
     def internal_address(self, component: str, endpoint: str) -> Address:
         """The same, as the platform's components reach it: what one of them is to be told of another."""
 
+    def public_url(self, component: str, endpoint: str) -> str:
+        """Address of an endpoint for people: through the entrance, or as they reach it where there is none."""
+
     def credentials(self, holder: str) -> Mapping[str, str]:
         """What a holder has: a component, a capability (its provider's own) or an identity. Reads only."""
 

@@ -31,6 +31,8 @@ USER = 1000
 #: Listening addresses inside a pod; NetworkPolicies say who reaches them.
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - of a pod
 DOMAIN = "svc.cluster.local"
+#: Of whoever has ports forwarded to his machine.
+LOOPBACK = "127.0.0.1"
 
 NAME, INSTANCE = "app.kubernetes.io/name", "app.kubernetes.io/instance"
 COMPONENT, PART_OF = "app.kubernetes.io/component", "app.kubernetes.io/part-of"

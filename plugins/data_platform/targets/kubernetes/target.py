@@ -14,7 +14,7 @@ from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run_to_end
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
-from data_platform.stack.bindings import Bindings, bindings, listed
+from data_platform.stack.bindings import Bindings, Places, bindings, listed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.holders import holders
@@ -120,6 +120,14 @@ class KubernetesTarget:
             )
         return Address(*places.service_address(self.stack, item.name, endpoint))
 
+    def public_url(self, component: str, endpoint: str) -> str:
+        """See `Target`: without an entrance the port to which `python3 -m bootstrap forward` leads."""
+        item = self._item(component)
+        if self.settings.domain:
+            return f"https://{item.name}.{self.settings.domain}"
+        spec = item.component.endpoints[endpoint]
+        return f"{spec.scheme}://{places.LOOPBACK}:{spec.port}"
+
     def credentials(self, holder: str) -> Mapping[str, str]:
         """See `Target`."""
         name = holder_of(self.stack, holder).name
@@ -166,10 +174,8 @@ class KubernetesTarget:
             found["IMAGE"] = self.settings.image(item.name)
         if item.kubernetes and item.kubernetes.bindings:
             found |= value_bindings(item, item.kubernetes.bindings, needs.values_of(item, self.settings.size))
-        places_of = bindings(
-            self.stack, item.name, lambda c, e: places.service_address(self.stack, c, e), self.credentials
-        )
-        return places_of.with_open(found)
+        of_services = Places(lambda c, e: places.service_address(self.stack, c, e), self.public_url)
+        return bindings(self.stack, item.name, of_services, self.credentials).with_open(found)
 
     def _artifact_homes(self, item: Loaded) -> dict[str, str]:
         specs = {name: self.stack.toolchains[name] for name in item.definition.toolchains}

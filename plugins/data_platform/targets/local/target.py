@@ -11,7 +11,7 @@ from pathlib import Path
 from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
-from data_platform.stack.bindings import Bindings, bindings, listed
+from data_platform.stack.bindings import Bindings, Places, bindings, listed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.load import Stack
@@ -92,6 +92,10 @@ class LocalTarget:
         """See `Target`."""
         return self.address(component, endpoint)
 
+    def public_url(self, component: str, endpoint: str) -> str:
+        """See `Target`: on this machine alone."""
+        return self.address(component, endpoint).url
+
     def credentials(self, holder: str) -> Mapping[str, str]:
         """See `Target`."""
         return self._credentials.get(holder_of(self.stack, holder).name, {})
@@ -124,7 +128,8 @@ class LocalTarget:
             "STATE": str(self.state.folder),
             "PLATFORM_PYTHON": PYTHON,
         }
-        return bindings(self.stack, component, self.address, self.credentials).with_open(own)
+        places = Places(self.address, self.public_url)
+        return bindings(self.stack, component, places, self.credentials).with_open(own)
 
     def _files(self, item: Loaded) -> dict[str, bytes]:
         """Its configuration files, which may list those for whom it makes something."""
