@@ -12,7 +12,7 @@ from data_platform.stack.errors import PlatformError
 
 
 def datasets() -> list[str]:
-    """Datasets that have a flow."""
+    """Names of the datasets."""
     return list(load.datasets(ROOT))
 
 

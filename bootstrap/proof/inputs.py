@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.load import CONTRACT, DATASETS, KUBERNETES, Stack, load_stack
 
 #: Rooms whose tests need a platform or a cluster, and the package of targets that is theirs.
 PLATFORM_ROOMS: Mapping[str, str] = {"e2e": "local", "drills": "local", "cluster": "kubernetes"}
@@ -22,6 +22,7 @@ PLATFORM_ROOMS: Mapping[str, str] = {"e2e": "local", "drills": "local", "cluster
 _PLATFORM = (
     "bootstrap",
     "dags",
+    "datasets",
     "dbt_project",
     "expectations",
     "locks",
@@ -90,8 +91,9 @@ class Graph:
 
     @cached_property
     def datasets(self) -> set[str]:
-        """Names of the datasets: each has a flow."""
-        return {PurePosixPath(name).parts[1] for name in self.files if PurePosixPath(name).match("nifi_flows/*/*")}
+        """Names of the datasets of the files."""
+        pattern = f"{DATASETS}/*/{CONTRACT}"
+        return {PurePosixPath(name).parts[1] for name in self.files if PurePosixPath(name).match(pattern)}
 
     def imported(self, module: str) -> set[str]:
         """Files that a file imports, directly or through others, itself with them."""

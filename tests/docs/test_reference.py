@@ -17,6 +17,7 @@ from docs import generate
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = sorted((ROOT / "stack" / "components").glob("*/*/component.yaml"))
 ENVIRONMENTS = sorted((ROOT / "environments").glob("*.yaml"))
+DATASETS = sorted((ROOT / "datasets").glob("*/*.yaml"))
 LOCALS = sorted((ROOT / "stack" / "components").glob("*/*/local.yaml"))
 
 
@@ -45,7 +46,7 @@ def test_a_second_generation_is_the_same(files: dict[str, str]) -> None:
 
 
 def test_nothing_of_this_machine_is_in_it(files: dict[str, str]) -> None:
-    assert len(files) == 10
+    assert len(files) == 13
     for name, content in files.items():
         assert str(ROOT) not in content, name
         assert str(Path.home()) not in content, name
@@ -128,6 +129,25 @@ def test_a_mistake_is_seen_by_the_schema_too(files: dict[str, str], change: dict
     found = problems(files["component.schema.json"], document | change)
     assert len(found) == 1
     assert said in found[0]
+
+
+@pytest.mark.parametrize("path", DATASETS, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_every_file_of_a_dataset_follows_its_schema(files: dict[str, str], path: Path) -> None:
+    schema = files[f"{path.name.partition('.')[0]}.schema.json"]
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert problems(schema, document) == []
+    assert len(problems(schema, document | {"colour": "red"})) == 1
+
+
+def test_every_column_of_every_contract_is_in_the_page_of_datasets(files: dict[str, str]) -> None:
+    contracts = [yaml.safe_load(path.read_text("utf-8")) for path in DATASETS if path.name.startswith("contract")]
+    assert len(contracts) >= 2
+    for contract in contracts:
+        chapter = files["datasets.md"].partition(f"## `{contract['id']}`")[2].partition("\n## ")[0]
+        for table in contract["schema"]:
+            section = chapter.partition(f"### `{table['name']}`")[2].partition("\n### ")[0]
+            rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| (C[0-3]) \|", section, re.MULTILINE)
+            assert rows == [(c["name"], c["physicalType"], c["classification"]) for c in table["properties"]]
 
 
 def test_every_key_of_a_schema_is_described_or_speaks_for_itself(files: dict[str, str]) -> None:

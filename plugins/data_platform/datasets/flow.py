@@ -19,9 +19,8 @@ import httpx
 from data_platform.checks.base import Deadline
 from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter, Status
 from data_platform.datasets import flow_definition
-from data_platform.datasets.flow_definition import Decision, Seen, Wanted
+from data_platform.datasets.flow_definition import FLOWS, Decision, Seen, Wanted
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import FLOWS
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target

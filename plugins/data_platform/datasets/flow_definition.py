@@ -19,9 +19,10 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from data_platform.clients.nifi import Definition, Parameter, Queue
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import FLOW, FLOWS
 from data_platform.stack.terms import Strict
 
+#: Where datasets have their flows, and what each says of its own.
+FLOWS, FLOW = "nifi_flows", "parameters.yaml"
 #: Processors whose names begin so bring data in from elsewhere. What waits before them is a wish, not data.
 FETCH = "Fetch: "
 #: States of a processor that can be started; one that is invalid is, once its parameters are right.

@@ -26,14 +26,14 @@ DEFAULT_PROFILE = "default"
 #: Where components can run. A component exists on the targets that it has a file for.
 LOCAL, KUBERNETES = "local", "kubernetes"
 TARGETS = (LOCAL, KUBERNETES)
-#: A dataset is a folder here with this file: its flow, the beginning of its way.
-FLOWS, FLOW = "nifi_flows", "parameters.yaml"
+#: A dataset is a folder here with this file. What is in it: data_platform.stack.datasets.
+DATASETS, CONTRACT = "datasets", "contract.odcs.yaml"
 M = TypeVar("M", bound=Strict)
 
 
 def datasets(root: Path) -> tuple[str, ...]:
-    """Names of the datasets of a checkout: each has a flow."""
-    return tuple(sorted(path.parent.name for path in (root / FLOWS).glob(f"*/{FLOW}")))
+    """Names of the datasets of a checkout: each has a contract. The only list of them."""
+    return tuple(sorted(path.parent.name for path in (root / DATASETS).glob(f"*/{CONTRACT}")))
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _read_yaml(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
     except FileNotFoundError:
-        raise PlatformError(f"{path} is missing", "create it; see docs/how-to/add-a-component.md") from None
+        raise PlatformError(f"{path} is missing", "create it; docs/how-to/ says what belongs to what") from None
     except yaml.YAMLError as error:
         raise PlatformError(f"{path} is not YAML: {error}", "correct the syntax at that line") from None
 

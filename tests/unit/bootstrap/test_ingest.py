@@ -21,9 +21,9 @@ def visible(folder: Path) -> list[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with the flow of one dataset and a platform."""
-    (tmp_path / "nifi_flows" / "fx_rates").mkdir(parents=True)
-    (tmp_path / "nifi_flows" / "fx_rates" / "parameters.yaml").touch()
+    """A checkout with one dataset and a platform."""
+    (tmp_path / "datasets" / "fx_rates").mkdir(parents=True)
+    (tmp_path / "datasets" / "fx_rates" / "contract.odcs.yaml").touch()
     monkeypatch.setattr(module, "ROOT", tmp_path)
     landing = tmp_path / "state" / "landing"
     target = SimpleNamespace(land=lambda dataset, file: place(file, landing / dataset))

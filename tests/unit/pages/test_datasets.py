@@ -65,11 +65,9 @@ class FakeTrino:
 
 @pytest.fixture
 def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
-    flow = tmp_path / "nifi_flows" / "fx_rates"
-    flow.mkdir(parents=True)
-    (flow / "parameters.yaml").write_text("{}")
-    (tmp_path / "nifi_flows" / "README.md").write_text("x")
-    (tmp_path / "nifi_flows" / "without_a_flow").mkdir()
+    folder = tmp_path / "datasets" / "fx_rates"
+    folder.mkdir(parents=True)
+    (folder / "contract.odcs.yaml").touch()
     monkeypatch.setattr(datasets, "Trino", FakeTrino)
     target: Any = SimpleNamespace(
         stack=SimpleNamespace(datasets=load.datasets(tmp_path)),

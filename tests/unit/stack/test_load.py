@@ -278,12 +278,12 @@ def test_an_error_has_a_problem_and_a_remedy(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path / 'stack' / 'stack.yaml'} is missing\n  → {caught.value.remedy}"
 
 
-def test_a_dataset_is_a_folder_with_a_flow(tiny: Tiny) -> None:
+def test_a_dataset_is_a_folder_with_a_contract(tiny: Tiny) -> None:
     assert load_stack(tiny.root).datasets == ()
     for name in ("rates", "currencies"):
         tiny.dataset(name)
-    (tiny.root / "nifi_flows" / "notes").mkdir()
-    (tiny.root / "nifi_flows" / "README.md").touch()
+    (tiny.root / "datasets" / "notes").mkdir()
+    (tiny.root / "datasets" / "README.md").touch()
     assert load_stack(tiny.root).datasets == ("currencies", "rates")
 
 
@@ -291,7 +291,7 @@ def test_a_dataset_whose_name_nothing_can_have_is_named(tiny: Tiny) -> None:
     tiny.dataset("fx_rates")
     tiny.edit(tiny.stack_file, lambda c: c["identities"]["checks"].update(each_dataset=["bucket"]))
     error = refusal(tiny)
-    assert "nifi_flows/fx_rates: no bucket can have the name of this dataset" in error.problem
+    assert "datasets/fx_rates: no bucket can have the name of this dataset" in error.problem
     assert "take bucket out of each_dataset in stack.yaml" in error.remedy
 
 

@@ -18,8 +18,8 @@ from data_platform.targets.local.artifacts import Placed, digest_of, sha256_of
 
 #: What of a checkout runs on a platform.
 _PROJECT = (
-    "bootstrap", "dags", "dbt_project", "expectations", "locks", "nifi_flows", "plugins", "pyproject.toml", "reports",
-    "spark_jobs", "stack",
+    "bootstrap", "dags", "datasets", "dbt_project", "expectations", "locks", "nifi_flows", "plugins", "pyproject.toml",
+    "reports", "spark_jobs", "stack",
 )  # fmt: skip
 _CONFIGURATION = "pyvenv.cfg"
 #: What makes an environment convenient in a shell, is uv's own, or leads to the interpreter of this machine.

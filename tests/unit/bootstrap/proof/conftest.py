@@ -20,6 +20,8 @@ _FILES = {
     "plugins/data_platform/targets/kubernetes/target.py": "",
     "nifi_flows/rates/flow.json": "{}",
     "nifi_flows/names/flow.json": "{}",
+    "datasets/rates/contract.odcs.yaml": "{}",
+    "datasets/names/contract.odcs.yaml": "{}",
     "dags/pipelines/rates.py": 'WAY = [{"by": "reader"}]\n',
     "dags/pipelines/names.py": "",
     "stack/charts/Chart.yaml": "",

@@ -48,6 +48,7 @@ def test_what_is_imported_by_what_is_imported_counts(graph: Graph) -> None:
         ("stack/components/storage/postgresql/component.yaml", "all"),
         ("stack/components/core/portal/local.yaml", ["e2e/test_all.py"]),
         ("nifi_flows/names/flow.json", ["cluster", "drills/test_store.py", "e2e"]),
+        ("datasets/names/contract.odcs.yaml", ["cluster", "drills/test_store.py", "e2e"]),
         ("dags/pipelines/rates.py", "all"),
         ("pyproject.toml", "all"),
         ("README.md", []),

@@ -118,3 +118,11 @@ def test_a_link_of_the_checkout_stays_a_link_and_its_aim_counts(checkout: Path, 
     link.unlink()
     link.symlink_to("../dags")
     assert project_digest(checkout) != before
+
+
+def test_an_image_has_every_folder_that_a_platform_is_made_of() -> None:
+    from bootstrap.proof import inputs
+    from data_platform.targets.images import content
+
+    assert set(content._PROJECT) >= {*inputs._PLATFORM, "stack", "pyproject.toml"}
+    assert "datasets" in inputs._PLATFORM
