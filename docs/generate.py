@@ -166,14 +166,23 @@ def _name(action: argparse.Action) -> str:
 
 
 def _dags() -> str:
+    from data_platform.datasets.describe import pipeline_doc
+    from data_platform.stack.datasets import registry
+
+    pipelines = registry(ROOT)
     lines = ["# DAGs", "", _NOTE, "A DAG's id is its path: `dags/stack/deploy.py` is `stack_deploy`.", ""]
     for path in sorted((ROOT / "dags").rglob("*.py")):
         module = ast.parse(path.read_text(encoding="utf-8"))
         relative = path.relative_to(ROOT / "dags")
+        if relative.parts[0] == "pipelines":
+            doc = pipeline_doc(pipelines[path.stem])
+            schedule = f"`{pipelines[path.stem].pipeline.runs.cron}` ({pipelines[path.stem].pipeline.runs.zone})"
+        else:
+            doc, schedule = ast.get_docstring(module) or "", _schedule(module)
         # Its own heading becomes one of this page's.
-        title, _, body = (ast.get_docstring(module) or "").partition("\n")
+        title, _, body = doc.partition("\n")
         lines += [f"## `{'_'.join(relative.with_suffix('').parts)}`", ""]
-        lines += [f"{title.lstrip('# ')}. Schedule: {_schedule(module)}.", "", *_paragraphs(body)]
+        lines += [f"{title.lstrip('# ')}. Schedule: {schedule}.", "", *_paragraphs(body)]
     return _text(lines)
 
 

@@ -180,9 +180,9 @@ class Tiny:
 
     def dataset(self, name: str) -> None:
         """Add a dataset: a folder with a flow."""
-        folder = self.root / "nifi_flows" / name
+        folder = self.root / "datasets" / name
         folder.mkdir(parents=True)
-        (folder / "parameters.yaml").touch()
+        (folder / "contract.odcs.yaml").touch()
 
     @staticmethod
     def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:

@@ -36,6 +36,8 @@ _COMPONENTS, _CLUSTER_ONLY = PurePosixPath("stack/components"), ("stack/charts",
 #: First words of module names, and the folders in which such modules lie.
 _PACKAGES = {"data_platform": "plugins", "bootstrap": "", "tests": "", "spark_jobs": "", "benchmarks": ""}
 _TARGETS = "plugins/data_platform/targets"
+#: Says by whom every dataset's data is brought on its way.
+_WAY = "plugins/data_platform/datasets/way.py"
 #: Of a component, but not of what it does.
 _WORDS = {".md", ".png"}
 
@@ -114,9 +116,9 @@ class Graph:
         goes_over_all = any(
             isinstance(n, ast.Attribute) and n.attr == "components" for n in ast.walk(self._tree(module))
         )
-        # A dataset's DAG says by whom its data is brought on its way.
-        ways = [f"dags/pipelines/{name}.py" for name in self.named(module) & self.datasets]
-        said = self.named(module).union(*(self._says(way) for way in ways if way in self._there))
+        said = self.named(module)
+        if said & self.datasets and _WAY in self._there:
+            said |= self._says(_WAY)
         named = {name for name in said if name in self.components}
         return set(self.components) if goes_over_all or not named else named
 

@@ -15,8 +15,8 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from data_platform.dagkit.components import DEFAULTS
 from data_platform.operators.maintain import MaintainTablesOperator
-
-DATASETS = ["currencies", "fx_rates"]
+from data_platform.stack.load import datasets
+from data_platform.targets.current import ROOT
 
 with DAG(
     "operations_tables",
@@ -29,5 +29,5 @@ with DAG(
     tags=["operations"],
     doc_md=__doc__,
 ):
-    for dataset in DATASETS:
+    for dataset in datasets(ROOT):
         MaintainTablesOperator(task_id=dataset, dataset=dataset)

@@ -12,21 +12,15 @@ from uuid import uuid4
 import pytest
 
 from data_platform.dagkit.alerts import alert
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.datasets import registry
+from data_platform.stack.load import Stack, datasets, load_stack
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
 ROOT = Path(__file__).resolve().parents[2]
-IDS = {
-    "operations_tables",
-    "pipelines_currencies",
-    "pipelines_fx_rates",
-    "stack_deploy",
-    "stack_drift",
-    "stack_health",
-    "stack_upgrade",
-}
+PIPELINES = {f"pipelines_{name}" for name in datasets(ROOT)}
+IDS = {"operations_tables", "stack_deploy", "stack_drift", "stack_health", "stack_upgrade"} | PIPELINES
 #: Who owns the DAGs of a room.
 OWNERS = {"operations": "platform-team", "pipelines": "data-engineers", "stack": "platform-team"}
 #: What all components stand on is made first.
@@ -119,8 +113,7 @@ def test_what_changes_things_is_tried_again_and_a_report_is_not(bag: DagBag) -> 
     # The one dbt run of a pipeline is tried again by the tasks of its models.
     assert retries == {
         "operations_tables": {1},
-        "pipelines_currencies": {1, 2},
-        "pipelines_fx_rates": {1, 2},
+        **{dag_id: {1, 2} for dag_id in PIPELINES},
         "stack_deploy": {1},
         "stack_drift": {0},
         "stack_health": {0},
@@ -253,7 +246,7 @@ def test_deploy_runs_when_asked_and_the_others_by_the_clock(bag: DagBag) -> None
     schedules = {dag_id: dag.schedule for dag_id, dag in bag.dags.items()}
     assert schedules.pop("stack_deploy") is None
     assert schedules.pop("stack_upgrade") is None
-    assert len([schedules.pop(dag_id) for dag_id in IDS if dag_id.startswith("pipelines_")]) >= 2
+    assert len([schedules.pop(dag_id) for dag_id in PIPELINES]) >= 2
     assert {dag_id: schedule.expression for dag_id, schedule in schedules.items()} == {  # type: ignore[union-attr]
         "stack_health": "0 * * * *",
         "stack_drift": "30 5 * * *",
@@ -277,6 +270,28 @@ def test_no_dag_runs_by_itself_before_the_platform_is_there(bag: DagBag, dag_id:
     """With a start date, a DAG's first run is that of the time that has just passed, whatever its timetable says."""
     assert bag.dags[dag_id].start_date is None
     assert {task.start_date for task in bag.dags[dag_id].tasks} == {None}
+
+
+@pytest.mark.parametrize("name", datasets(ROOT))
+def test_pipelines_differ_in_what_their_datasets_say_alone(bag: DagBag, name: str) -> None:
+    one, dag = registry(ROOT)[name], bag.dags[f"pipelines_{name}"]
+    schedule: Any = dag.schedule
+    assert (schedule.timetable.expression, str(schedule.timetable.timezone)) == (
+        one.pipeline.runs.cron,
+        one.pipeline.runs.zone,
+    )
+    tasks = {task.task_id for task in dag.tasks if not task.task_id.startswith("dbt.")}
+    steps = "flow land discover audit load validate_raw validate_marts publish docs emit_lineage check_lineage"
+    own = {"deliver": one.pipeline.reference is not None, "page": (ROOT / "reports" / name / "page.py").exists()}
+    assert tasks == {*steps.split(), *(task for task, there in own.items() if there)}
+    assert set(dag.params) == ({"from", "to"} if one.pipeline.days else set())
+    assert [asset.name for asset in dag.get_task("publish").outlets] == [
+        f"lakehouse.{table.name}" for table in one.contract.on("marts")
+    ]
+
+
+def test_upkeep_goes_over_every_dataset(bag: DagBag) -> None:
+    assert {task.task_id for task in bag.dags["operations_tables"].tasks} == set(datasets(ROOT))
 
 
 def test_readers_get_nothing_before_the_last_audit(bag: DagBag) -> None:
@@ -307,11 +322,12 @@ def strangers(opened: set[Path]) -> set[Path]:
         return path.suffix in (".py", ".pyc", ".so") and any(path.is_relative_to(root) for root in roots)
 
     # Airflow itself looks through its folder of DAG files for archives.
-    allowed = [ROOT / "stack", ROOT / "dags", ROOT / "dbt_project", Path(os.environ["AIRFLOW_HOME"])]
+    folders = [ROOT / name for name in ("stack", "dags", "datasets", "dbt_project")]
+    allowed = [*folders, Path(os.environ["AIRFLOW_HOME"])]
     return {p for p in opened if not is_code(p) and not any(p.is_relative_to(root) for root in allowed)}
 
 
-def test_parsing_reads_the_stack_and_the_models_and_nothing_else(
+def test_parsing_reads_the_stack_the_datasets_and_the_models_and_nothing_else(
     bag: DagBag, parse_folder: Parse, opened_by: Callable[[Callable[[], object]], set[Path]]
 ) -> None:
     assert bag.dags  # everything that is imported once has been imported

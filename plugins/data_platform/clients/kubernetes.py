@@ -335,7 +335,7 @@ class Cluster:
         Raises:
             OSError: somebody else listens on the local port.
         """
-        with Forward(self, self._api.access, service, namespace, port, local) as forward:
+        with Forward(self, self._api.access, service, namespace, port, local=local) as forward:
             yield forward
 
 

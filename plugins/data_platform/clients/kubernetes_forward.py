@@ -87,7 +87,7 @@ class Forward:
     host = "127.0.0.1"
 
     def __init__(
-        self, cluster: Reader, access: Callable[[], Access], service: str, namespace: str, port: int, local: int = 0
+        self, cluster: Reader, access: Callable[[], Access], service: str, namespace: str, port: int, *, local: int = 0
     ) -> None:
         self._cluster, self._access = cluster, access
         self._service, self._namespace, self._port = service, namespace, port

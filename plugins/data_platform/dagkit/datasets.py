@@ -9,12 +9,12 @@ from airflow.sdk import Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTim
 
 from data_platform.dagkit.alerts import alert
 from data_platform.dagkit.holds import wait_at_hold
+from data_platform.datasets.way import table_place
 from data_platform.operators.ingest import FROM, TO
 from data_platform.operators.watch import NewFilesTrigger
 
-#: Arguments of every task of a pipeline.
+#: Arguments of every task of a pipeline, besides the owner, whom its contract names.
 DEFAULTS: dict[str, Any] = {
-    "owner": "data-engineers",
     "retries": 2,
     "retry_delay": timedelta(seconds=10),
     "execution_timeout": timedelta(minutes=30),
@@ -41,7 +41,7 @@ def table(name: str) -> Asset:
     Args:
         name: schema and table, such as raw.fx_rates.
     """
-    return Asset(name=f"lakehouse.{name}", uri=f"iceberg:lakehouse.{name}")
+    return Asset(name=f"lakehouse.{name}", uri=table_place(name))
 
 
 def when_files_come_or(cron: str, timezone: str, dataset: str) -> AssetOrTimeSchedule:

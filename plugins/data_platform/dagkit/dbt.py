@@ -6,6 +6,7 @@ run says of them, and that runs the model itself where it is tried again. See do
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -21,12 +22,19 @@ from data_platform.operators.models import wait_in_triggerer
 from data_platform.operators.pods import pod_of, tasks_are_pods
 from data_platform.stack.errors import PlatformError
 
+_MANIFEST = "slim_manifest.json"
 #: Seconds between two looks at what the run says. The models' tasks wait in their own process, or from their start in
 #: the triggerer: giving a process back and getting another one (`deferrable`) takes longer than most models.
 _LOOK = 1
 #: The run itself is tried again by the models' tasks. Cosmos skips its second try, and the models' tasks must see that
 #: before they begin theirs.
 _RUN: dict[str, Any] = {"retries": 1, "retry_delay": timedelta(seconds=1)}
+
+
+def manifest() -> dict[str, Any]:
+    """Which models and tests there are, and their order; see dbt_project/slim_manifest.py."""
+    found: dict[str, Any] = json.loads((PROJECT / _MANIFEST).read_text(encoding="utf-8"))
+    return found
 
 
 def dbt_group(dataset: str, group_id: str = "dbt", **arguments: Any) -> TaskGroup:
@@ -57,7 +65,7 @@ def dbt_group(dataset: str, group_id: str = "dbt", **arguments: Any) -> TaskGrou
         env_vars={"DBT_CATALOG": f"audit_{dataset}", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"},
     )
     # As an argument it would become an ObjectStoragePath, whose `open` loads all plugins of Airflow: seconds.
-    project.manifest_path = PROJECT / "slim_manifest.json"
+    project.manifest_path = PROJECT / _MANIFEST
     group: TaskGroup = DbtTaskGroup(
         group_id=group_id,
         project_config=project,

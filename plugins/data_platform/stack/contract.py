@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StrictBool, StringConstraints, model_validator
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.model import Key, Strict
+from data_platform.stack.terms import Key, Strict
 
 #: Who may know a column, from the least to the most protected class.
 CLASSES: Mapping[str, str] = {

@@ -10,7 +10,7 @@ from pydantic import Field
 from data_platform.stack.contract import Contract, Zone
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import CONTRACT, DATASETS, datasets, parse
-from data_platform.stack.model import Strict
+from data_platform.stack.terms import Strict
 
 _PIPELINE = "pipeline.yaml"
 #: Minute, hour, day, month, weekday.

@@ -113,7 +113,7 @@ def _of_dataset(kind: str, dataset: str) -> Claim:
         return KINDS[kind].model_validate({"kind": kind, "name": dataset})
     except ValidationError as error:
         raise PlatformError(
-            f"nifi_flows/{dataset}: no {kind} can have the name of this dataset: {error.errors()[0]['msg']}",
+            f"datasets/{dataset}: no {kind} can have the name of this dataset: {error.errors()[0]['msg']}",
             f"give the folder another name, or take {kind} out of each_dataset in stack.yaml",
         ) from None
 
