@@ -31,8 +31,11 @@ def rotate(arguments: argparse.Namespace) -> int:
         with CommandLease(target, f"rotate {arguments.holder}", progress) as lease:
             lease.take()
             finish(target, [*rotation.staged(target), *secrets], progress)
-            for component in rotation.affected(target, secrets):
+            affected = rotation.affected(target, secrets)
+            for component in affected:
                 install(target, component, progress, lease)
+            for component in affected:
+                target.forget_earlier(component)
         if target.name == KUBERNETES:
             from bootstrap import on_cluster
 

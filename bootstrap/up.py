@@ -90,10 +90,12 @@ def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object]
     """
     begin_takeover(target, only, progress)
     target.ensure_credentials()
+    rotated: list[rotation.Secret] = []
     with CommandLease(target, "up", progress) as lease:
         if due := rotation.staged(target):
             lease.take()
             finish(target, due, progress)
+            rotated += due
         for name, item in target.stack.components.items():
             if item.component.bootstrap:
                 install(target, name, progress, lease)
@@ -101,11 +103,14 @@ def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object]
                     # They waited for this server.
                     lease.take()
                     finish(target, late, progress)
+                    rotated += late
                     install(target, name, progress, lease)
     # The run that deploys the rest takes it itself.
     ready()
     with connect(target) as airflow:
         outcome = _deploy(target, airflow, only, progress)
+        for name in rotation.affected(target, rotated) if outcome == "success" else ():
+            target.forget_earlier(name)
         # A part of the platform may lack what the pipeline needs.
         if outcome == "success" and not only:
             outcome = runs.follow(airflow, PIPELINE, {}, progress)

@@ -28,8 +28,8 @@ from data_platform.claims.database import PASSWORD, USER, Database  # noqa: E402
 from data_platform.clients.kubernetes import Cluster  # noqa: E402
 from data_platform.clients.postgres import verifier  # noqa: E402
 from data_platform.stack.load import KUBERNETES, Stack, load_stack  # noqa: E402
-from data_platform.targets.kubernetes import guard_rails, places  # noqa: E402
-from data_platform.targets.kubernetes.definition import secret_object  # noqa: E402
+from data_platform.targets.kubernetes import credentials, guard_rails, places  # noqa: E402
+from data_platform.targets.kubernetes.definition import stored_object  # noqa: E402
 from data_platform.targets.kubernetes.releases import Helm  # noqa: E402
 from data_platform.targets.kubernetes.settings import Settings  # noqa: E402
 from data_platform.targets.kubernetes.target import KubernetesTarget  # noqa: E402
@@ -52,14 +52,15 @@ _PSQL = (
 
 
 class Folder:
-    """Secrets in files, as if they were in a cluster: one file a component."""
+    """Secrets in files, as if they were in a cluster: one file a component. Of what is there holders' own is kept."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._there: dict[tuple[str, str], Object] = {}
         for file in sorted(path.glob("*.yaml")):
             for thing in yaml.safe_load_all(file.read_text(encoding="utf-8")):
-                self.server_side_apply(thing)
+                if thing["metadata"]["name"].endswith(credentials.SUFFIX):
+                    self.server_side_apply(thing)
 
     def get(self, _api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
         """One Secret; None when it is not there."""
@@ -144,7 +145,7 @@ def write(stack: Stack, settings: Settings, folder: Path) -> list[str]:
     target.ensure_credentials()
     for name, item in stack.components.items():
         for content in target._secrets(item).values():
-            kept.server_side_apply(secret_object(stack, name, content))
+            kept.server_side_apply(stored_object(stack, name, content))
         (folder / "values" / f"{name}.yaml").write_text(_text(dict(target._release(item).values)), encoding="utf-8")
         if sql := "\n".join(statements(target, name)):
             write_private(folder / "databases" / f"{name}.sql", f"{sql}\n")

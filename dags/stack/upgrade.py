@@ -1,8 +1,9 @@
 """### Upgrade one component
 
 `check_before → roll_out → check_after`: only a component that works is upgraded, and one whose checks do not pass
-afterwards is rolled back by itself (`roll_back`); the run is red then. On a target that keeps no earlier definitions
-(`local`) `roll_back` says what to do instead. The run holds the platform's lease: nothing else changes it meanwhile.
+afterwards is rolled back by itself (`roll_back`), to the configuration that it had too; the run is red then. On a
+target that keeps no earlier definitions (`local`) `roll_back` says what to do instead. The run holds the platform's
+lease: nothing else changes it meanwhile.
 
 **Owner:** platform team. **When it fails:** `roll_back` says whether the component works again. Correct the definition
 and trigger the DAG again. When somebody else holds the platform, `check_before` names him: wait until that has ended.

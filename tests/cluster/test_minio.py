@@ -23,7 +23,7 @@ from data_platform.clients import s3
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import ClusterError
 from data_platform.stack.load import KUBERNETES, load_stack
-from data_platform.targets.kubernetes.definition import secret_object
+from data_platform.targets.kubernetes.definition import stored_object
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
@@ -133,7 +133,7 @@ def install(given: Given, image: str, namespace: str, folders: pytest.TempPathFa
     target._known["minio"] = {"access_key": keys[0], "secret_key": keys[1]}
     item = stack.components["minio"]
     for content in target._secrets(item).values():
-        secret = secret_object(stack, "minio", content)
+        secret = stored_object(stack, "minio", content)
         secret["metadata"]["namespace"] = namespace
         given.client.server_side_apply(secret)
     smaller: Path = folders.mktemp("minio") / "values.yaml"

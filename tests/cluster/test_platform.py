@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.trino import Trino
 from data_platform.datasets.files import has_received
 from data_platform.targets.base import Target
-from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes import places, rollout
 from data_platform.targets.kubernetes.needs import read_values
 from tests.cluster.given import PLATFORM_SECONDS, PROCESSING, another_checkout
 from tests.e2e.test_pipeline import (
@@ -38,7 +37,7 @@ from tests.e2e.test_pipeline import (
     test_up_ends_with_the_raw_table_equal_to_the_file,
     trino,
 )
-from tests.running import Running
+from tests.running import ROOT, Running
 
 pytestmark = pytest.mark.timeout(3600)
 
@@ -154,50 +153,138 @@ def test_what_is_changed_by_hand_is_reported_and_repaired(platform: Running, clu
     platform.bootstrap("run", "stack_drift")
 
 
+CORE = "data-platform-core"
+#: Of the Secret that a drill makes.
+TOLD = "airflow-etc-of-a-drill"
+DEPLOYER = "pods..deployer.yaml"
+#: What Nessie reads when it starts, in a checkout.
+SETTINGS_OF_NESSIE = "stack/components/processing/nessie/etc/application.properties"
+
+
 @contextmanager
-def told(cluster: Cluster, images: dict[str, str]) -> Iterator[None]:
-    """Tell the deployer's tasks that start now of other images; the servers are not touched."""
-    name, space, key = "airflow-etc", "data-platform-core", "pods..deployer.yaml"
-    secret = cluster.get("v1", "Secret", name, space)
+def told(cluster: Cluster, change: Callable[[dict[str, Any]], None]) -> Iterator[None]:
+    """Change the pod of the deployer's tasks that start now; no server but the scheduler is touched.
+
+    Its templates are in a Secret that nobody can change: the scheduler is given another one, and its own in the end.
+    """
+    scheduler = cluster.get("apps/v1", "Deployment", "airflow-scheduler", CORE)
+    assert scheduler is not None
+    (own,) = (
+        volume["secret"]["secretName"]
+        for volume in scheduler["spec"]["template"]["spec"]["volumes"]
+        if volume["name"] == "etc"
+    )
+    secret = cluster.get("v1", "Secret", own, CORE)
     assert secret is not None
-    kept = base64.b64decode(secret["data"][key]).decode()
-    pod = yaml.safe_load(kept)
-    (settings,) = (v for v in pod["spec"]["containers"][0]["env"] if v["name"] == places.SETTINGS_VARIABLE)
-    said = json.loads(settings["value"])
-    said["images"] |= {one: said["images"][of] for one, of in images.items()}
-    settings["value"] = json.dumps(said)
-    (scheduler,) = cluster.list_objects("v1", "Pod", space, labels="app.kubernetes.io/component=scheduler")
-    path = str(places.ETC / "airflow" / "pods" / "deployer.yaml")
+    pod = yaml.safe_load(base64.b64decode(secret["data"][DEPLOYER]))
+    change(pod)
+    data = {**secret["data"], DEPLOYER: base64.b64encode(yaml.safe_dump(pod).encode()).decode()}
+    identity = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": TOLD, "namespace": CORE}}
+    cluster.server_side_apply({**identity, "data": data}, field_manager="by-hand")
+    try:
+        read_by_the_scheduler(cluster, TOLD)
+        yield
+    finally:
+        read_by_the_scheduler(cluster, own)
+        cluster.delete("v1", "Secret", TOLD, CORE)
 
-    def arrived(text: str) -> None:
-        done = cluster.execute(scheduler["metadata"]["name"], space, ["cat", path], seconds=30)
-        if done.stdout.decode() != text:
-            raise NotYetError
 
-    identity = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": space}}
-    for text in (yaml.safe_dump(pod), kept):
-        # As somebody else: what the platform itself applied before and leaves out now would be removed.
-        data = {key: base64.b64encode(text.encode()).decode()}
-        cluster.server_side_apply({**identity, "data": data}, field_manager="by-hand")
-        # The kubelet gives it to the scheduler's pod within a minute or so.
-        Deadline(DRILL_SECONDS).retry(partial(arrived, text), on=NotYetError)
-        if text != kept:
-            yield
+def read_by_the_scheduler(cluster: Cluster, secret: str) -> None:
+    """Give the scheduler this Secret as its configuration, and wait until no other scheduler is left."""
+    volume = {"name": "etc", "secret": {"secretName": secret}}
+    wanted = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "airflow-scheduler", "namespace": CORE},
+        "spec": {"template": {"spec": {"volumes": [volume]}}},
+    }
+    cluster.server_side_apply(wanted, field_manager="by-hand")
+
+    def rolled(found: dict[str, Any] | None) -> bool:
+        return found is not None and not rollout.progress(found)
+
+    cluster.wait_until("apps/v1", "Deployment", "airflow-scheduler", CORE, done=rolled, seconds=DRILL_SECONDS)
+
+
+def deployed(cluster: Cluster) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What Nessie's pods are made from: their specification, and the content of the Secrets that it names."""
+    found = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
+    assert found is not None
+    spec = found["spec"]["template"]["spec"]
+    names = [volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume]
+    names += [source["secretRef"]["name"] for each in spec["containers"] for source in each.get("envFrom", [])]
+    assert len(names) >= 2
+    content = {}
+    for name in names:
+        secret = cluster.get("v1", "Secret", name, PROCESSING)
+        assert secret is not None, f"{name} is gone"
+        assert secret["immutable"] is True
+        content |= {f"{name}/{key}": base64.b64decode(value) for key, value in secret["data"].items()}
+    return spec, content
+
+
+def upgrade_that_fails(platform: Running, cluster: Cluster) -> None:
+    """Upgrade Nessie: the run is red, what was there before is there again, and it serves."""
+    before = deployed(cluster)
+    conf = json.dumps({"component": "nessie"})
+    done = platform.bootstrap("run", "stack_upgrade", "--conf", conf, check=False, seconds=1800)
+    assert done.returncode == 1
+    assert "is back and its checks pass" in done.stdout
+    assert deployed(cluster) == before
+    platform.bootstrap("check", "nessie")
 
 
 def test_an_upgrade_whose_pods_do_not_come_up_is_rolled_back(platform: Running, cluster: Cluster) -> None:
-    conf = json.dumps({"component": "nessie"})
-    before = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
-    assert before is not None
-    # Another component's image: it is there, and has not the programs.
-    with told(cluster, {"nessie": "zookeeper"}):
-        done = platform.bootstrap("run", "stack_upgrade", "--conf", conf, check=False, seconds=1800)
-    assert done.returncode == 1
-    assert "is back and its checks pass" in done.stdout
-    after = cluster.get("apps/v1", "Deployment", "nessie-server", PROCESSING)
-    assert after is not None
-    assert after["spec"]["template"]["spec"] == before["spec"]["template"]["spec"]
-    platform.bootstrap("check", "nessie")
+    def another_image(pod: dict[str, Any]) -> None:
+        (settings,) = (v for v in pod["spec"]["containers"][0]["env"] if v["name"] == places.SETTINGS_VARIABLE)
+        said = json.loads(settings["value"])
+        # Another component's: it is there, and has not the programs.
+        said["images"]["nessie"] = said["images"]["zookeeper"]
+        settings["value"] = json.dumps(said)
+
+    with told(cluster, another_image):
+        upgrade_that_fails(platform, cluster)
+
+
+def test_an_upgrade_to_a_configuration_with_which_it_does_not_start_is_rolled_back(
+    platform: Running, cluster: Cluster
+) -> None:
+    said = (ROOT / SETTINGS_OF_NESSIE).read_text(encoding="utf-8")
+    wrong = said.replace("nessie.version.store.type=JDBC2\n", "nessie.version.store.type=OF_A_DRILL\n")
+    assert wrong != said
+    file = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "of-a-drill", "namespace": CORE},
+        "data": {"file": wrong},
+    }
+    cluster.server_side_apply(file, field_manager="by-hand")
+
+    def another_file(pod: dict[str, Any]) -> None:
+        # As if its checkout said so.
+        path = str(places.CHECKOUT / places.ROOT.name / SETTINGS_OF_NESSIE)
+        pod["spec"]["volumes"].append({"name": "of-a-drill", "configMap": {"name": "of-a-drill"}})
+        mount = {"name": "of-a-drill", "mountPath": path, "subPath": "file", "readOnly": True}
+        pod["spec"]["containers"][0]["volumeMounts"].append(mount)
+
+    known = configurations(cluster)
+    try:
+        with told(cluster, another_file):
+            upgrade_that_fails(platform, cluster)
+    finally:
+        cluster.delete("v1", "ConfigMap", "of-a-drill", CORE)
+    # It was tried, beside what serves: the failed revision has it still.
+    (tried,) = configurations(cluster) - known
+    secret = cluster.get("v1", "Secret", tried, PROCESSING)
+    assert secret is not None
+    assert base64.b64decode(secret["data"]["application.properties"]).decode() == wrong
+
+
+def configurations(cluster: Cluster) -> set[str]:
+    """Names of the Secrets with Nessie's files, of any revision."""
+    found = cluster.list_objects("v1", "Secret", PROCESSING, labels=f"{places.NAME}=nessie")
+    names = {secret["metadata"]["name"] for secret in found}
+    return {name for name in names if name.startswith("nessie-etc-")}
 
 
 def scale(cluster: Cluster, workers: int) -> None:

@@ -222,15 +222,40 @@ def test_a_claim_that_is_there_already_is_used() -> None:
 
 def test_a_changed_secret_rolls_its_own_workload_alone() -> None:
     before = templates(render(chart("airflow"), "small"))
-    after = templates(render(chart("airflow"), "small", changes={"processes.scheduler.digest": "changed"}))
+    after = templates(render(chart("airflow"), "small", changes={"processes.scheduler.environmentSecret": "changed"}))
     assert {name for name in before if before[name] != after[name]} == {"airflow-scheduler"}
-    after = templates(render(chart("airflow"), "small", changes={"etc.digest": "changed"}))
+    after = templates(render(chart("airflow"), "small", changes={"etc.secret": "changed"}))
     assert {name for name in before if before[name] != after[name]} == before.keys()
 
 
 def templates(objects: list[Object]) -> dict[str, Object]:
     """Pod templates of the workloads by name."""
     return {thing["metadata"]["name"]: thing["spec"]["template"] for thing in workloads(objects)}
+
+
+def test_a_process_that_is_given_some_files_mounts_a_secret_of_its_own() -> None:
+    objects = render(chart("postgresql"), "small")
+    server, pool = pod(objects, "StatefulSet", "postgresql-server"), pod(objects, "Deployment", "postgresql-pgbouncer")
+    etc = {
+        name: volume["secret"]
+        for name, spec in (("server", server), ("pool", pool))
+        for volume in spec["volumes"]
+        if volume["name"] == "etc"
+    }
+    stored = {c.stored: c for c in target()._secrets(target()._item("postgresql")).values()}
+    assert stored[etc["server"]["secretName"]].name == "postgresql-etc"
+    assert stored[etc["pool"]["secretName"]].name == "postgresql-pgbouncer-etc"
+    for secret in etc.values():
+        assert {item["key"] for item in secret["items"]} == stored[secret["secretName"]].data.keys()
+    # What is the server's alone does not roll the pool.
+    assert {"pool.sh", "pgbouncer.ini"} <= stored[etc["pool"]["secretName"]].data.keys()
+    assert "postgresql.conf" not in stored[etc["pool"]["secretName"]].data
+
+
+def test_a_secret_that_is_not_the_components_own_is_mounted_under_its_name() -> None:
+    volumes = pod(render(chart("postgresql"), "small"), "StatefulSet", "postgresql-server")["volumes"]
+    (tls,) = (volume["secret"] for volume in volumes if volume["name"] == "tls")
+    assert tls == {"secretName": "postgresql-server-tls", "optional": True, "defaultMode": 0o440}
 
 
 def test_more_workers_do_not_roll_those_that_are_there() -> None:
@@ -330,9 +355,8 @@ def test_airflows_pages_read_with_what_they_are_given() -> None:
     (mount,) = (m for m in spec["containers"][0]["volumeMounts"] if m["name"] == "credentials")
     assert (mount["mountPath"], mount["readOnly"]) == (str(places.CREDENTIALS), True)
     (secret,) = (v["secret"]["secretName"] for v in spec["volumes"] if v["name"] == "credentials")
-    assert set(target()._secrets(target()._item("airflow"))[secret].data) == {
-        "airflow.json", "pages.json", "pipelines.json",
-    }  # fmt: skip
+    (content,) = (c for c in target()._secrets(target()._item("airflow")).values() if c.stored == secret)
+    assert (content.name, set(content.data)) == ("airflow-pages", {"airflow.json", "pages.json", "pipelines.json"})
 
 
 def test_monitors_are_made_where_prometheus_operator_is() -> None:

@@ -80,9 +80,25 @@ def test_what_was_written_names_the_secrets_that_the_charts_use(written: tuple[P
         values = yaml.safe_load((folder / "values" / f"{name}.yaml").read_text())
         used = {spec["environmentSecret"] for part in ("processes", "jobs") for spec in values[part].values()}
         used |= {values["etc"]["secret"]} if values["etc"] else set()
+        used |= set(values["secrets"].values())
         assert used <= there
-        named |= used
-    assert {"airflow-etc", "nessie-server", "trino-server"} <= named
+        named |= {re.sub("-[0-9a-f]{10}$", "", each) for each in used}
+    assert {"airflow-etc", "airflow-task-spark", "nessie-server", "spark-executor", "trino-server"} <= named
+
+
+def test_a_definition_that_is_written_again_holds_no_secret_of_an_earlier_one(
+    definition: Any, written: tuple[Path, list[str]]
+) -> None:
+    folder, _ = written
+    file = folder / "secrets" / "nessie.yaml"
+    before = file.read_text()
+    own = next(iter(yaml.safe_load_all(before)))
+    own["metadata"]["name"] = "nessie-server-0123456789"
+    file.write_text(f"{before}---\n{yaml.safe_dump(own)}")
+    definition.write(*platform(), folder)
+    names = {secret["metadata"]["name"] for secret in yaml.safe_load_all(file.read_text())}
+    assert "nessie-credentials" in names
+    assert "nessie-server-0123456789" not in names
 
 
 def test_passwords_are_the_owners_alone_and_stay(definition: Any, written: tuple[Path, list[str]]) -> None:

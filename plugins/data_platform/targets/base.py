@@ -67,6 +67,9 @@ class Target(Protocol):
             PlatformError: it keeps none; the remedy says what to do instead.
         """
 
+    def forget_earlier(self, component: str) -> None:
+        """Forget the component's earlier definitions: what they hold opens nothing any more."""
+
     def wait(self, component: str) -> None:
         """Return when all processes of the component take requests; raise with the reason otherwise."""
 

@@ -121,6 +121,9 @@ class Objects:
                 del self.kept[gone]
 
     def _keep(self, key: Key, before: Object, after: Object, owners: dict[Manager, set[Path]]) -> Object:
+        if before.get("immutable") and any(before.get(part) != after.get(part) for part in ("data", "immutable")):
+            said = "data: Forbidden: field is immutable when `immutable` is set"
+            raise Refused(422, "Invalid", f'{key[0]} "{key[2]}" is invalid: {said}')
         self.owners[key] = owners
         after = copy.deepcopy(after)
         if after != before:

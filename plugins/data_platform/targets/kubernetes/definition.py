@@ -26,13 +26,25 @@ Object = dict[str, Any]
 _FOLDER = ".."
 #: What `files` says where a process is given all of them.
 _ALL_FILES = ("*",)
+#: So much of a digest ends the name of a Secret that is never overwritten.
+SHORT = 10
 
 
 class Content(NamedTuple):
-    """Content of one Secret, by key."""
+    """Content of one Secret, by key.
+
+    Attributes:
+        name: what the component calls it, whatever it holds.
+        data: what it holds.
+    """
 
     name: str
     data: dict[str, bytes]
+
+    @property
+    def stored(self) -> str:
+        """Name of the Secret that holds exactly this: other content has another name, and overwrites nothing."""
+        return f"{self.name}-{self.digest[:SHORT]}"
 
     @property
     def digest(self) -> str:
@@ -60,6 +72,13 @@ def etc_secret(component: str, files: Mapping[str, bytes]) -> Content:
     return Content(f"{component}-etc", {path.replace("/", _FOLDER): content for path, content in files.items()})
 
 
+def etc_of(item: Loaded, name: str, spec: Process | Job, files: Mapping[str, bytes]) -> Content | None:
+    """The Secret with those files that a process or a job is given; None where it is given all of the component's."""
+    if spec.files == _ALL_FILES:
+        return None
+    return etc_secret(f"{item.name}-{name}", {path: files[path] for path in files if _is_one_of(path, spec.files)})
+
+
 def environment_secret(item: Loaded, name: str, spec: Process | Job | Tool, values: Bindings) -> Content:
     """The Secret that holds the whole environment of a process, of a job, or of a pod that a tool has made."""
     where = f"{item.folder}: {name}"
@@ -68,6 +87,12 @@ def environment_secret(item: Loaded, name: str, spec: Process | Job | Tool, valu
     found = {**values.open, **own, "HOME": own.get("HOME", str(places.DATA))}
     del found["NODE_ADDRESS"]
     return Content(f"{item.name}-{name}", {key: value.encode() for key, value in found.items()})
+
+
+def stored_object(stack: Stack, component: str, content: Content, platform: str = "") -> Object:
+    """A Secret that is never overwritten, as the API takes it."""
+    found = secret_object(stack, component, content._replace(name=content.stored), platform)
+    return {**found, "immutable": True}
 
 
 def secret_object(stack: Stack, component: str, content: Content, platform: str = "") -> Object:
@@ -139,11 +164,13 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
         item: the component.
         settings: of the platform.
         values: the component's bindings.
-        secrets: its Secrets by name; their digests roll what uses them.
+        secrets: its Secrets by what it calls them; the names under which they are stored roll what uses them.
     """
     etc = secrets.get(f"{item.name}-etc")
     found: Object = {
         **facts(item),
+        # All of them, also those that no object of the release names: who asks what a revision needs reads this.
+        "secrets": {name: content.stored for name, content in secrets.items()},
         "etc": None,
         "processes": {
             name: {
@@ -163,11 +190,7 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
     if item.kubernetes and item.kubernetes.image:
         found["image"] = {"reference": settings.image(item.name), "pullPolicy": "IfNotPresent"}
     if etc and etc.data:
-        found["etc"] = {
-            "secret": etc.name,
-            "digest": etc.digest,
-            "items": _items(etc),
-        }
+        found["etc"] = _mounted(etc)
     return found
 
 
@@ -184,23 +207,28 @@ def chart_source(root: Path, chart: ChartReference) -> tuple[str, tuple[str, ...
 def field_values(
     item: Loaded, chart: ChartReference, values: Mapping[str, str], secrets: Mapping[str, Content]
 ) -> Object:
-    """What a chart of the field's own is told: its file, filled with the bindings and SECRETS_DIGEST; no secrets."""
-    known = {**values, "SECRETS_DIGEST": digest({name: content.digest for name, content in secrets.items()})}
+    """What a chart of the field's own is told: its file, filled with the bindings and names of Secrets; no secrets.
+
+    The Secret `<component>-server` is SECRET_SERVER there.
+    """
+    names = {_binding(name.removeprefix(item.name)): content.stored for name, content in secrets.items()}
+    known = {**values, **names}
     path = item.folder / chart.values
     found: Object = yaml.safe_load(render(path.read_text(encoding="utf-8"), known, str(path))) or {}
     return found
 
 
+def _binding(name: str) -> str:
+    return f"SECRET{name.replace('-', '_').upper()}"
+
+
 def _runs(
     item: Loaded, name: str, spec: Process | Job, values: Mapping[str, str], secrets: Mapping[str, Content]
 ) -> Object:
-    secret = secrets[f"{item.name}-{name}"]
     command = [render(word, values, f"{item.folder}: {name}") for word in spec.command]
-    found: Object = {"command": command, "environmentSecret": secret.name, "digest": secret.digest}
-    etc = secrets.get(f"{item.name}-etc")
-    if etc is not None and spec.files != _ALL_FILES:
-        own = Content(etc.name, {key: etc.data[key] for key in etc.data if _is_one_of(_path(key), spec.files)})
-        found["etc"] = {"digest": own.digest, "items": _items(own)}
+    found: Object = {"command": command, "environmentSecret": secrets[f"{item.name}-{name}"].stored}
+    if own := secrets.get(f"{item.name}-{name}-etc"):
+        found["etc"] = _mounted(own)
     return found
 
 
@@ -213,8 +241,8 @@ def _path(key: str) -> str:
     return key.replace(_FOLDER, "/")
 
 
-def _items(etc: Content) -> list[Object]:
-    return [{"key": key, "path": _path(key)} for key in sorted(etc.data)]
+def _mounted(etc: Content) -> Object:
+    return {"secret": etc.stored, "items": [{"key": key, "path": _path(key)} for key in sorted(etc.data)]}
 
 
 def _probe(ready: Ready, values: Mapping[str, str], where: str) -> Object:

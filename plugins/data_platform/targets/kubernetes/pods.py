@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from data_platform.stack.holders import PAGES, PIPELINES
+from data_platform.stack.holders import NEXT, PAGES, PIPELINES
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded, Pod
 from data_platform.targets.kubernetes import places
@@ -24,8 +24,10 @@ from data_platform.targets.render import render
 Object = dict[str, Any]
 #: Component whose tasks they are.
 AIRFLOW = places.AIRFLOW
-#: The one of Airflow's files that a task reads.
-_CONFIGURATION = "airflow.cfg"
+#: The one of Airflow's files that a task reads, and the Secret that holds it alone. The Secret with all of them holds
+#: the templates too, which name this one.
+CONFIGURATION = "airflow.cfg"
+_CONFIGURATION_SECRET = f"{AIRFLOW}-configuration"
 #: Cores that one of them may take.
 CPU_LIMIT = "2"
 #: What a task itself needs beside the tool that it runs, in MiB.
@@ -57,11 +59,13 @@ class Tasks(NamedTuple):
         environment: of each; no secrets.
         submitters: components whose tools make pods themselves.
         git: where their checkout is from; None for the image's own.
+        stored: gives the name under which a Secret of Airflow's is stored.
     """
 
     environment: Mapping[str, str] = {}
     submitters: frozenset[str] = frozenset()
     git: GitSync | None = None
+    stored: Callable[[str], str] = str
 
 
 def with_tools(stack: Stack) -> list[str]:
@@ -83,17 +87,24 @@ def mounted(stack: Stack) -> dict[str, tuple[str, ...]]:
     return {**found, f"{AIRFLOW}-{PAGES}": (AIRFLOW, PAGES, PIPELINES)}
 
 
-def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]]) -> list[Content]:
-    """The Secrets that are `mounted`.
+def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]], configuration: bytes) -> list[Content]:
+    """The Secrets that are `mounted`, and that with the file which all tasks read.
 
     Args:
         stack: the platform.
         known: gives the credentials of a holder.
+        configuration: that file.
     """
-    return [
-        Content(name, {key: text for each in whose for key, text in file_of(each, known(each)).items()})
+
+    def present(holder: str) -> dict[str, str]:
+        # A value that is to come is no task's business, and would give the Secret another name.
+        return {key: value for key, value in known(holder).items() if not key.endswith(NEXT)}
+
+    found = [
+        Content(name, {key: text for each in whose for key, text in file_of(each, present(each)).items()})
         for name, whose in mounted(stack).items()
     ]
+    return [*found, Content(_CONFIGURATION_SECRET, {CONFIGURATION: configuration})]
 
 
 def _secret(component: str) -> str:
@@ -119,7 +130,7 @@ def task_pod(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> 
     pod["spec"]["containers"][0]["volumeMounts"].append(
         {"name": "credentials", "mountPath": str(places.CREDENTIALS), "readOnly": True}
     )
-    secret = {"secretName": _secret(component), "defaultMode": 0o440}
+    secret = {"secretName": tasks.stored(_secret(component)), "defaultMode": 0o440}
     pod["spec"]["volumes"].append({"name": "credentials", "secret": secret})
     return pod
 
@@ -163,7 +174,6 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
         "securityContext": _CONTAINER_SECURITY,
         "volumeMounts": mounts,
     }
-    configuration = {"secretName": f"{AIRFLOW}-etc", "items": [{"key": _CONFIGURATION, "path": _CONFIGURATION}]}
     pod: Object = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -175,7 +185,7 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
             "securityContext": _POD_SECURITY,
             "containers": [container],
             "volumes": [
-                {"name": "etc", "secret": configuration},
+                {"name": "etc", "secret": {"secretName": tasks.stored(_CONFIGURATION_SECRET)}},
                 {"name": "data", "emptyDir": {}},
                 {"name": "logs", "persistentVolumeClaim": {"claimName": f"{AIRFLOW}-logs"}},
                 {"name": "tmp", "emptyDir": {}},
@@ -206,15 +216,21 @@ def tool_pod(
     (given,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "credentials")
     own = f"{component}.json"
     given["secret"]["items"] = [{"key": own, "path": own}]
-    # Nobody reads logs of it there.
-    (logs,) = (volume for volume in pod["spec"]["volumes"] if volume["name"] == "logs")
-    del logs["persistentVolumeClaim"]
-    logs["emptyDir"] = {}
+    # Nobody reads logs of it there, and it is no task of Airflow, whose configuration it could read.
+    spare = {"logs", "etc"}
+    volumes = [{"name": v["name"], "emptyDir": {}} if v["name"] in spare else v for v in pod["spec"]["volumes"]]
+    pod["spec"]["volumes"] = volumes
     return pod
 
 
 def made(
-    stack: Stack, settings: Settings, item: Loaded, values: Mapping[str, str], git: GitSync | None = None
+    stack: Stack,
+    settings: Settings,
+    item: Loaded,
+    values: Mapping[str, str],
+    *,
+    git: GitSync | None = None,
+    stored: Callable[[str], str] = str,
 ) -> dict[str, Object]:
     """Templates of the pods that a component's tools have made by somebody else, by name.
 
@@ -224,24 +240,28 @@ def made(
         item: the component.
         values: its bindings.
         git: where their checkout is from; None for the image's own.
+        stored: gives the name under which a Secret of the component's is stored.
     """
     found = {}
     for name, spec in item.kubernetes.pods.items() if item.kubernetes else ():
         command = tuple(render(word, values, f"{item.folder}: {name}") for word in spec.command)
-        found[name] = _made_pod(stack, settings, item.name, name, spec.model_copy(update={"command": command}))
+        told = spec.model_copy(update={"command": command})
+        found[name] = _made_pod(stack, settings, item.name, name, spec=told, stored=stored)
         if git:
             add_checkout(found[name], git, _CONTAINER_SECURITY)
     return found
 
 
-def _made_pod(stack: Stack, settings: Settings, component: str, name: str, spec: Pod) -> Object:
+def _made_pod(
+    stack: Stack, settings: Settings, component: str, name: str, *, spec: Pod, stored: Callable[[str], str]
+) -> Object:
     """Who makes it adds memory, cores and arguments."""
     container = {
         "name": spec.container,
         "image": settings.image(component),
         "imagePullPolicy": "IfNotPresent",
         "command": list(spec.command),
-        "envFrom": [{"secretRef": {"name": f"{component}-{name}"}}],
+        "envFrom": [{"secretRef": {"name": stored(f"{component}-{name}")}}],
         "env": [_NODE_ADDRESS],
         "resources": {"limits": {"cpu": CPU_LIMIT}},
         "securityContext": _CONTAINER_SECURITY,
@@ -265,7 +285,7 @@ def _made_pod(stack: Stack, settings: Settings, component: str, name: str, spec:
             "securityContext": _POD_SECURITY,
             "containers": [container],
             "volumes": [
-                {"name": "etc", "secret": {"secretName": f"{component}-etc"}},
+                {"name": "etc", "secret": {"secretName": stored(f"{component}-etc")}},
                 {"name": _LOCAL_DIRECTORY, "emptyDir": {}},
                 {"name": "tmp", "emptyDir": {}},
             ],

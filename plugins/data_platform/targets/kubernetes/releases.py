@@ -33,11 +33,12 @@ _SERVER_KEYS = ("managedFields", "resourceVersion", "generation", "uid", "creati
 
 
 class Record(NamedTuple):
-    """Helm's record of the newest revision of a release.
+    """Helm's record of one revision of a release.
 
     Attributes:
-        is_ours: whether one of its revisions says that the platform made it. Which platform that was, its namespace
-            decides, which bears the id.
+        values: what it was told.
+        is_ours: whether one of the release's revisions says that the platform made it. Which platform that was, its
+            namespace decides, which bears the id.
     """
 
     revision: int
@@ -46,6 +47,7 @@ class Record(NamedTuple):
     secret: str
     manifest: str
     is_ours: bool = False
+    values: Mapping[str, Any] = {}
 
     @property
     def is_pending(self) -> bool:
@@ -104,21 +106,29 @@ def short(digest: str) -> str:
     return digest[:_DIGEST_LENGTH]
 
 
+def history(cluster: Cluster, name: str, namespace: str) -> list[Record]:
+    """Helm's records of a release, the newest last; none where it was never installed."""
+    kept = cluster.list_objects("v1", "Secret", namespace, labels=f"owner=helm,name={name}")
+    is_ours = any(DIGEST_LABEL in secret["metadata"]["labels"] for secret in kept)
+    return sorted((_record(secret, is_ours=is_ours) for secret in kept), key=lambda record: record.revision)
+
+
 def newest(cluster: Cluster, name: str, namespace: str) -> Record | None:
     """Helm's newest record of a release; None where it was never installed."""
-    kept = cluster.list_objects("v1", "Secret", namespace, labels=f"owner=helm,name={name}")
-    if not kept:
-        return None
-    last = max(kept, key=lambda secret: int(secret["metadata"]["labels"]["version"]))
-    labels = last["metadata"]["labels"]
-    content = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(last["data"]["release"]))))
+    return next(reversed(history(cluster, name, namespace)), None)
+
+
+def _record(secret: Object, *, is_ours: bool) -> Record:
+    labels = secret["metadata"]["labels"]
+    content = json.loads(gzip.decompress(base64.b64decode(base64.b64decode(secret["data"]["release"]))))
     return Record(
         int(labels["version"]),
         str(labels["status"]),
         str(labels.get(DIGEST_LABEL, "")),
-        str(last["metadata"]["name"]),
+        str(secret["metadata"]["name"]),
         str(content.get("manifest", "")),
-        any(DIGEST_LABEL in secret["metadata"]["labels"] for secret in kept),
+        is_ours,
+        content.get("config") or {},
     )
 
 

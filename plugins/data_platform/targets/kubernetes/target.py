@@ -23,6 +23,7 @@ from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import claims
 from data_platform.targets.kubernetes import (
+    configuration,
     credentials,
     guard_rails,
     mounts,
@@ -39,13 +40,12 @@ from data_platform.targets.kubernetes.definition import (
     Content,
     chart_source,
     chart_values,
-    content_of,
     digest,
     environment_secret,
     etc_files,
+    etc_of,
     etc_secret,
     field_values,
-    secret_object,
     value_bindings,
 )
 from data_platform.targets.kubernetes.landing import Landing
@@ -131,7 +131,7 @@ class KubernetesTarget:
     def credentials(self, holder: str) -> Mapping[str, str]:
         """See `Target`."""
         name = holder_of(self.stack, holder).name
-        # A pod that was given them may not ask; its file changes when they do.
+        # A pod that was given them may not ask; when they change, its place is taken by another one.
         if self.inside and (given := mounts.given(name)) is not None:
             return given
         if name not in self._known:
@@ -190,30 +190,51 @@ class KubernetesTarget:
         item, values = self._item(pods.AIRFLOW), self.bindings(pods.AIRFLOW).open
         said = item.kubernetes.task_environment if item.kubernetes else {}
         environment = {key: render(text, values, f"{item.folder}: {key}") for key, text in said.items()}
-        return pods.Tasks(environment, needs.submitters(self.stack, self.settings.size), self._git_sync())
+        stored = {content.name: content.stored for content in self._of_tasks(self._files(item))}
+        submitters = needs.submitters(self.stack, self.settings.size)
+        return pods.Tasks(environment, submitters, self._git_sync(), stored.__getitem__)
+
+    def _of_tasks(self, files: Mapping[str, bytes]) -> list[Content]:
+        """Secrets that pods of Airflow's tasks and pages mount; out of Airflow's configuration files."""
+        return pods.secrets(self.stack, self.credentials, files[pods.CONFIGURATION])
+
+    def _files(self, item: Loaded) -> dict[str, bytes]:
+        """Configuration files of a component without templates of pods, which name the Secrets with these."""
+        values = {**self.bindings(item.name).all, **listed(self.stack, item.name, self.credentials)}
+        return etc_files(item, values)
 
     def etc(self, component: str) -> dict[str, bytes]:
         """Configuration files of a component, by path below its `ETC`."""
         item = self._item(component)
-        values = self.bindings(item.name)
-        templates = pods.made(self.stack, self.settings, item, values.open, self._git_sync())
+        files = self._files(item)
+        stored = {content.name: content.stored for content in self._made(item, files)}
+        values, git = self.bindings(item.name).open, self._git_sync()
+        templates = pods.made(self.stack, self.settings, item, values, git=git, stored=stored.__getitem__)
         if item.kubernetes and item.kubernetes.runs_tasks:
             templates |= pods.templates(self.stack, self.settings, self._tasks())
-        said = {f"pods/{name}.yaml": yaml.safe_dump(pod, sort_keys=True).encode() for name, pod in templates.items()}
-        return etc_files(item, {**values.all, **listed(self.stack, item.name, self.credentials)}) | said
+        return files | {f"pods/{n}.yaml": yaml.safe_dump(pod, sort_keys=True).encode() for n, pod in templates.items()}
 
     # --- wanted ---------------------------------------------------------------------------------------------------
 
-    def _secrets(self, item: Loaded) -> dict[str, Content]:
+    def _made(self, item: Loaded, files: Mapping[str, bytes]) -> list[Content]:
+        """Secrets with the environments and the files of a component's processes, jobs, and pods of its tools."""
         values = self.bindings(item.name)
-        specs: dict[str, Process | Job | Tool] = {**item.definition.jobs, **item.definition.processes}
+        own: dict[str, Process | Job] = {**item.definition.jobs, **item.definition.processes}
+        specs: dict[str, Process | Job | Tool] = {**own}
         if item.kubernetes:
             specs |= {name: tools.refuse_unknown(item, pod.tool) for name, pod in item.kubernetes.pods.items()}
         made = [environment_secret(item, name, spec, values) for name, spec in specs.items()]
-        if specs:
-            made.append(etc_secret(item.name, self.etc(item.name)))
+        made += [found for name, spec in own.items() if (found := etc_of(item, name, spec, files))]
+        return [*made, *([etc_secret(item.name, files)] if specs else [])]
+
+    def _secrets(self, item: Loaded) -> dict[str, Content]:
+        """Secrets of a component by what it calls them."""
         if item.kubernetes and item.kubernetes.runs_tasks:
-            made += pods.secrets(self.stack, self.credentials)
+            # Its servers read the templates of tasks as files.
+            files = self.etc(item.name)
+            made = [*self._made(item, files), *self._of_tasks(files)]
+        else:
+            made = self._made(item, self._files(item))
         return {content.name: content for content in made if content.data}
 
     def _release(self, item: Loaded) -> releases.Release:
@@ -260,15 +281,10 @@ class KubernetesTarget:
         found = []
         if item.kubernetes and item.kubernetes.image and self._has_image(self.settings.image(item.name)):
             found.append(Seen(kind="artifact", name=_IMAGE, digest=self.settings.image(item.name)))
-        ours = f"{places.NAME}={item.name},{places.MANAGED_BY}={places.MANAGER}"
-        listed = self.cluster.list_objects("v1", "Secret", self._namespace(item.name), labels=ours)
-        kept = {content.name: content for content in map(content_of, listed)}
+        kept = configuration.there(self.cluster, self.stack, item.name)
         found += credentials.observe(self.stack, item.name, kept)
-        found += [
-            Seen(kind="secret", name=name, digest=content.digest)
-            for name, content in kept.items()
-            if not name.endswith(credentials.SUFFIX)
-        ]
+        needed = configuration.needed_of(self.cluster, self.stack, item.name, kept)
+        found += configuration.observe([*self._secrets(item).values()], kept, needed)
         found += claims.observe(self, item.name)
         if _has_release(item) and (seen := self._observe_release(item)):
             found.append(seen)
@@ -371,15 +387,19 @@ class KubernetesTarget:
     def _apply_secret(self, item: Loaded, step: Step) -> None:
         if step.verb == "remove":
             self.cluster.delete("v1", "Secret", step.name, self._namespace(item.name))
-            return
-        if step.name.endswith(credentials.SUFFIX):
-            return  # `apply` has made them
-        content = self._secrets(item)[step.name]
-        # Keys that are no longer said must go, and another tool may have added some.
-        there = self.cluster.get("v1", "Secret", step.name, self._namespace(item.name))
-        if there is not None and not set(content_of(there).data) <= set(content.data):
-            self.cluster.delete("v1", "Secret", step.name, self._namespace(item.name))
-        self.cluster.server_side_apply(secret_object(self.stack, item.name, content, self.settings.platform))
+        # `apply` has made those of holders.
+        elif not step.name.endswith(credentials.SUFFIX):
+            self._write(item, self._secrets(item)[step.name])
+
+    def _write(self, item: Loaded, content: Content) -> None:
+        configuration.write(self.cluster, self.stack, item.name, content, self.settings.platform)
+
+    def _write_ahead(self, runner: Loaded) -> None:
+        """What pods need that tools of tasks make, before tasks know of it; their component is deployed later."""
+        if runner.kubernetes and runner.kubernetes.runs_tasks:
+            for item in self.stack.components.values():
+                for content in self._secrets(item).values() if item.kubernetes and item.kubernetes.pods else ():
+                    self._write(item, content)
 
     def _apply_release(self, item: Loaded) -> None:
         here = self._namespace(item.name)
@@ -388,7 +408,10 @@ class KubernetesTarget:
             releases.refuse_others(record, item.name, here)
         if record is not None and record.is_pending:
             print(releases.heal(self.cluster, record, item.name, here), flush=True)
+        self._write_ahead(item)
         self.helm.upgrade(self._release(item)._replace(platform=self.settings.platform))
+        # Helm has just forgotten its oldest revision.
+        configuration.remove_unneeded(self.cluster, self.stack, item.name, self._secrets(item).values())
 
     def revision(self, component: str) -> str:
         """See `Target`: Helm's number of the release, if it is deployed."""
@@ -397,11 +420,27 @@ class KubernetesTarget:
         return str(record.revision) if record is not None and record.status == "deployed" else ""
 
     def restore(self, component: str, revision: str) -> None:
-        """See `Target`. Helm keeps the last revisions; Secrets are not part of them."""
+        """See `Target`. Helm keeps the last revisions, and each of them finds the configuration that it had."""
         item = self._item(component)
+        mend = "correct the definition, then run stack_deploy"
         if not revision:
-            raise PlatformError(f"no revision of {item.name} was deployed before", "mend it, then run stack_deploy")
-        self.helm.rollback(item.name, self._namespace(item.name), int(revision))
+            raise PlatformError(f"no revision of {item.name} was deployed before", mend)
+        here = self._namespace(item.name)
+        records = {record.revision: record for record in releases.history(self.cluster, item.name, here)}
+        if (record := records.get(int(revision))) is None:
+            raise PlatformError(f"Helm does not keep revision {revision} of {item.name} any more", mend)
+        if lost := configuration.lost(record, configuration.there(self.cluster, self.stack, item.name)):
+            gone = ", ".join(lost)
+            raise PlatformError(f"revision {revision} of {item.name} needs Secrets that are gone: {gone}", mend)
+        self.helm.rollback(item.name, here, record.revision)
+
+    def forget_earlier(self, component: str) -> None:
+        """See `Target`: Helm's earlier revisions, and the Secrets that only these need."""
+        item = self._item(component)
+        here = self._namespace(item.name)
+        for record in releases.history(self.cluster, item.name, here)[:-1]:
+            self.cluster.delete("v1", "Secret", record.secret, here)
+        configuration.remove_unneeded(self.cluster, self.stack, item.name, self._secrets(item).values())
 
     # --- wait, tools, logs ----------------------------------------------------------------------------------------
 

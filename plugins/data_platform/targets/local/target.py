@@ -342,6 +342,9 @@ class LocalTarget:
             "check the earlier commit out and run: python3 -m bootstrap up",
         )
 
+    def forget_earlier(self, component: str) -> None:
+        """See `Target`: none is kept."""
+
     # --- wait, tools, logs ----------------------------------------------------------------------------------------
 
     def wait(self, component: str) -> None:

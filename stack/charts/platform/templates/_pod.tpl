@@ -103,12 +103,12 @@ httpGet:
 - name: logs
   emptyDir: {sizeLimit: 1Gi}
 {{- end }}
-{{- with .root.Values.etc }}
+{{- with .etc | default .root.Values.etc }}
 - name: etc
   secret:
     secretName: {{ .secret }}
     defaultMode: 0440
-    items: {{- toYaml ($.etc | default .).items | nindent 6 }}
+    items: {{- toYaml .items | nindent 6 }}
 {{- end }}
 {{- range $name, $volume := .shared }}
 - name: {{ $name }}
@@ -117,7 +117,8 @@ httpGet:
 {{- end }}
 {{- range $name, $secret := .secrets }}
 - name: {{ $name }}
-  secret: {secretName: {{ $secret.secretName }}, optional: true, defaultMode: 0440}
+  {{- /* One of the component's own is stored under another name. */}}
+  secret: {secretName: {{ get $.root.Values.secrets $secret.secretName | default $secret.secretName }}, optional: true, defaultMode: 0440}
 {{- end }}
 {{- end }}
 

@@ -54,12 +54,9 @@ spec:
     metadata:
       labels: {{- include "platform.labels" . | nindent 8 }}
         {{- with $settings.podLabels }}{{ toYaml . | nindent 8 }}{{ end }}
-      annotations:
-        data-platform/process: {{ $process.digest | quote }}
-        {{- with $root.Values.etc }}
-        data-platform/etc: {{ ($process.etc | default .).digest | quote }}
-        {{- end }}
-        {{- with $settings.podAnnotations }}{{ toYaml . | nindent 8 }}{{ end }}
+      {{- with $settings.podAnnotations }}
+      annotations: {{- toYaml . | nindent 8 }}
+      {{- end }}
     spec:
       {{- include "platform.podBase" . | nindent 6 }}
       {{- $account := hasKey $root.Values.accounts .process }}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,14 +26,33 @@ def stack(root: Path) -> Stack:
 
 
 class FakeHelm(releases.Helm):
-    """Remembers what it was asked to install."""
+    """Remembers what it was asked to install; keeps its records in a cluster, as Helm does, where it has one."""
 
-    def __init__(self) -> None:
+    def __init__(self, cluster: FakeCluster | None = None, history: int = 5) -> None:
         super().__init__("helm")
         self.upgraded: list[releases.Release] = []
+        self.cluster = cluster
+        self.history = history
 
     def upgrade(self, release: releases.Release) -> None:
         self.upgraded.append(release)
+        self._keep(release.name, release.namespace, release.values, release.digest)
+
+    def rollback(self, name: str, namespace: str, revision: int) -> None:
+        record = {r.revision: r for r in self._records(name, namespace)}[revision]
+        self._keep(name, namespace, record.values, record.digest)
+
+    def _keep(self, name: str, namespace: str, values: Mapping[str, Any], digest: str) -> None:
+        if self.cluster is None:
+            return
+        before = self._records(name, namespace)
+        version = str(before[-1].revision + 1 if before else 1)
+        self.cluster.release(name, namespace, "", values, version=version, **{releases.DIGEST_LABEL: digest})
+        for record in self._records(name, namespace)[: -self.history]:
+            self.cluster.delete("v1", "Secret", record.secret, namespace)
+
+    def _records(self, name: str, namespace: str) -> list[releases.Record]:
+        return releases.history(self.cluster, name, namespace)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -46,7 +67,7 @@ def target(cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch) -> KubernetesT
     stack = load_stack(ROOT, target=KUBERNETES)
     images = {name: f"localhost/data-platform/{name}:1" for name in stack.components}
     settings = Settings(images=images, api_server="10.0.0.1:6443")
-    made = KubernetesTarget(stack, settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
+    made = KubernetesTarget(stack, settings, cluster, FakeHelm(cluster), inside=True)  # type: ignore[arg-type]
     made.ensure_credentials()
     return made
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from data_platform.clients.kubernetes import FIELD_MANAGER
 from data_platform.clients.kubernetes_errors import NOT_FOUND, ClusterError, refused
@@ -70,10 +71,13 @@ class FakeCluster:
         assert done(found), f"{kind} {name} would be waited for"
         return found
 
-    def release(self, name: str, namespace: str, manifest: str, **more: str) -> None:
+    def release(
+        self, name: str, namespace: str, manifest: str, values: Mapping[str, Any] | None = None, **more: str
+    ) -> None:
         """Helm's record of a release, as Helm writes it."""
         labels = {"owner": "helm", "name": name, "version": "1", "status": "deployed"} | more
-        packed = base64.b64encode(gzip.compress(json.dumps({"manifest": manifest}).encode()))
+        content = {"manifest": manifest, "config": values}
+        packed = base64.b64encode(gzip.compress(json.dumps(content).encode()))
         secret = f"sh.helm.release.v1.{name}.v{labels['version']}"
         self.objects["Secret", namespace, secret] = {
             "apiVersion": "v1",

@@ -45,8 +45,13 @@ def templates(target: KubernetesTarget) -> dict[str, Object]:
 
 @pytest.fixture(scope="module")
 def contents(target: KubernetesTarget) -> Contents:
-    """Secrets of the namespace, by name."""
-    return {name: content.data for name, content in target._secrets(target._item("airflow")).items()}
+    """Secrets of the namespace, by the name under which they are stored."""
+    return {content.stored: content.data for content in target._secrets(target._item("airflow")).values()}
+
+
+def stored(target: KubernetesTarget, name: str) -> str:
+    """Under which name a Secret of Airflow's is stored."""
+    return target._secrets(target._item("airflow"))[name].stored
 
 
 def owners(pod: Object, contents: Contents) -> set[str]:
@@ -76,17 +81,17 @@ def test_a_datasets_pod_holds_what_pipelines_and_its_tools_hold(
 @pytest.mark.parametrize(
     "leak",
     [
-        lambda spec: spec["containers"][0].update(envFrom=[{"secretRef": {"name": "airflow-etc"}}]),
-        lambda spec: spec["volumes"][0]["secret"].pop("items"),
-        lambda spec: spec["containers"][0]["env"].append({"name": "KEY", "value": "of<airflow>"}),
+        lambda spec, etc: spec["containers"][0].update(envFrom=[{"secretRef": {"name": etc}}]),
+        lambda spec, etc: spec["volumes"][0]["secret"].update(secretName=etc),
+        lambda spec, _: spec["containers"][0]["env"].append({"name": "KEY", "value": "of<airflow>"}),
     ],
     ids=["environment", "volume", "value"],
 )
 def test_the_judge_sees_a_secret_that_is_not_theirs(
-    templates: dict[str, Object], contents: Contents, leak: Any
+    target: KubernetesTarget, templates: dict[str, Object], contents: Contents, leak: Any
 ) -> None:
     pod = copy.deepcopy(templates["dbt"])
-    leak(pod["spec"])
+    leak(pod["spec"], stored(target, "airflow-etc"))
     assert "airflow" in owners(pod, contents)
 
 
@@ -115,10 +120,23 @@ def test_a_task_that_asks_for_nothing_gets_a_datasets_pod(target: KubernetesTarg
     assert said == str(places.ETC / "airflow" / "pods" / "airflow.yaml")
 
 
-def test_a_task_reads_one_file_of_airflows_configuration(templates: dict[str, Object]) -> None:
+def test_a_task_reads_one_file_of_airflows_configuration(templates: dict[str, Object], contents: Contents) -> None:
     for name, pod in templates.items():
         (etc,) = (volume["secret"] for volume in pod["spec"]["volumes"] if volume["name"] == "etc")
-        assert etc == {"secretName": "airflow-etc", "items": [{"key": "airflow.cfg", "path": "airflow.cfg"}]}, name
+        assert contents[etc["secretName"]].keys() == {"airflow.cfg"}, name
+
+
+def test_what_is_to_come_in_a_rotation_is_told_to_no_task_and_changes_no_name(
+    target: KubernetesTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {name: content.stored for name, content in target._secrets(target._item("airflow")).items()}
+    assert before.keys() > {"airflow-pages", "airflow-task-spark"}
+    monkeypatch.setitem(target._known, "spark", {**target._known["spark"], "s3_secret_key_next": "to come"})
+    assert {name: content.stored for name, content in target._secrets(target._item("airflow")).items()} == before
+    monkeypatch.setitem(target._known, "spark", {**target._known["spark"], "s3_secret_key": "another"})
+    after = {name: content.stored for name, content in target._secrets(target._item("airflow")).items()}
+    # The templates in airflow-etc name the other.
+    assert {name for name in after if after[name] != before[name]} == {"airflow-etc", "airflow-task-spark"}
 
 
 @pytest.mark.parametrize("name", ["airflow", *TOOLS])
@@ -156,8 +174,9 @@ def test_a_tool_that_a_check_runs_holds_what_its_component_holds(
     pod = pods.tool_pod(target.stack, target.settings, name, ["any"], "tool-1", tasks=target._tasks())
     assert owners(pod, contents) == {name} & HOLDING
     assert pod["spec"]["serviceAccountName"] == ("spark-submit" if name == "spark" else "pipelines")
-    # Logs of Airflow's tasks are not its business.
+    # Logs of Airflow's tasks and its configuration are not its business.
     assert not [volume for volume in pod["spec"]["volumes"] if "persistentVolumeClaim" in volume]
+    assert {v["name"] for v in pod["spec"]["volumes"] if "secret" in v} == {"credentials"}
 
 
 def test_what_airflow_wants_when_it_is_loaded_tasks_are_told_and_it_opens_nothing(

@@ -130,7 +130,7 @@ def test_no_secret_is_in_it_and_its_pods_name_the_secret_that_has_them(
     made = target._secrets(target._item("spark"))
     for part in ("driver", "executor"):
         (container,) = wanted["spec"][part]["template"]["spec"]["containers"]
-        assert container["envFrom"] == [{"secretRef": {"name": f"spark-{part}"}}]
+        assert container["envFrom"] == [{"secretRef": {"name": made[f"spark-{part}"].stored}}]
         assert (
             made[f"spark-{part}"].data["AWS_SECRET_ACCESS_KEY"].decode()
             == (target.credentials("spark")["s3_secret_key"])
