@@ -38,6 +38,9 @@ def schema(chart: Path) -> str:
         # A name that is not there is refused with those that are.
         each = found["properties"][key].pop("additionalProperties")
         found["properties"][key] |= {"additionalProperties": False, "properties": dict.fromkeys(names, each)}
+    # What must be the same in pods that no chart makes.
+    defaults = _read(CHARTS / "platform" / "values.yaml")["exports"]["defaults"]
+    found["properties"]["security"] = {"const": defaults["security"]}
     if names:
         found["required"].append("image")
     if (own := chart / "schema.yaml").exists():

@@ -63,6 +63,7 @@ def test_a_value_that_does_not_differ_is_found() -> None:
     [
         (NIFI, {"workload.replica": 3}, ["/workload", "additional properties 'replica' not allowed"]),
         (NIFI, {"workloads.nify": {}}, ["/workloads", "additional properties 'nify' not allowed"]),
+        (NIFI, {"security.pod.runAsUser": 0}, ["/security"]),
         (NIFI, {"replicas": 3}, ["additional properties 'replicas' not allowed"]),
         (NIFI, {"workloads.nifi.kind": "DaemonSet"}, ["/workloads/nifi/kind", "'Deployment', 'StatefulSet'"]),
         (NIFI, {"workloads.nifi.storage": "4 GB"}, ["/workloads/nifi/storage"]),

@@ -1,4 +1,4 @@
-"""Pods that run to their end: Airflow's tasks, and tools of components. Pure.
+"""Pods that run to their end: Airflow's tasks, and tools of components. Reads the library chart's values alone.
 
 There are two kinds of tasks. A dataset's holds what the identity `pipelines` and the component of its tools hold, as
 mounted files, and has no way to the API server of Kubernetes; it is what a task gets that asks for nothing. The
@@ -7,8 +7,13 @@ deployer's has the token of Airflow's account, and reads there what it needs. Ne
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
+
+import yaml
 
 from data_platform.stack.holders import NEXT, PAGES, PIPELINES
 from data_platform.stack.load import Stack
@@ -36,19 +41,6 @@ _TASK_MIB = 600
 _CONTAINER = "base"
 #: Spark keeps what it shuffles in volumes whose names begin so; by itself it would add one.
 _LOCAL_DIRECTORY = "spark-local-dir-1"
-#: What Pod Security's level `restricted` asks for, and a root that nobody can change.
-_POD_SECURITY = {
-    "runAsNonRoot": True,
-    "runAsUser": places.USER,
-    "runAsGroup": places.USER,
-    "fsGroup": places.USER,
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
-_CONTAINER_SECURITY = {
-    "allowPrivilegeEscalation": False,
-    "capabilities": {"drop": ["ALL"]},
-    "readOnlyRootFilesystem": True,
-}
 _NODE_ADDRESS = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 
 
@@ -66,6 +58,17 @@ class Tasks(NamedTuple):
     submitters: frozenset[str] = frozenset()
     git: GitSync | None = None
     stored: Callable[[str], str] = str
+
+
+def security(stack: Stack) -> dict[str, Object]:
+    """What all pods have for their security, and all containers: what the library chart says."""
+    return copy.deepcopy(_security(stack.root / "stack" / "charts" / "platform" / "values.yaml"))
+
+
+@cache
+def _security(values: Path) -> dict[str, Object]:
+    found: dict[str, Object] = yaml.safe_load(values.read_text(encoding="utf-8"))["exports"]["defaults"]["security"]
+    return found
 
 
 def with_tools(stack: Stack) -> list[str]:
@@ -171,7 +174,7 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
             "requests": {"cpu": "50m", "memory": "256Mi"},
             "limits": {"cpu": CPU_LIMIT, "memory": memory},
         },
-        "securityContext": _CONTAINER_SECURITY,
+        "securityContext": security(stack)["container"],
         "volumeMounts": mounts,
     }
     pod: Object = {
@@ -182,7 +185,7 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
             "restartPolicy": "Never",
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 30,
-            "securityContext": _POD_SECURITY,
+            "securityContext": security(stack)["pod"],
             "containers": [container],
             "volumes": [
                 {"name": "etc", "secret": {"secretName": tasks.stored(_CONFIGURATION_SECRET)}},
@@ -193,7 +196,7 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
         },
     }
     if tasks.git:
-        add_checkout(pod, tasks.git, _CONTAINER_SECURITY)
+        add_checkout(pod, tasks.git, security(stack)["container"])
     return pod
 
 
@@ -248,7 +251,7 @@ def made(
         told = spec.model_copy(update={"command": command})
         found[name] = _made_pod(stack, settings, item.name, name, spec=told, stored=stored)
         if git:
-            add_checkout(found[name], git, _CONTAINER_SECURITY)
+            add_checkout(found[name], git, security(stack)["container"])
     return found
 
 
@@ -264,7 +267,7 @@ def _made_pod(
         "envFrom": [{"secretRef": {"name": stored(f"{component}-{name}")}}],
         "env": [_NODE_ADDRESS],
         "resources": {"limits": {"cpu": CPU_LIMIT}},
-        "securityContext": _CONTAINER_SECURITY,
+        "securityContext": security(stack)["container"],
         "volumeMounts": [
             {"name": "etc", "mountPath": str(places.ETC / component), "readOnly": True},
             {"name": _LOCAL_DIRECTORY, "mountPath": str(places.DATA)},
@@ -282,7 +285,7 @@ def _made_pod(
             "serviceAccountName": f"{component}-{name}" if spec.api_server else component,
             "automountServiceAccountToken": spec.api_server,
             "restartPolicy": "Never",
-            "securityContext": _POD_SECURITY,
+            "securityContext": security(stack)["pod"],
             "containers": [container],
             "volumes": [
                 {"name": "etc", "secret": {"secretName": stored(f"{component}-etc")}},

@@ -20,7 +20,7 @@ env:
   {{- end }}
 {{- end }}
 resources: {{- toYaml .root.Values.gitSyncResources | nindent 2 }}
-securityContext: {{- include "platform.containerSecurity" . | nindent 2 }}
+securityContext: {{- toYaml .root.Values.security.container | nindent 2 }}
   # The user of its image: ssh refuses one that is not in its /etc/passwd.
   runAsUser: 65533
 volumeMounts:

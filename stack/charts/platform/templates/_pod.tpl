@@ -1,19 +1,3 @@
-{{/* Security of every pod: what the Pod Security level `restricted` wants, and a read-only root. */}}
-{{- define "platform.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 1000
-runAsGroup: 1000
-fsGroup: 1000
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile: {type: RuntimeDefault}
-{{- end }}
-
-{{- define "platform.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities: {drop: [ALL]}
-{{- end }}
-
 {{/* Requests are what the component says it needs; a limit that is not given is the request (memory) or generous (CPU). */}}
 {{- define "platform.resources" -}}
 {{- $requests := .own.requests | default dict -}}
@@ -131,7 +115,7 @@ imagePullSecrets:
   - name: {{ . }}
   {{- end }}
 {{- end }}
-securityContext: {{- include "platform.podSecurity" . | nindent 2 }}
+securityContext: {{- toYaml .root.Values.security.pod | nindent 2 }}
 dnsConfig: {options: [{name: ndots, value: {{ .root.Values.dns.ndots | quote }}}]}
 {{- end }}
 
@@ -140,7 +124,7 @@ image: {{ .root.Values.image.reference }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 command: {{- toYaml .process.command | nindent 2 }}
 workingDir: {{ .process.directory | default "/var/lib/data-platform" }}
-securityContext: {{- include "platform.containerSecurity" . | nindent 2 }}
+securityContext: {{- toYaml .root.Values.security.container | nindent 2 }}
 envFrom:
   - secretRef: {name: {{ .process.environmentSecret }}}
 {{- end }}

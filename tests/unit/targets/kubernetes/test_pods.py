@@ -192,3 +192,17 @@ def test_what_airflow_wants_when_it_is_loaded_tasks_are_told_and_it_opens_nothin
     for pod in templates.values():
         said = {variable["name"]: variable.get("value", "") for variable in pod["spec"]["containers"][0]["env"]}
         assert all(said.get(option) for option in options)
+
+
+def test_every_pod_has_the_security_of_the_library_chart_and_the_user_of_the_images(
+    target: KubernetesTarget, templates: dict[str, Object]
+) -> None:
+    wanted = pods.security(target.stack)
+    assert wanted["pod"]["runAsUser"] == wanted["pod"]["fsGroup"] == places.USER
+    made = [yaml.safe_load(target.etc("spark")[f"pods/{name}.yaml"]) for name in ("driver", "executor")]
+    for pod in [*templates.values(), *made]:
+        assert pod["spec"]["securityContext"] == wanted["pod"]
+        assert [container["securityContext"] for container in pod["spec"]["containers"]] == [wanted["container"]]
+    # Each its own: who changes one changes no other.
+    wanted["pod"].clear()
+    assert pods.security(target.stack)["pod"]
