@@ -26,7 +26,7 @@ def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
         PlatformError: names all of it and what to do.
     """
     for item in target.stack.components.values():
-        for check in item.component.checks:
+        for check in item.component.all_checks:
             check_arguments(item.name, check)
     running = {name for name in target.stack.components if ALIVE & set(target.processes(name).values())}
     if not running:

@@ -66,6 +66,10 @@ class Folder:
         """One Secret; None when it is not there."""
         return self._there.get((namespace, name)) if kind == "Secret" else None
 
+    def knows(self, *_: str) -> bool:
+        """Nothing beyond Kubernetes' own kinds, as far as is known; helm asks the cluster itself."""
+        return False
+
     def list_objects(self, *_: str, **__: str) -> list[Object]:
         """None: nothing is known of a cluster."""
         return []

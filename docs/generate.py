@@ -122,12 +122,16 @@ def _type(spec: dict[str, Any]) -> str:
 
 
 def _uses(kind: str) -> list[str]:
-    import yaml
+    from data_platform.stack.load import parse
+    from data_platform.stack.model import Component, Kubernetes
 
     found = []
     for path in sorted((ROOT / "stack" / "components").glob("*/*/component.yaml")):
-        component = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found += [f"- {component['name']}: {check['name']}" for check in component["checks"] if check["kind"] == kind]
+        name, checks = path.parent.name, parse(Component, path).all_checks
+        found += [f"- {name}: {check.name}" for check in checks if check.kind == kind]
+        if (here := path.with_name("kubernetes.yaml")).exists():
+            more = [check for side in parse(Kubernetes, here).facets.values() for check in side.checks()]
+            found += [f"- {name}: {check.name} (on Kubernetes)" for check in more if check.kind == kind]
     return found
 
 

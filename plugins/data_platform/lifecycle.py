@@ -32,14 +32,14 @@ class Observation(NamedTuple):
 
 def definition(target: Target, component: str) -> str:
     """Digest of everything that defines a component: its resources and its checks."""
-    checks = target.stack.components[component].component.checks
+    checks = target.stack.components[component].component.all_checks
     text = repr([(r.kind, r.name, r.digest) for r in target.wanted(component)]) + repr(checks)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def observe(target: Target, component: str) -> Observation:
     """Look at a component. Changes nothing."""
-    names = [check.name for check in target.stack.components[component].component.checks]
+    names = [check.name for check in target.stack.components[component].component.all_checks]
     try:
         proven = is_proven(target, component, names, definition(target, component), PROOF_SECONDS)
     except Exception:  # noqa: BLE001 - without the database nothing is proven, and the plan says what to do about it
@@ -56,7 +56,7 @@ def verify(target: Target, component: str, reason: str, keep: bool = True) -> li
         reason: deploy, health or hand; kept with the results.
         keep: False where they are only to be told.
     """
-    found = [run_check(component, spec, target) for spec in target.stack.components[component].component.checks]
+    found = [run_check(component, spec, target) for spec in target.stack.components[component].component.all_checks]
     if keep:
         writes.keep_results(target, found, definition(target, component), reason)
     return found

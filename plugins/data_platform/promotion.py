@@ -109,7 +109,7 @@ def record(target: Target, environment: str, platform: str, commit: str, at: str
             "run: python3 -m bootstrap up; and where nothing is to be done: python3 -m bootstrap check",
         )
     passed: dict[str, dict[str, str]] = {name: {} for name in target.stack.components}
-    declared = {(n, check.name) for n, item in target.stack.components.items() for check in item.component.checks}
+    declared = {(n, check.name) for n, item in target.stack.components.items() for check in item.component.all_checks}
     for result in summary.latest_results(target):
         if (result.component, result.name) in declared:
             passed[result.component][result.name] = result.at.isoformat(timespec="seconds")

@@ -38,7 +38,7 @@ def describe(target: Target) -> dict[str, Any]:
     kept = latest_results(target)
     components = []
     for name, item in target.stack.components.items():
-        declared = {check.name for check in item.component.checks}
+        declared = {check.name for check in item.component.all_checks}
         components.append(
             {
                 "name": name,

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
@@ -25,7 +24,6 @@ from data_platform.clients.trino import Trino
 from data_platform.datasets.files import has_received
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import places, rollout
-from data_platform.targets.kubernetes.needs import read_values
 from tests.cluster.given import PLATFORM_SECONDS, PROCESSING, another_checkout
 from tests.e2e.test_pipeline import (
     NotYetError,
@@ -118,16 +116,6 @@ def test_the_run_of_dbt_was_a_pod_and_its_models_waited_in_the_triggerer(platfor
     assert hosts.pop("dbt.dbt_producer_watcher")
     assert {"dbt.stg_fx_rates.run", "dbt.fx_rates_daily.test"} <= set(hosts)
     assert set(hosts.values()) <= {"", None}
-
-
-@pytest.mark.parametrize("component", ["minio", "nessie", "nifi", "postgresql"])
-def test_what_a_monitor_would_scrape_answers_with_metrics(platform: Running, component: str) -> None:
-    with closing(platform.target) as target:
-        monitor = read_values(target.stack.components[component].folder, "small")["serviceMonitor"]
-        # As Prometheus: with no key of the component.
-        answer = httpx.get(target.address(component, monitor["endpoint"]).url + monitor["path"], timeout=60)
-    assert answer.status_code == httpx.codes.OK, answer.text
-    assert "# TYPE " in answer.text
 
 
 def test_what_is_changed_by_hand_is_reported_and_repaired(platform: Running, cluster: Cluster) -> None:

@@ -225,7 +225,7 @@ def test_health_has_one_task_for_each_component_and_one_for_the_lease_and_no_arr
     assert not tasks.pop("lease").yields  # type: ignore[union-attr]
     assert all(task.yields for task in tasks.values())  # type: ignore[union-attr]
     for task in tasks.values():
-        declared = [check.name for check in stack.components[task.task_id].component.checks]
+        declared = [check.name for check in stack.components[task.task_id].component.all_checks]
         assert [line.removeprefix("- ") for line in str(task.doc_md).splitlines()] == declared
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import yaml
@@ -51,7 +52,8 @@ def target() -> KubernetesTarget:
     """The platform on a cluster that nobody asks, with credentials that are nobody's."""
     stack = load_stack(ROOT, target=KUBERNETES)
     images = {name: f"localhost/data-platform/{name}:0123456789ab" for name in stack.components}
-    found = KubernetesTarget(stack, Settings(images=images), cast("Cluster", None), Helm(helm()), inside=True)
+    nobody = cast("Cluster", SimpleNamespace(knows=lambda *_: False))
+    found = KubernetesTarget(stack, Settings(images=images), nobody, Helm(helm()), inside=True)
     for name, each in holders(stack).items():
         found._known[name] = {**each.fixed, **{key: f"{CANARY}-{name}-{key}" for key in each.generated}}
     return found

@@ -359,13 +359,48 @@ def test_airflows_pages_read_with_what_they_are_given() -> None:
     assert (content.name, set(content.data)) == ("airflow-pages", {"airflow.json", "pages.json", "pipelines.json"})
 
 
-def test_monitors_are_made_where_prometheus_operator_is() -> None:
-    def monitors(*apis: str) -> set[str]:
-        made = [thing for path in CHARTS for thing in render(path, "small", apis=apis)]
-        return {thing["metadata"]["name"] for thing in made if thing["kind"] == "ServiceMonitor"}
+def monitors(*apis: str, charts: list[Path] = CHARTS, changes: Object | None = None) -> dict[str, Object]:
+    """What is scraped, by component; each leads to a port of one Service, or a pod would count twice."""
+    found = {}
+    for path in charts:
+        objects = render(path, "small", apis=apis, changes=changes)
+        for thing in objects:
+            if thing["kind"] == "ServiceMonitor":
+                (found[thing["metadata"]["name"]],) = thing["spec"]["endpoints"]
+                wanted = thing["spec"]["selector"]["matchLabels"].items()
+                (service,) = [
+                    service
+                    for service in objects
+                    if service["kind"] == "Service" and wanted <= service["metadata"]["labels"].items()
+                ]
+                assert found[thing["metadata"]["name"]]["port"] in {port["name"] for port in service["spec"]["ports"]}
+                # All pods of the process, not those of one role.
+                assert service["spec"]["selector"].keys() == {
+                    "app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernetes.io/component",
+                }  # fmt: skip
+    return found
 
-    assert monitors() == set()
-    assert monitors(MONITORING) == {"minio", "nessie", "nifi", "postgresql"}
+
+def test_monitors_are_made_where_prometheus_operator_is() -> None:
+    assert monitors() == {}
+    found = monitors(MONITORING)
+    having = {name for name, item in target().stack.components.items() if "metrics" in item.component.facets}
+    assert found.keys() == having >= {"minio", "nessie", "nifi", "postgresql", "trino"}
+    assert found["nessie"] == {"port": "management", "path": "/q/metrics", "scheme": "http", "interval": "30s"}
+
+
+def test_a_monitor_logs_in_by_a_secret_where_the_server_wants_a_name() -> None:
+    found = monitors(MONITORING)["trino"]["basicAuth"]
+    keys = {key: (said["name"], said["key"]) for key, said in found.items()}
+    assert keys == {"username": ("trino-scraper", "username"), "password": ("trino-scraper", "password")}
+    assert target()._secrets(target().stack.components["trino"])["trino-scraper"].data.keys() == keys.keys()
+
+
+def test_a_site_changes_how_often_or_does_without() -> None:
+    nessie = [chart("nessie")]
+    seldom = monitors(MONITORING, charts=nessie, changes={"serviceMonitor.interval": "2m"})
+    assert (seldom["nessie"]["interval"], seldom["nessie"]["path"]) == ("2m", "/q/metrics")
+    assert monitors(MONITORING, charts=nessie, changes={"serviceMonitor": False}) == {}
 
 
 def test_exec_probes_and_own_probes_are_taken() -> None:

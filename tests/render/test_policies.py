@@ -115,7 +115,7 @@ def test_no_credential_is_in_values_or_objects(chart: Path) -> None:
 def test_credentials_are_in_the_secrets_of_the_same_definition() -> None:
     item = target().stack.components["trino"]
     contents = target()._secrets(item)
-    assert contents.keys() == {"trino-etc", "trino-server", "trino-worker"}
+    assert contents.keys() == {"trino-etc", "trino-server", "trino-worker", "trino-scraper"}
     assert any(CANARY in value.decode() for value in contents["trino-server"].data.values())
     inside = b"\n".join(value for content in contents.values() for value in content.data.values()).decode()
     assert set(re.findall(rf"{CANARY}-([a-z]+)-", inside)) == {"trino"}

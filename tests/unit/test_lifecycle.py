@@ -87,3 +87,15 @@ def test_a_failed_check_is_an_error_with_its_evidence() -> None:
     with pytest.raises(PlatformError, match="reader: check failed-check failed: it failed") as caught:
         require_passed([passed, failed])
     assert "bootstrap logs reader" in caught.value.remedy
+
+
+def test_checks_of_facets_are_asked_for_and_run_as_its_own(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny.edit(tiny.component("reader"), lambda c: c.update(metrics={"endpoint": "http", "names": ["up"]}))
+    place: Any = SimpleNamespace(stack=load_stack(tiny.root), wanted=lambda _: [], observe=lambda _: [])
+    asked: list[list[str]] = []
+    monkeypatch.setattr(lifecycle, "is_proven", lambda _place, _name, checks, *_: asked.append(checks))
+    monkeypatch.setattr(lifecycle, "run_check", lambda _name, spec, _place: spec.name)
+    observe(place, "reader")
+    names = ["answers-on-its-page", "serves-its-metrics"]
+    assert asked == [names]
+    assert verify(place, "reader", "hand", keep=False) == names  # type: ignore[comparison-overlap]

@@ -95,7 +95,7 @@ def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Any:
     kept = [
         KeptResult(AT, name, check.name, "passed", 0.1, "", "digest", "health")
         for name, item in stack.components.items()
-        for check in item.component.checks
+        for check in item.component.all_checks
     ]
     others = [KeptResult(AT, "fx_rates", "has-rows", "passed", 0.1, "", "digest", "pipeline")]
     monkeypatch.setattr(summary, "latest_results", lambda _: kept + others)

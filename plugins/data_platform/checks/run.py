@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from data_platform.checks.base import CheckFailed, CheckResult, Deadline, KindParams, Platform
+from data_platform.stack.check import CheckSpec
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.model import CheckSpec
 
 if TYPE_CHECKING:
     from types import ModuleType

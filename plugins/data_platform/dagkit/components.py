@@ -97,5 +97,5 @@ def check_tasks(stack: Stack) -> None:
             component=name,
             reason="health",
             only_deployed=True,
-            doc_md="\n".join(f"- {check.name}" for check in item.component.checks),
+            doc_md="\n".join(f"- {check.name}" for check in item.component.all_checks),
         )

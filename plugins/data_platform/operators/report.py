@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperatorLink
 from data_platform.checks.base import Deadline
 from data_platform.operators.dataset import DatasetOperator, failed, result_of
 from data_platform.operators.triggerer import TriggererOperator
-from data_platform.stack.model import CheckSpec
+from data_platform.stack.check import CheckSpec
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:

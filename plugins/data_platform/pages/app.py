@@ -46,7 +46,9 @@ def health() -> HTMLResponse:
 
     target = current()
     now = datetime.now(UTC)
-    declared = [(name, check.name) for name, item in target.stack.components.items() for check in item.component.checks]
+    declared = [
+        (name, check.name) for name, item in target.stack.components.items() for check in item.component.all_checks
+    ]
     try:
         kept = results.since(target, 24)
     except PlatformError as error:

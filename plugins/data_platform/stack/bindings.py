@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from data_platform.stack.claim import CONFIGURATION, Location
+from data_platform.stack.facets import FACETS, worked_with
 from data_platform.stack.holders import NEXT, claimed, holder, names_of
 from data_platform.stack.kinds import KINDS
 from data_platform.stack.load import Stack
@@ -94,16 +95,27 @@ def bindings(
     return Bindings(found, {called(key): known[key] for key in there})
 
 
-def listed(stack: Stack, name: str, credentials: Callable[[str], Mapping[str, str]]) -> dict[str, Any]:
-    """What the configuration files of a component list besides: what it serves by its configuration (S3_USERS, TOKENS).
+def listed(stack: Stack, name: str, places: Places, credentials: Callable[[str], Mapping[str, str]]) -> dict[str, Any]:
+    """What the configuration files of a component list besides: what it serves by its configuration (S3_USERS, TOKENS),
+    and what it works with by a trait (SCRAPES).
+
+    Args:
+        stack: the platform.
+        name: a component.
+        places: give the location of (component, endpoint).
+        credentials: gives the fixed and generated credentials of a holder.
 
     Returns:
-        For each such kind its binding, with an entry for each claim, as the kind has it.
+        For each such kind and facet its binding, with an entry for each claim and each component, as it has it.
     """
-    return {
+    own = stack.components[name].component
+    found: dict[str, Any] = {facet.told_as: [] for key, facet in FACETS.items() if facet.told_as and own.has_trait(key)}
+    for other, key, side in worked_with(stack, name):
+        found[FACETS[key].told_as].append(side.told(other, places.address(other, side.called)))
+    return found | {
         KINDS[kind].listed_as: [
             each.claim.entry(each.holder, credentials(each.holder)) for each in claimed(stack, name, kind)
         ]
-        for kind, way in stack.components[name].component.serves.items()
+        for kind, way in own.serves.items()
         if way == CONFIGURATION
     }

@@ -54,6 +54,22 @@ def refuse_unknown_edges(item: Loaded, known: set[str]) -> None:
                 )
 
 
+def refuse_unfit_facets(item: Loaded) -> None:
+    """What a facet says of its component is so on this target, and no two checks have one name."""
+    said = item.kubernetes.facets if item.kubernetes else {}
+    own = {check.name for check in item.component.checks}
+    for name, side in item.component.facets.items():
+        where = item.folder / ("kubernetes.yaml" if name in said else "component.yaml")
+        if problem := side.misfit(item):
+            raise PlatformError(
+                f"{where}: {name}.{problem}", "correct it; docs/reference/ lists what each file may say"
+            )
+        if twice := [check.name for check in side.checks() if check.name in own]:
+            raise PlatformError(
+                f"{where}: {name} has a check {twice[0]}, and so has `checks`", "give the one in `checks` another name"
+            )
+
+
 def refuse_unserved_claims(stack: Stack, loaded: dict[str, Loaded]) -> None:
     """Each claim has somebody who serves it, is about things that are claimed, and nothing is claimed twice.
 

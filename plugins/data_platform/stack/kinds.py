@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from typing import TYPE_CHECKING, Annotated, Union
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from data_platform.stack.claim import Claim
-
-_PACKAGE = "data_platform.claims"
-
-
-def _found() -> dict[str, type[Claim]]:
-    package = importlib.import_module(_PACKAGE)
-    found = {}
-    for entry in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{_PACKAGE}.{entry.name}")
-        (model,) = (
-            thing
-            for thing in vars(module).values()
-            if isinstance(thing, type) and issubclass(thing, Claim) and thing.__module__ == module.__name__
-        )
-        found[entry.name] = model
-    return found
-
+from data_platform.stack.found import any_of, models
 
 # Not beside `Claim`: a kind that is imported first would be looked for while it is only begun.
-KINDS: dict[str, type[Claim]] = _found()
+KINDS: dict[str, type[Claim]] = models("data_platform.claims", Claim)  # type: ignore[type-abstract]
 
 if TYPE_CHECKING:
     ClaimEntry = Claim
 else:
-    #: A claim in a YAML file: its kind says which model it is.
-    ClaimEntry = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007 - of a tuple
+    #: A claim in a YAML file.
+    ClaimEntry = any_of(KINDS)

@@ -140,6 +140,7 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
             "after": (*component.after, *here.after),
             "calls": (*component.calls, *here.calls),
             "endpoints": {**component.endpoints, **here.endpoints},
+            **here.facets,
         }
     )
     return Loaded(component=component, definition=here.over(local), folder=folder, kubernetes=here)
@@ -188,6 +189,8 @@ def load_stack(
         raise PlatformError(f"there is no profile {profile!r}", f"use one of: {', '.join(file.profiles)}")
     loaded = _load_components(base, file, target)
     consistency.refuse_shared_ports(loaded)
+    for item in loaded.values():
+        consistency.refuse_unfit_facets(item)
     consistency.refuse_homeless_identities(file, base)
 
     chosen = file.profiles[profile]

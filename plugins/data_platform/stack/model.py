@@ -11,8 +11,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from data_platform.stack.check import CheckSpec
+from data_platform.stack.facets import Faceted, FacetedTarget
 from data_platform.stack.kinds import KINDS, ClaimEntry
-from data_platform.stack.terms import CheckName, Key, Name, Seconds, Sha256, Strict, Variable
+from data_platform.stack.terms import Key, Name, Seconds, Sha256, Strict, Variable
 
 #: For whom an endpoint is.
 Audience = Literal["people", "components", "operators"]
@@ -58,28 +60,6 @@ class Resources(Strict):
     cpu: float = Field(gt=0, description="Cores.")
     memory_mib: int = Field(gt=0, description="Resident memory in MiB.")
     storage_mib: int = Field(0, ge=0, description="Disk for its data in MiB.")
-
-
-class CheckSpec(Strict):
-    """Something a user would do, with a deadline. The kind names a module in `data_platform.checks`."""
-
-    name: CheckName = Field(description="A sentence in kebab-case that is true when the check passes.")
-    kind: Key = Field(description="Module in data_platform/checks.")
-    within: Seconds = Field(60.0, description="Deadline in seconds, or a duration such as 2m.")
-    params: dict[str, Any] = Field(default_factory=dict, alias="with", description="Arguments of the kind.")
-
-
-class Backup(Strict):
-    """How the component's data is saved; `none` says why there is nothing to save."""
-
-    kind: Key = Field(description="none, or a module in data_platform/backup.")
-    reason: str = Field("", description="Why there is no backup.")
-
-    @model_validator(mode="after")
-    def _none_needs_a_reason(self) -> Self:
-        if self.kind == "none" and not self.reason:
-            raise ValueError("backup kind 'none' needs a reason")
-        return self
 
 
 class Rotation(Strict):
@@ -131,8 +111,8 @@ class Identity(Strict):
         return self
 
 
-class Component(Strict):
-    """`component.yaml`: what a component is, on any target."""
+class Component(Faceted):
+    """`component.yaml`: what a component is, on any target. Each facet is a key of it too."""
 
     name: Name
     namespace: Name = Field(description="Namespace without the platform's prefix: storage, processing, …")
@@ -171,7 +151,11 @@ class Component(Strict):
     )
     resources: Resources
     checks: tuple[CheckSpec, ...] = Field(min_length=1)
-    backup: Backup
+
+    @property
+    def all_checks(self) -> tuple[CheckSpec, ...]:
+        """Its own checks, and those of its facets."""
+        return (*self.checks, *(check for side in self.facets.values() for check in side.checks()))
 
     @property
     def all_before(self) -> tuple[str, ...]:
@@ -353,11 +337,11 @@ class Pod(Strict):
     api_server: bool = Field(False, description="It holds the token of the account <component>-<name>.")
 
 
-class Kubernetes(Strict):
+class Kubernetes(FacetedTarget):
     """`kubernetes.yaml`: what differs on the `kubernetes` target from `local.yaml`.
 
     Artifacts, toolchains and tools are added to those of `local.yaml`, or replace those of the same name; `jobs` and
-    `processes` replace all of them where they are given.
+    `processes` replace all of them where they are given. A facet takes the place of the component's.
     """
 
     image: Image | None = Field(None, description="The image to build; none for a component without pods.")

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_platform.stack.bindings import Bindings, bindings, listed, prefix
+from data_platform.stack.bindings import Bindings, Places, bindings, listed, prefix
 from data_platform.stack.holders import NEXT, claimed, holder, holders
 from data_platform.stack.load import Stack, load_stack
 from data_platform.stack.model import Component, Identity, Loaded, Local, StackFile
@@ -121,8 +121,12 @@ def test_dashes_become_underscores() -> None:
     assert prefix("spark-operator") == "SPARK_OPERATOR"
 
 
+def no_page(component: str, endpoint: str) -> str:
+    raise AssertionError((component, endpoint))
+
+
 def given_by(stack: Stack, name: str) -> dict[str, object]:
-    return listed(stack, name, lambda of: credentials_of(stack, of))
+    return listed(stack, name, Places(place_of, no_page), lambda of: credentials_of(stack, of))
 
 
 def test_a_store_that_is_configured_lists_its_users_with_their_keys_and_buckets(tiny: Tiny) -> None:
@@ -155,6 +159,36 @@ def test_a_server_of_tokens_is_told_their_digests_alone(tiny: Tiny) -> None:
 def test_a_server_that_is_asked_by_its_own_api_is_configured_for_nobody(tiny: Tiny) -> None:
     stack = load_stack(tiny.root)
     assert [given_by(stack, name) for name in ("minio", "postgresql", "portal")] == [{}, {}, {}]
+
+
+def test_who_scrapes_is_told_of_all_metrics_and_nobody_else_is(tiny: Tiny) -> None:
+    metrics = {"endpoint": "http", "path": "/all", "user": "me", "names": ["up"]}
+    tiny.edit(tiny.component("reader"), lambda c: c.update(metrics=metrics))
+    tiny.edit(tiny.component("minio"), lambda c: c.update(metrics=metrics))
+    tiny.edit(tiny.component("portal"), lambda c: c.update(scrapes=True))
+    stack = load_stack(tiny.root)
+    (store, reader) = given_by(stack, "portal")["SCRAPES"]  # type: ignore[misc]
+    assert reader == {
+        "component": "reader",
+        "url": "http://reader-http.host:1234/all",
+        "scheme": "http",
+        "host": "reader-http.host",
+        "port": 1234,
+        "path": "/all",
+        "user": "me",
+    }
+    assert store == {
+        **reader,
+        "component": "minio",
+        "host": "minio-http.host",
+        "url": "http://minio-http.host:1234/all",
+    }
+    assert given_by(stack, "postgresql") == {}
+
+
+def test_who_scrapes_where_nothing_has_metrics_is_told_so(tiny: Tiny) -> None:
+    tiny.edit(tiny.component("portal"), lambda c: c.update(scrapes=True))
+    assert given_by(load_stack(tiny.root), "portal") == {"SCRAPES": []}
 
 
 @st.composite

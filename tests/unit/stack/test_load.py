@@ -72,7 +72,6 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
         lambda c: c["claims"][0].update(extensions=['x"; drop']),
         ("claims.0.database.extensions.0",),
     ),
-    "backup_none_without_reason": (lambda c: c.update(backup={"kind": "none"}), ("backup:", "needs a reason")),
     "bad_duration": (lambda c: c["checks"][0].update(within="soon"), ("checks.0.within", "'soon' is not a duration")),
     "connection_to_no_endpoint": (lambda c: c["connection"].update(endpoint="grpc"), ("connection.endpoint 'grpc'",)),
     "privileged_port": (lambda c: c["endpoints"]["http"].update(port=80), ("endpoints.http.port", "1024")),

@@ -54,7 +54,7 @@ def test_the_bootstrap_installs_postgresql_and_airflow_alone(components: dict[st
 
 @EVERY_FOLDER
 def test_every_check_has_a_kind_that_takes_its_arguments(folder: Path, components: dict[str, Loaded]) -> None:
-    checks = components[folder.name].component.checks
+    checks = components[folder.name].component.all_checks
     assert checks
     for check in checks:
         assert callable(kind(check.kind).check)

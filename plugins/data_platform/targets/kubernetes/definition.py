@@ -95,6 +95,15 @@ def stored_object(stack: Stack, component: str, content: Content, platform: str 
     return {**found, "immutable": True}
 
 
+def facet_secrets(item: Loaded) -> list[Content]:
+    """The Secrets that objects of the component's facets refer to."""
+    return [
+        Content(f"{item.name}-{end}", {key: value.encode() for key, value in content.items()})
+        for side in item.component.facets.values()
+        for end, content in side.secrets().items()
+    ]
+
+
 def secret_object(stack: Stack, component: str, content: Content, platform: str = "") -> Object:
     """A Secret as the API takes it."""
     return {
@@ -187,6 +196,8 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
         },
         "storageClass": settings.storage_class,
     }
+    for side in item.component.facets.values():
+        found |= side.chart(item, {end: secrets[f"{item.name}-{end}"].name for end in side.secrets()})
     if item.kubernetes and item.kubernetes.image:
         found["image"] = {"reference": settings.image(item.name), "pullPolicy": "IfNotPresent"}
     if etc and etc.data:

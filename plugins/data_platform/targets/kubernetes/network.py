@@ -1,4 +1,4 @@
-"""Who may call whom, from `calls`, claims and endpoints: as pairs for people and tests, as policies for a cluster.
+"""Who may call whom, from `calls`, claims, facets and endpoints: as pairs for people and tests, as policies.
 
 Nothing else gets through: each namespace refuses what no rule allows, in both directions. Policies of Kubernetes only
 add up, so a site opens more with a policy of its own and changes none of these.
@@ -10,6 +10,7 @@ import ipaddress
 from typing import Any, NamedTuple
 
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.facets import worked_with
 from data_platform.stack.holders import PAGES, PIPELINES, holders
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Audience
@@ -56,8 +57,15 @@ def calls(stack: Stack) -> list[Call]:
             for other in stack.callees(name)
             if _ports(stack, other, "components")
         ]
-        if DEPLOYER in stack.components and name not in (DEPLOYER, *stack.callees(DEPLOYER)) and _ports(stack, name):
-            found += [Call(party, name, _ports(stack, name), "deploys and checks") for party in DEPLOYERS]
+        for other, facet, side in worked_with(stack, name):
+            if other != name and side.called:
+                port = stack.components[other].component.endpoints[side.called].port
+                found.append(Call(name, other, (port,), facet))
+        if DEPLOYER in stack.components and name != DEPLOYER:
+            # All of Airflow may call these already.
+            known = _ports(stack, name, "components") if name in stack.callees(DEPLOYER) else ()
+            if more := tuple(port for port in _ports(stack, name) if port not in known):
+                found += [Call(party, name, more, "deploys and checks") for party in DEPLOYERS]
     for identity in identities(stack):
         party = SERVERS.get(identity, identity)
         for name in _called(stack, identity):

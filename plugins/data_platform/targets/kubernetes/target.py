@@ -45,6 +45,7 @@ from data_platform.targets.kubernetes.definition import (
     etc_files,
     etc_of,
     etc_secret,
+    facet_secrets,
     field_values,
     value_bindings,
 )
@@ -174,8 +175,11 @@ class KubernetesTarget:
             found["IMAGE"] = self.settings.image(item.name)
         if item.kubernetes and item.kubernetes.bindings:
             found |= value_bindings(item, item.kubernetes.bindings, needs.values_of(item, self.settings.size))
-        of_services = Places(lambda c, e: places.service_address(self.stack, c, e), self.public_url)
-        return bindings(self.stack, item.name, of_services, self.credentials).with_open(found)
+        return bindings(self.stack, item.name, self._places, self.credentials).with_open(found)
+
+    @property
+    def _places(self) -> Places:
+        return Places(lambda c, e: places.service_address(self.stack, c, e), self.public_url)
 
     def _artifact_homes(self, item: Loaded) -> dict[str, str]:
         specs = {name: self.stack.toolchains[name] for name in item.definition.toolchains}
@@ -200,7 +204,7 @@ class KubernetesTarget:
 
     def _files(self, item: Loaded) -> dict[str, bytes]:
         """Configuration files of a component without templates of pods, which name the Secrets with these."""
-        values = {**self.bindings(item.name).all, **listed(self.stack, item.name, self.credentials)}
+        values = {**self.bindings(item.name).all, **listed(self.stack, item.name, self._places, self.credentials)}
         return etc_files(item, values)
 
     def etc(self, component: str) -> dict[str, bytes]:
@@ -224,6 +228,7 @@ class KubernetesTarget:
         if item.kubernetes:
             specs |= {name: tools.refuse_unknown(item, pod.tool) for name, pod in item.kubernetes.pods.items()}
         made = [environment_secret(item, name, spec, values) for name, spec in specs.items()]
+        made += facet_secrets(item)
         made += [found for name, spec in own.items() if (found := etc_of(item, name, spec, files))]
         return [*made, *([etc_secret(item.name, files)] if specs else [])]
 
@@ -238,8 +243,10 @@ class KubernetesTarget:
         return {content.name: content for content in made if content.data}
 
     def _release(self, item: Loaded) -> releases.Release:
-        # Part of the digest only where the environment says something.
-        said = [item.values] if item.values else []
+        # Part of the digest only where the environment says something, or the cluster has more kinds than its own.
+        said: list[object] = [item.values] if item.values else []
+        optional = (kind for side in item.component.facets.values() for kind in side.optional_objects)
+        said += [list(kind) for kind in optional if self.cluster.knows(*kind)]
         if item.kubernetes and (field := item.kubernetes.chart):
             found = field_values(item, field, self.bindings(item.name).open, self._secrets(item))
             which, source = chart_source(self.stack.root, field)

@@ -128,12 +128,15 @@ class LocalTarget:
             "STATE": str(self.state.folder),
             "PLATFORM_PYTHON": PYTHON,
         }
-        places = Places(self.address, self.public_url)
-        return bindings(self.stack, component, places, self.credentials).with_open(own)
+        return bindings(self.stack, component, self._places, self.credentials).with_open(own)
+
+    @property
+    def _places(self) -> Places:
+        return Places(self.address, self.public_url)
 
     def _files(self, item: Loaded) -> dict[str, bytes]:
         """Its configuration files, which may list those for whom it makes something."""
-        known = {**self._bindings(item.name).all, **listed(self.stack, item.name, self.credentials)}
+        known = {**self._bindings(item.name).all, **listed(self.stack, item.name, self._places, self.credentials)}
         return rendered_files(item.folder / "etc", known)
 
     def _build_values(self, component: str) -> dict[str, str]:

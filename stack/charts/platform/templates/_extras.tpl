@@ -35,10 +35,17 @@ metadata:
 spec:
   selector:
     matchLabels: {{- include "platform.selector" (dict "root" $ "process" (.process | default $.Values.service.process)) | nindent 6 }}
+      data-platform/members: "true"
   endpoints:
     - port: {{ include "platform.port" .endpoint }}
       path: {{ .path }}
       interval: {{ .interval | default "30s" }}
+      {{- with .scheme }}
+      scheme: {{ . }}
+      {{- end }}
+      {{- with .login }}
+      basicAuth: {username: {name: {{ . }}, key: username}, password: {name: {{ . }}, key: password}}
+      {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -20,11 +20,16 @@ class FakeCluster:
     Attributes:
         kept: what is there, with its owners.
         objects: what is there, to look at and to change by hand.
+        kinds: API version and name of each kind that it has besides.
     """
 
     def __init__(self) -> None:
+        self.kinds: set[tuple[str, str]] = set()
         self.kept = Objects()
         self.objects: dict[Key, Object] = self.kept.kept
+
+    def knows(self, api_version: str, kind: str) -> bool:
+        return (api_version, kind) in self.kinds
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
         del api_version

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -159,7 +160,45 @@ def callees(stack: Stack, party: str) -> set[str]:
 
 @pytest.mark.parametrize("party", DEPLOYERS)
 def test_what_deploys_reaches_every_endpoint(stack: Stack, party: str) -> None:
-    assert callees(stack, party) == {name for name in stack.components if ports(stack, name)} - {"airflow"}
+    found, pod = policies(stack, API), pod_of(stack, party)
+    closed = [
+        (name, port)
+        for name in stack.components
+        for port in ports(stack, name)
+        if name != "airflow" and not allowed(found, pod, pod_of(stack, name), port)
+    ]
+    assert closed == []
+    assert "operators" in stack.components["postgresql"].component.endpoints["patroni"].audience
+
+
+def scraping(stack: Stack, name: str) -> Stack:
+    """The same platform, in which a component scrapes."""
+    item = stack.components[name]
+    changed = item.model_copy(update={"component": item.component.model_copy(update={"scrapes": True})})
+    return replace(stack, components={**stack.components, name: changed})
+
+
+def test_who_scrapes_reaches_the_metrics_of_all_and_nothing_else(stack: Stack) -> None:
+    """Zookeeper calls nobody, so what it reaches then is what it scrapes."""
+
+    def reached(of: Stack) -> set[tuple[str, int]]:
+        found, pod = policies(of, API), pod_of(of, "zookeeper")
+        others = [(name, port) for name in of.components if name != "zookeeper" for port in ports(of, name)]
+        return {(name, port) for name, port in others if allowed(found, pod, pod_of(of, name), port)}
+
+    assert reached(stack) == set()
+    assert reached(scraping(stack, "zookeeper")) == {
+        ("minio", 9000),
+        ("nessie", 8421),
+        ("nifi", 8480),
+        ("postgresql", 8008),
+        ("trino", 8440),
+    }
+
+
+def test_who_scrapes_itself_needs_no_rule_for_that(stack: Stack) -> None:
+    reasons = [call.reason for call in calls(scraping(stack, "trino")) if call.caller == call.callee == "trino"]
+    assert reasons == ["members of one component"]
 
 
 @pytest.mark.parametrize("party", ["pipelines/task", "pipelines/submit"])

@@ -334,3 +334,24 @@ def test_what_the_environment_says_is_on_top_and_changes_that_release_alone(targ
         assert (words[:1], words[2:4], len(words)) == (plain[:1], plain[2:], 6)
         assert yaml.safe_load(Path(words[-1]).read_text(encoding="utf-8")) == said
     assert not Path(words[-1]).exists()
+
+
+def test_a_cluster_that_learns_of_monitors_gets_them_with_the_next_deploy(
+    target: KubernetesTarget, cluster: FakeCluster
+) -> None:
+    def digests() -> dict[str, str]:
+        items = target.stack.components
+        return {name: target._release(items[name]).digest for name in ("nessie", "postgresql", "zookeeper")}
+
+    before = digests()
+    cluster.kinds.add(("monitoring.coreos.com/v1", "ServiceMonitor"))
+    after = digests()
+    assert {name for name in before if before[name] != after[name]} == {"nessie", "postgresql"}
+
+
+def test_what_a_scraper_logs_in_with_is_a_secret_of_the_component(target: KubernetesTarget) -> None:
+    item = target.stack.components["trino"]
+    content = target._secrets(item)["trino-scraper"]
+    assert content.data == {"username": b"metrics", "password": b""}
+    assert target._release(item).values["serviceMonitor"]["login"] == content.name
+    assert "nessie-scraper" not in target._secrets(target.stack.components["nessie"])
