@@ -129,6 +129,9 @@ class Graph:
             module: path of the module, `tests/ROOM/….py`.
         """
         found = {*self.imported(module), *(name for name in self.files if name.endswith("conftest.py"))}
+        # A folder beside a module, with its name, is what it reads.
+        folders = tuple(f"{name.removesuffix('.py')}/" for name in found if name.startswith("tests/"))
+        found |= {name for name in self.files if name.startswith(folders)}
         return {name for name in found if name in self._there} | self._of_platform(module, self.files)
 
     def touched(self, module: str, changed: set[str]) -> bool:

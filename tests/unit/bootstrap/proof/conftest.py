@@ -31,6 +31,7 @@ _FILES = {
     "benchmarks/up.py": "",
     "tests/__init__.py": "",
     "tests/helping.py": 'STORE = "minio"\n',
+    "tests/helping/data.yaml": "{}",
     "tests/unit/test_words.py": "",
     "tests/e2e/test_reader.py": 'import json\n\nURL = ("reader", "http")\n',
     "tests/e2e/test_all.py": "def test(stack):\n    assert stack.components\n",

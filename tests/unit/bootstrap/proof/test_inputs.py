@@ -39,6 +39,7 @@ def test_what_is_imported_by_what_is_imported_counts(graph: Graph) -> None:
     ("changed", "modules"),
     [
         ("tests/helping.py", ["drills/test_store.py"]),
+        ("tests/helping/data.yaml", ["drills/test_store.py"]),
         ("plugins/data_platform/clients/store.py", "all"),
         ("plugins/data_platform/targets/base.py", "all"),
         ("plugins/data_platform/targets/local/target.py", ["drills", "e2e"]),
