@@ -88,8 +88,7 @@ name: reader
 namespace: processing
 version: "1"
 summary: "A server that reads from both."
-depends_on: [postgresql, s3]
-endpoints: {http: {port: 21030, path: /ui/}}
+endpoints: {http: {port: 21030, path: /ui/, audience: [people, components]}}
 connection: {type: http, endpoint: http, password: reader_token, url_host: true, extra: {timeout: 5}}
 secrets: [token]
 claims:
@@ -106,10 +105,9 @@ name: portal
 namespace: core
 version: "1"
 summary: "A page that shows the others."
-depends_on: [reader]
 claims:
   - {kind: token, of: reader}
-endpoints: {http: {port: 21040, path: /}}
+endpoints: {http: {port: 21040, path: /, audience: [people]}}
 resources: {cpu: 1, memory_mib: 100}
 checks: [{name: answers-on-its-page, kind: http, with: {component: portal, path: /}}]
 backup: {kind: none, reason: it is a test}

@@ -48,8 +48,9 @@ def refuse_unknown_edges(item: Loaded, known: set[str]) -> None:
     for field, names in edges.items():
         for name in names:
             if name not in known:
+                file = "kubernetes.yaml" if name in getattr(item.kubernetes, field, ()) else "component.yaml"
                 raise PlatformError(
-                    f"{item.folder / 'component.yaml'}: {field} names {name!r}, which is no component of the profile",
+                    f"{item.folder / file}: {field} names {name!r}, which is no component of the profile",
                     f"correct the name, or use one of: {', '.join(sorted(known))}",
                 )
 
@@ -68,6 +69,16 @@ def refuse_unfit_facets(item: Loaded) -> None:
             raise PlatformError(
                 f"{where}: {name} has a check {twice[0]}, and so has `checks`", "give the one in `checks` another name"
             )
+
+
+def refuse_two_pages(item: Loaded) -> None:
+    """People reach a component by its name, so one of its endpoints at most is for them."""
+    pages = [name for name, spec in item.component.endpoints.items() if "people" in spec.audience]
+    if len(pages) > 1:
+        raise PlatformError(
+            f"{item.folder / 'component.yaml'}: endpoints: {', '.join(pages)} are for people, who open one page of it",
+            "leave people in the audience of one of them",
+        )
 
 
 def refuse_unserved_claims(stack: Stack, loaded: dict[str, Loaded]) -> None:

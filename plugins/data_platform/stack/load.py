@@ -213,6 +213,7 @@ def load_stack(
     }
     components |= _told(components, values or {})
     for item in components.values():
+        consistency.refuse_two_pages(item)
         consistency.refuse_unknown_edges(item, {*components, *(c for c, n in capabilities.items() if n in components)})
     edges = {
         name: tuple(capabilities.get(n, n) for n in item.component.all_before) for name, item in components.items()

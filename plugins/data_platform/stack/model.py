@@ -12,34 +12,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from data_platform.stack.check import CheckSpec
+from data_platform.stack.endpoint import Endpoint
 from data_platform.stack.facets import Faceted, FacetedTarget
 from data_platform.stack.kinds import KINDS, ClaimEntry
 from data_platform.stack.terms import Key, Name, Seconds, Sha256, Strict, Variable
-
-#: For whom an endpoint is.
-Audience = Literal["people", "components", "operators"]
-
-
-class Endpoint(Strict):
-    """One address that a component listens on."""
-
-    port: int = Field(ge=1024, le=65535, description="Preferred port; `local` takes the next free one if it is taken.")
-    scheme: Literal["http", "https", "tcp"] = Field("http", description="How clients speak to it.")
-    audience: frozenset[Audience] = Field(
-        frozenset({"components"}),
-        min_length=1,
-        description="Who may call it: people, by the entrance and only below `path`; components that say so (`calls`);"
-        " operators alone, with what deploys and checks.",
-    )
-    path: str = Field("", description="Path of the page that a person opens; empty for an API only.")
-
-    @model_validator(mode="after")
-    def _people_open_a_page(self) -> Self:
-        if "people" in self.audience and not (self.path.startswith("/") and self.scheme in ("http", "https")):
-            raise ValueError("what people open is a page: give its path, and the scheme http or https")
-        if self.path and not self.audience & {"people", "operators"}:
-            raise ValueError("a page is for people or operators: say so in audience, or take the path out")
-        return self
 
 
 class Connection(Strict):

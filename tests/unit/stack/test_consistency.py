@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import names_of
-from data_platform.stack.load import load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
 from tests.unit.stack.conftest import refusal
 
 if TYPE_CHECKING:
@@ -26,15 +27,7 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "of_nobody": (
         lambda c: c["claims"].append({"kind": "token", "of": "kafka"}),
-        ("claims: 'kafka' serves no claim of the kind token", "correct the name"),
-    ),
-    "of_a_capability_that_it_does_not_depend_on": (
-        lambda c: c.update(depends_on=["postgresql"]),
-        ("claims: 's3' is not in depends_on", "must be up before"),
-    ),
-    "of_a_component_that_it_does_not_depend_on": (
-        lambda c: c.update(depends_on=["s3"]),
-        ("claims: 'postgresql' is not in depends_on", "must be up before"),
+        ("claims names 'kafka', which is no component of the profile", "correct the name"),
     ),
     "about_an_unknown_bucket": (
         lambda c: c["claims"][USER]["buckets"].update(attic="read"),
@@ -95,7 +88,6 @@ def test_a_claim_of_an_identity_that_nobody_can_serve_is_named(tiny: Tiny, case:
 
 
 def test_the_file_that_is_named_is_the_one_of_the_later_claim(tiny: Tiny) -> None:
-    tiny.edit(tiny.component("portal"), lambda c: c["depends_on"].append("postgresql"))
     tiny.edit(tiny.component("portal"), lambda c: c["claims"].append({"kind": "database", "name": "reader"}))
     error = refusal(tiny)
     assert str(tiny.component("portal")) in error.problem
@@ -106,7 +98,6 @@ def test_two_kinds_of_one_name_and_tokens_of_two_servers_are_no_twins(tiny: Tiny
     more = [{"kind": "database", "name": "raw"}, {"kind": "bucket", "name": "reader"}]
     tiny.edit(tiny.component("reader"), lambda c: c["claims"].extend(more))
     tiny.edit(tiny.component("postgresql"), lambda c: c["serves"].update(token="configuration"))
-    tiny.edit(tiny.component("portal"), lambda c: c["depends_on"].append("postgresql"))
     tiny.edit(tiny.component("portal"), lambda c: c["claims"].append({"kind": "token", "of": "postgresql"}))
     assert list(load_stack(tiny.root).components) == ["minio", "postgresql", "reader", "portal"]
 
@@ -159,3 +150,24 @@ def test_two_components_on_one_port_are_refused_by_name(tiny: Tiny) -> None:
 def test_components_that_are_never_in_one_profile_may_not_share_a_port_either(tiny: Tiny) -> None:
     tiny.edit(tiny.component("weeds"), lambda c: c["endpoints"]["http"].update(port=21010))
     assert "minio.http" in refusal(tiny).problem
+
+
+@pytest.mark.parametrize("field", ["after", "calls"])
+def test_an_unknown_name_of_one_target_is_named_with_that_targets_file(tiny: Tiny, field: str) -> None:
+    for folder in tiny.root.glob("stack/components/*/*"):
+        (folder / "kubernetes.yaml").write_text("{}\n", encoding="utf-8")
+    file = tiny.folder("reader") / "kubernetes.yaml"
+    tiny.edit(file, lambda c: c.update({field: ["kafka"]}))
+    with pytest.raises(PlatformError) as caught:
+        load_stack(tiny.root, target=KUBERNETES)
+    assert caught.value.problem == f"{file}: {field} names 'kafka', which is no component of the profile"
+    # On the other target nothing is said of it.
+    assert load_stack(tiny.root).components
+
+
+def test_a_capability_whose_provider_takes_no_part_is_unknown(tiny: Tiny) -> None:
+    tiny.edit(tiny.component("portal"), lambda c: c.update(calls=["s3"]))
+    assert load_stack(tiny.root).callees("portal") == ("minio", "reader")
+    tiny.edit(tiny.stack_file, lambda c: c["profiles"]["default"].update(without=["minio", "reader"]))
+    tiny.edit(tiny.component("portal"), lambda c: c.update(claims=[]))
+    assert "portal/component.yaml: calls names 's3'" in refusal(tiny).problem

@@ -75,7 +75,46 @@ BROKEN_COMPONENT: dict[str, tuple[Change, tuple[str, ...]]] = {
     "bad_duration": (lambda c: c["checks"][0].update(within="soon"), ("checks.0.within", "'soon' is not a duration")),
     "connection_to_no_endpoint": (lambda c: c["connection"].update(endpoint="grpc"), ("connection.endpoint 'grpc'",)),
     "privileged_port": (lambda c: c["endpoints"]["http"].update(port=80), ("endpoints.http.port", "1024")),
-    "missing_dependency": (lambda c: c["depends_on"].append("kafka"), ("depends_on names 'kafka'", "minio, portal")),
+    "after_nobody": (lambda c: c.update(after=["kafka"]), ("after names 'kafka'", "minio, portal")),
+    "calls_nobody": (lambda c: c.update(calls=["kafka"]), ("calls names 'kafka'", "portal, postgresql, reader, s3")),
+    "page_for_nobody": (
+        lambda c: c["endpoints"]["http"].update(audience=["components"]),
+        ("endpoints.http", "a page is for people or operators"),
+    ),
+    "people_without_a_page": (
+        lambda c: c["endpoints"]["http"].pop("path"),
+        ("endpoints.http", "what people open is a page"),
+    ),
+    "people_who_speak_no_http": (
+        lambda c: c["endpoints"]["http"].update(scheme="tcp"),
+        ("endpoints.http", "and the scheme http or https"),
+    ),
+    "audience_of_nobody": (lambda c: c["endpoints"]["http"].update(audience=[]), ("endpoints.http.audience",)),
+    "audience_of_others": (
+        lambda c: c["endpoints"]["http"].update(audience=["friends"]),
+        ("endpoints.http.audience", "'people', 'components' or 'operators'"),
+    ),
+    "two_pages": (
+        lambda c: c["endpoints"].update(more={"port": 21031, "path": "/", "audience": ["people"]}),
+        ("endpoints: http, more are for people", "leave people in the audience of one"),
+    ),
+    "page_that_is_not_opened": (
+        lambda c: c["endpoints"]["http"].update(opens=["/other/*"]),
+        ("endpoints.http", "people cannot open the page /ui/"),
+    ),
+    "page_that_is_closed": (
+        lambda c: c["endpoints"]["http"].update(closes=["/ui/*"]),
+        ("endpoints.http", "people cannot open the page /ui/"),
+    ),
+    "closes_what_is_not_opened": (
+        lambda c: c["endpoints"]["http"].update(closes=["/ui/api/*", "/v1/*"]),
+        ("endpoints.http", "closes names /v1/*"),
+    ),
+    "opens_a_pattern": (lambda c: c["endpoints"]["http"].update(opens=["/ui/*/x"]), ("endpoints.http.opens.0",)),
+    "opens_to_nobody": (
+        lambda c: c["endpoints"]["http"].update(audience=["operators"], opens=["/ui/*"]),
+        ("endpoints.http", "opens and closes are about people"),
+    ),
     "claim_of_a_kind_that_is_unknown": (
         lambda c: c["claims"].append({"kind": "key", "of": "portal"}),
         ("claims.3", "'key'", "'database', 's3_user', 'token'"),
@@ -192,13 +231,13 @@ def test_an_unknown_namespace_is_refused(tiny: Tiny) -> None:
 
 
 def test_a_cycle_is_refused_by_name(tiny: Tiny) -> None:
-    tiny.edit(tiny.component("postgresql"), lambda c: c.update(depends_on=["portal"]))
+    tiny.edit(tiny.component("postgresql"), lambda c: c.update(after=["portal"]))
     error = refusal(tiny)
     for name in ("postgresql", "reader", "portal"):
         assert name in error.problem
     assert "minio" not in error.problem
     assert "circle" in error.problem
-    assert "depends_on" in error.remedy
+    assert "`after`" in error.remedy
 
 
 @pytest.mark.parametrize("provider", ["kafka", "reader"])

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, NamedTuple
 
+from data_platform.stack.endpoint import Audience
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.facets import worked_with
 from data_platform.stack.holders import PAGES, PIPELINES, holders
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Audience
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.permissions import namespaces
 

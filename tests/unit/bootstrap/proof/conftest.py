@@ -45,8 +45,9 @@ name: airflow
 namespace: core
 version: "1"
 summary: "What deploys the others."
-depends_on: [postgresql]
-endpoints: {http: {port: 21050, path: /}}
+after: [postgresql]
+calls: [postgresql]
+endpoints: {http: {port: 21050, path: /, audience: [people]}}
 resources: {cpu: 1, memory_mib: 100}
 checks: [{name: answers-on-its-page, kind: http, with: {component: airflow, path: /}}]
 backup: {kind: none, reason: it is a test}
