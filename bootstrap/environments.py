@@ -65,7 +65,8 @@ def asked(state: Path, used: Mapping[str, Any], arguments: argparse.Namespace, f
         PlatformError: what cannot be changed is asked to be otherwise than it is.
     """
     # Of an environment that is left out, all that it said is remembered.
-    remembered = {key: used[key] for key in ("environment", "domain", "promoted_from", "values") if key in used}
+    all_said = ("environment", "domain", "authorities", "promoted_from", "values")
+    remembered = {key: used[key] for key in all_said if key in used}
     said = _said(found) if found else remembered
     wanted = {key: value for key in _OPTIONS if (value := getattr(arguments, key, None))}
     if found and wanted.get("target", found.environment.target) != found.environment.target:
@@ -89,8 +90,7 @@ def asked(state: Path, used: Mapping[str, Any], arguments: argparse.Namespace, f
 def _said(found: Given) -> dict[str, Any]:
     """What an environment says; of what has no option, that it says nothing too."""
     said = found.environment.model_dump(exclude_none=True, exclude={"summary"})
-    if kubeconfig := said.get("kubeconfig"):
-        said["kubeconfig"] = str(Path(kubeconfig).expanduser())
+    said |= {key: str(Path(said[key]).expanduser()) for key in ("kubeconfig", "authorities") if key in said}
     return {key: value for key, value in said.items() if value or key == "capabilities"} | {"environment": found.name}
 
 

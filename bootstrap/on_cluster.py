@@ -15,6 +15,7 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holders
 from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack
+from data_platform.targets import trust
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import guard_rails, ownership, places, preflight, releases
 from data_platform.targets.kubernetes.permissions import namespaces, permissions
@@ -68,10 +69,13 @@ def open_cluster(chosen: dict[str, Any]) -> Cluster:
 def open_target(chosen: dict[str, Any], platform: str) -> KubernetesTarget:
     """The target of a platform whose settings and id are known."""
     said = {key: value for key, value in chosen.items() if key in Settings.model_fields}
-    settings = Settings.model_validate(said | {"platform": platform})
-    file = ["--kubeconfig", str(chosen["kubeconfig"])] if chosen.get("kubeconfig") else []
-    helm = releases.Helm(helm_program(), ("--kube-context", str(chosen["context"]), *file))
-    return KubernetesTarget(environments.stack_of(chosen), settings, open_cluster(chosen), helm, inside=False)
+    file = Path(chosen["authorities"]) if chosen.get("authorities") else None
+    said |= {"authorities": trust.read(file) if file else "", "platform": platform}
+    settings = Settings.model_validate(said)
+    kubeconfig = ["--kubeconfig", str(chosen["kubeconfig"])] if chosen.get("kubeconfig") else []
+    helm = releases.Helm(helm_program(), ("--kube-context", str(chosen["context"]), *kubeconfig))
+    stack, cluster = environments.stack_of(chosen), open_cluster(chosen)
+    return KubernetesTarget(stack, settings, cluster, helm, inside=False, authorities=file)
 
 
 def helm_program() -> str:

@@ -44,7 +44,7 @@ def open_target(arguments: argparse.Namespace) -> Target:
         from bootstrap import on_cluster
 
         return on_cluster.open_target(settings, mark.platform_of(state))
-    return LocalTarget(environments.stack_of(settings), state)
+    return LocalTarget(environments.stack_of(settings), state, settings)
 
 
 def refuse_another_target(state: State, settings: Mapping[str, Any], arguments: argparse.Namespace) -> None:
@@ -71,7 +71,7 @@ def make_target(state_folder: Path, settings: Mapping[str, Any]) -> LocalTarget:
     Raises:
         PlatformError: there is no such profile, component, …
     """
-    return LocalTarget(environments.stack_of(settings), State(state_folder))
+    return LocalTarget(environments.stack_of(settings), State(state_folder), settings)
 
 
 def remember(target: LocalTarget, settings: Mapping[str, Any]) -> None:

@@ -427,3 +427,11 @@ def test_a_way_in_for_people_leads_to_the_service(kind: str) -> None:
     found = one(render(chart("trino"), "small", changes={"expose": way}), kind, "trino")
     assert '"trino"' in yaml.safe_dump(found, default_style='"')
     assert not [thing for thing in render(chart("trino"), "small") if thing["kind"] == kind]
+
+
+@pytest.mark.parametrize("scheme", [None, "HTTPS"])
+def test_probes_of_a_server_of_tls_speak_it(scheme: str | None) -> None:
+    changes = {"processes.server.ready.http.scheme": scheme} if scheme else {}
+    (container,) = pod(render(chart("nessie"), "small", changes=changes), "Deployment", "nessie-server")["containers"]
+    # The other probes of this chart bring a way of their own.
+    assert container["startupProbe"]["httpGet"].get("scheme") == scheme

@@ -22,10 +22,11 @@ class Airflow:
         username: login.
         password: generated at first start.
         seconds: deadline of one request.
+        ca: see `http.client`.
     """
 
-    def __init__(self, url: str, username: str, password: str, seconds: float = 30.0) -> None:
-        self._http = http.client(url, seconds)
+    def __init__(self, url: str, username: str, password: str, seconds: float = 30.0, ca: str | None = None) -> None:
+        self._http = http.client(url, seconds, ca=ca)
         self._login = {"username": username, "password": password}
 
     def __enter__(self) -> Self:

@@ -74,13 +74,14 @@ class DataHub:
     is, httpx.HTTPError for OpenLineage, and requests.ConnectionError when it cannot be reached.
     """
 
-    def __init__(self, url: str, token: str, seconds: float) -> None:
+    def __init__(self, url: str, token: str, seconds: float, ca: str | None = None) -> None:
         """Prepare a session; nothing is sent yet.
 
         Args:
             url: the catalog's address without path.
             token: its access token.
             seconds: deadline of one request.
+            ca: see `http.client`.
         """
         load_library()
         from datahub.emitter.rest_emitter import DatahubRestEmitter
@@ -91,7 +92,8 @@ class DataHub:
         self._graph = DataHubGraph(DatahubClientConfig(server=url, token=token, timeout_sec=seconds, retry_max_times=0))
         for session in (self._emitter.session, self._graph.session):
             session.trust_env = False  # as http.client
-        self._http = http.client(url, seconds, {"Authorization": f"Bearer {token}"})
+            session.verify = ca or True
+        self._http = http.client(url, seconds, {"Authorization": f"Bearer {token}"}, ca)
 
     def __enter__(self) -> Self:
         return self

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
+
 import httpx
 
 _SECONDS = 5.0
 
 
-def client(base_url: str = "", seconds: float = _SECONDS, headers: dict[str, str] | None = None) -> httpx.Client:
+def client(
+    base_url: str = "", seconds: float = _SECONDS, headers: dict[str, str] | None = None, ca: str | None = None
+) -> httpx.Client:
     """A client that uses no proxy and no certificate settings of the environment: our servers are on this machine
     or in this cluster.
 
@@ -15,14 +19,16 @@ def client(base_url: str = "", seconds: float = _SECONDS, headers: dict[str, str
         base_url: prefix of all requests.
         seconds: deadline of one request.
         headers: sent with all requests.
+        ca: file with certificates of the authorities that are trusted; None for those that httpx comes with.
     """
-    return httpx.Client(base_url=base_url, timeout=seconds, headers=headers, trust_env=False)
+    trusted: ssl.SSLContext | bool = ssl.create_default_context(cafile=ca) if ca else True
+    return httpx.Client(base_url=base_url, timeout=seconds, headers=headers, trust_env=False, verify=trusted)
 
 
-def answers(url: str, contains: str = "") -> str:
-    """Why a page does not answer as expected; empty when it answers 200 and holds the text."""
+def answers(url: str, contains: str = "", ca: str | None = None) -> str:
+    """Why a page does not answer as expected; empty when it answers 200 and holds the text. For `ca` see `client`."""
     try:
-        with client() as http:
+        with client(ca=ca) as http:
             answer = http.get(url)
     except httpx.HTTPError as error:
         return f"{url}: {error or type(error).__name__}"

@@ -89,17 +89,20 @@ class Nessie:
     an argument is a name (`main`) or a name at a commit (`main@1f2e…`).
     """
 
-    def __init__(self, url: str, seconds: float, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, seconds: float, transport: httpx.BaseTransport | None = None, ca: str | None = None
+    ) -> None:
         """Prepare a session; nothing is sent yet.
 
         Args:
             url: Nessie's address without path.
             seconds: deadline of one request.
             transport: stands in for the network in tests.
+            ca: see `http.client`.
         """
         base = f"{url}/api/v2"
         self._http = (
-            http.client(base, seconds, _HEADERS)
+            http.client(base, seconds, _HEADERS, ca)
             if transport is None
             else httpx.Client(base_url=base, transport=transport, trust_env=False, headers=_HEADERS)
         )

@@ -104,16 +104,19 @@ class NiFi:
     Every method raises NiFiError when NiFi refuses, and httpx.HTTPError when it cannot be reached.
     """
 
-    def __init__(self, url: str, seconds: float, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, seconds: float, transport: httpx.BaseTransport | None = None, ca: str | None = None
+    ) -> None:
         """Prepare a session; nothing is sent yet.
 
         Args:
             url: NiFi's address without path.
             seconds: deadline of one request, and of one request that NiFi works on in the background.
             transport: stands in for the network in tests.
+            ca: see `http.client`.
         """
         self._seconds = seconds
-        self._http = http.client(f"{url}/nifi-api", seconds)
+        self._http = http.client(f"{url}/nifi-api", seconds, ca=ca)
         if transport is not None:
             self._http = httpx.Client(base_url=f"{url}/nifi-api", transport=transport, trust_env=False)
 

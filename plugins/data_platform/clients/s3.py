@@ -23,7 +23,7 @@ _NOT_THERE = ("NoSuchKey", "NoSuchBucket")
 _CHUNK = 2**16
 
 
-def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS) -> Minio:
+def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS, ca: str | None = None) -> Minio:
     """A client of the store at a URL; empty keys for an anonymous one.
 
     Args:
@@ -31,9 +31,12 @@ def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS
         access_key: name of the key.
         secret_key: the key.
         seconds: deadline of one request.
+        ca: file with certificates of the authorities that are trusted; None for those of the system.
     """
     parts = urlsplit(url)
-    pool = urllib3.PoolManager(timeout=urllib3.Timeout(seconds), retries=urllib3.Retry(total=1, backoff_factor=0.2))
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(seconds), retries=urllib3.Retry(total=1, backoff_factor=0.2), ca_certs=ca
+    )
     return Minio(
         parts.netloc,
         access_key=access_key or None,

@@ -51,7 +51,7 @@ def policy_of(buckets: Mapping[str, Verbs]) -> Policy:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS) -> MinioAdmin:
+def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS, ca: str | None = None) -> MinioAdmin:
     """A client of the administration API.
 
     Args:
@@ -59,9 +59,12 @@ def client(url: str, access_key: str, secret_key: str, seconds: float = _SECONDS
         access_key: name of the root key.
         secret_key: the root key.
         seconds: deadline of one request.
+        ca: file with certificates of the authorities that are trusted; None for those of the system.
     """
     parts = urlsplit(url)
-    pool = urllib3.PoolManager(timeout=urllib3.Timeout(seconds), retries=urllib3.Retry(total=1, backoff_factor=0.2))
+    pool = urllib3.PoolManager(
+        timeout=urllib3.Timeout(seconds), retries=urllib3.Retry(total=1, backoff_factor=0.2), ca_certs=ca
+    )
     return MinioAdmin(
         endpoint=parts.netloc,
         credentials=StaticProvider(access_key, secret_key),

@@ -46,6 +46,8 @@ class Trino:
         catalog: str | None = None,
         settings: Mapping[str, str] | None = None,
         user: str = _USER,
+        *,
+        ca: str | None = None,
     ) -> None:
         """Prepare a session; nothing is sent yet.
 
@@ -55,12 +57,14 @@ class Trino:
             catalog: where names without a catalog are looked up.
             settings: of this session, such as lakehouse.expire_snapshots_min_retention.
             user: in whose name; the platform's queries have a share of their own (resource-groups.json).
+            ca: file with certificates of the authorities that are trusted; None for those that requests comes with.
         """
         parts = urlsplit(url)
         self._seconds = seconds
         self._http = requests.Session()
         # The servers are on this machine or in this cluster: no proxy of the environment.
         self._http.trust_env = False
+        self._http.verify = ca or True
         self._connection = trino.dbapi.connect(  # type: ignore[no-untyped-call]
             host=parts.hostname,
             port=parts.port,

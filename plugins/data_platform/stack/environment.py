@@ -25,6 +25,12 @@ class Environment(Strict):
         default_factory=dict, description="Which component stands for a capability, over the profile's choice."
     )
     domain: Domain | None = Field(None, description="DNS domain below which people reach the components.")
+    authorities: str | None = Field(
+        None,
+        min_length=1,
+        description="File (PEM) with the certificates of authorities by which the platform's own servers are known,"
+        " absolute or from `~`; the usual authorities when left out.",
+    )
     promoted_from: Name | None = Field(
         None, description="Environment that must have proven the same definitions: `up` refuses others."
     )
@@ -52,8 +58,9 @@ class Environment(Strict):
     def _fits_its_target(self) -> Self:
         if self.target == LOCAL and (said := [key for key in _CLUSTER if getattr(self, key)]):
             raise ValueError(f"{', '.join(said)}: for the target kubernetes only")
-        if self.kubeconfig and not self.kubeconfig.startswith(("/", "~")):
-            raise ValueError("kubeconfig: it must be an absolute path, or begin with ~")
+        for key in ("kubeconfig", "authorities"):
+            if (path := getattr(self, key)) and not path.startswith(("/", "~")):
+                raise ValueError(f"{key}: it must be an absolute path, or begin with ~")
         if self.kubeconfig and not self.context:
             raise ValueError("kubeconfig needs context: which of its clusters is meant")
         return self

@@ -17,6 +17,10 @@ class Target(Protocol):
     name: str
     stack: Stack
 
+    @property
+    def authorities(self) -> Path | None:
+        """File with the certificates by which the platform's own servers are known; None for the usual authorities."""
+
     def address(self, component: str, endpoint: str) -> Address:
         """Address of a component's (or capability's) endpoint, as reached from here."""
 

@@ -59,7 +59,8 @@ def anew() -> Target:
     from data_platform.targets.local.state import State
     from data_platform.targets.local.target import LocalTarget
 
-    return LocalTarget(current_stack(), State(Path(folder)))
+    state = State(Path(folder))
+    return LocalTarget(current_stack(), state, state.settings())
 
 
 @cache

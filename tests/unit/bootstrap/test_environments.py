@@ -120,10 +120,15 @@ def test_another_target_in_a_folder_is_refused() -> None:
         ask({}, environment(), target="local")
 
 
-def test_a_kubeconfig_of_ones_home_is_found_from_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_ones_home_is_found_from_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
-    wanted = ask({}, environment(context="lab", kubeconfig="~/.kube/bank"))
+    wanted = ask({}, environment(context="lab", kubeconfig="~/.kube/bank", authorities="~/ca.pem"))
     assert wanted["kubeconfig"] == "/home/somebody/.kube/bank"
+    assert wanted["authorities"] == "/home/somebody/ca.pem"
+    # As all that has no option, it is remembered until the environment no longer says it.
+    remembered = {"target": "kubernetes", "context": "lab", "authorities": "/etc/ca.pem"}
+    assert ask(remembered, None)["authorities"] == "/etc/ca.pem"
+    assert "authorities" not in ask(remembered, environment(context="lab"))
 
 
 def test_an_environment_is_read_from_the_checkout_or_from_any_path(

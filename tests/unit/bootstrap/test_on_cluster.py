@@ -269,6 +269,24 @@ def test_a_target_is_told_what_its_environment_says(tmp_path: Path, monkeypatch:
     assert current_stack().components["trino"].values == worker
 
 
+def test_a_target_is_told_by_which_certificates_its_servers_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_cluster, "open_cluster", lambda _: FakeCluster())
+    monkeypatch.setattr(on_cluster, "helm_program", lambda: "helm")
+    certificate = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+    file = tmp_path / "ca.pem"
+    file.write_text(certificate)
+    target = on_cluster.open_target(choose(State(tmp_path), {"context": "lab", "authorities": str(file)}), OURS)
+    # Its own clients read the file; what runs in the cluster is given the certificates.
+    assert (target.authorities, target.settings.authorities) == (file, certificate)
+    without = on_cluster.open_target(choose(State(tmp_path), {"context": "lab"}), OURS)
+    assert (without.authorities, without.settings.authorities) == (None, "")
+    file.unlink()
+    with pytest.raises(PlatformError, match=f"authorities: {file} cannot be read"):
+        on_cluster.open_target(choose(State(tmp_path), {"context": "lab", "authorities": str(file)}), OURS)
+
+
 def test_what_was_not_proven_is_refused_before_the_cluster_is_asked(
     tmp_path: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

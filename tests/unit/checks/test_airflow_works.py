@@ -66,7 +66,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> FakeAirflow:
     """An Airflow that is right."""
     fake = FakeAirflow()
     transport = httpx.MockTransport(fake.answer)
-    monkeypatch.setattr(http, "client", lambda url, _: httpx.Client(base_url=url, transport=transport))
+    monkeypatch.setattr(http, "client", lambda url, _, **__: httpx.Client(base_url=url, transport=transport))
     return fake
 
 
@@ -140,7 +140,7 @@ def test_an_airflow_that_is_away_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         raise httpx.ConnectError("Connection refused")
 
     transport = httpx.MockTransport(refuse)
-    monkeypatch.setattr(http, "client", lambda url, _: httpx.Client(base_url=url, transport=transport))
+    monkeypatch.setattr(http, "client", lambda url, _, **__: httpx.Client(base_url=url, transport=transport))
     with pytest.raises(httpx.ConnectError, match="refused"):
         run()
 

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class Place:
     """A target with fixed addresses and credentials."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, authorities: Path | None = None) -> None:
         self.stack = stack
+        self.authorities = authorities
 
     def address(self, component: str, endpoint: str) -> Address:
-        port = self.stack.components[component].component.endpoints[endpoint].port
-        return Address("127.0.0.1", port, f"http://127.0.0.1:{port}")
+        spec = self.stack.components[component].component.endpoints[endpoint]
+        return Address("127.0.0.1", spec.port, f"{spec.scheme}://127.0.0.1:{spec.port}")
 
     def credentials(self, holder: str) -> Mapping[str, str]:
         # Of anybody else nothing is asked: not of the component, not of the store's root.
@@ -125,3 +126,30 @@ def test_the_backend_leaves_other_names_to_airflow(place: Any, monkeypatch: pyte
     assert backend.get_conn_value("alerts") is None
     assert backend.get_conn_value("portal") is None
     assert backend.get_variable("anything") is None
+
+
+@pytest.mark.parametrize(
+    ("type_", "more", "trust"),
+    [
+        ("http", {"schema": "https", "extra": {}}, "verify"),
+        ("trino", {"extra": {"protocol": "https"}}, "verify"),
+        ("datahub_rest", {"extra": {}}, "ca_certificate_path"),
+    ],
+)
+def test_a_server_of_tls_is_spoken_to_by_it_and_known_by_the_platforms_certificates(
+    tiny: Tiny, type_: str, more: dict[str, Any], trust: str
+) -> None:
+    def change(component: dict[str, Any]) -> None:
+        component["endpoints"]["http"]["scheme"] = "https"
+        component["connection"] = {"type": type_, "endpoint": "http"}
+
+    tiny.edit(tiny.component("portal"), change)
+    stack = load_stack(tiny.root)
+    usual: Any = Place(stack)
+    found = describe(usual, "portal")
+    expected = {"conn_type": type_, "host": "127.0.0.1", "port": 21040, **more}
+    assert found == {key: value for key, value in expected.items() if value}
+    own: Any = Place(stack, Path("/etc/ca.pem"))
+    assert describe(own, "portal")["extra"] == {**more["extra"], trust: "/etc/ca.pem"}
+    # Who speaks no TLS is told nothing of it.
+    assert "verify" not in describe(own, "reader")["extra"]

@@ -15,6 +15,7 @@ WHOLE = {
     "profile": "default",
     "capabilities": {"s3": "minio"},
     "domain": "data.bank.example",
+    "authorities": "/etc/bank/ca.pem",
     "promoted_from": "staging",
     "size": "production",
     "context": "bank",
@@ -46,7 +47,8 @@ def test_it_may_say_all_of_it() -> None:
         ({"domain": "data..example"}, "domain"),
         ({"registry": ""}, "registry"),
         ({"values": {"trino": 4}}, "values.trino"),
-        ({"kubeconfig": "kube/config"}, "it must be an absolute path, or begin with ~"),
+        ({"kubeconfig": "kube/config"}, "kubeconfig: it must be an absolute path, or begin with ~"),
+        ({"authorities": "ca.pem"}, "authorities: it must be an absolute path, or begin with ~"),
         ({"context": None}, "kubeconfig needs context"),
     ],
 )

@@ -17,6 +17,7 @@ from data_platform.stack.bindings import Bindings
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import ChartReference, Job, Loaded, Process, Ready, Tool
+from data_platform.targets import trust
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render, rendered_files
@@ -76,7 +77,8 @@ def etc_of(item: Loaded, name: str, spec: Process | Job, files: Mapping[str, byt
     """The Secret with those files that a process or a job is given; None where it is given all of the component's."""
     if spec.files == _ALL_FILES:
         return None
-    return etc_secret(f"{item.name}-{name}", {path: files[path] for path in files if _is_one_of(path, spec.files)})
+    wanted = (*spec.files, trust.CA)
+    return etc_secret(f"{item.name}-{name}", {path: files[path] for path in files if _is_one_of(path, wanted)})
 
 
 def environment_secret(item: Loaded, name: str, spec: Process | Job | Tool, values: Bindings) -> Content:
@@ -262,5 +264,7 @@ def _probe(ready: Ready, values: Mapping[str, str], where: str) -> Object:
     if ready.http is not None:
         url = urlsplit(render(ready.http, values, where))
         path = url.path + (f"?{url.query}" if url.query else "")
-        return {"http": {"port": url.port, "path": path or "/"}, "within": within}
+        # Kubelet asks for no certificate's authority.
+        tls = {"scheme": "HTTPS"} if url.scheme == "https" else {}
+        return {"http": {"port": url.port, "path": path or "/", **tls}, "within": within}
     return {"command": [render(word, values, where) for word in ready.command or ()], "within": within}

@@ -90,13 +90,13 @@ def mounted(stack: Stack) -> dict[str, tuple[str, ...]]:
     return {**found, f"{AIRFLOW}-{PAGES}": (AIRFLOW, PAGES, PIPELINES)}
 
 
-def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]], configuration: bytes) -> list[Content]:
-    """The Secrets that are `mounted`, and that with the file which all tasks read.
+def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]], files: Mapping[str, bytes]) -> list[Content]:
+    """The Secrets that are `mounted`, and that with the files which all tasks read.
 
     Args:
         stack: the platform.
         known: gives the credentials of a holder.
-        configuration: that file.
+        files: these, by name.
     """
 
     def present(holder: str) -> dict[str, str]:
@@ -107,7 +107,7 @@ def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]], configurati
         Content(name, {key: text for each in whose for key, text in file_of(each, present(each)).items()})
         for name, whose in mounted(stack).items()
     ]
-    return [*found, Content(_CONFIGURATION_SECRET, {CONFIGURATION: configuration})]
+    return [*found, Content(_CONFIGURATION_SECRET, dict(files))]
 
 
 def _secret(component: str) -> str:

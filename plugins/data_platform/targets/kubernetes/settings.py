@@ -27,6 +27,9 @@ class Settings(Strict):
         default_factory=dict, description="What the environment says over the values of charts, by component."
     )
     domain: str = Field(default="", description="DNS domain below which people reach the components; none when empty.")
+    authorities: str = Field(
+        default="", description="Certificates (PEM) by which the platform's own servers are known; no secret."
+    )
     images: dict[Name, str] = Field(default_factory=dict, description="Reference of each component's image.")
     storage_class: str = Field(default="", description="Storage class of volumes; the cluster's default when empty.")
     api_server: str = Field(default="", description="ADDRESS:PORT of the API server, as pods reach it.")

@@ -14,6 +14,7 @@ from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run_to_end
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
+from data_platform.stack import entrance
 from data_platform.stack.bindings import Bindings, Places, bindings, listed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
@@ -21,7 +22,7 @@ from data_platform.stack.holders import holders
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Resource, Seen, Step
-from data_platform.targets import claims
+from data_platform.targets import claims, trust
 from data_platform.targets.kubernetes import (
     configuration,
     credentials,
@@ -67,18 +68,29 @@ class KubernetesTarget:
         cluster: client of its API server.
         helm: program for its releases.
         inside: whether this process is a pod of the cluster; outside, addresses are forwarded ports.
+        authorities: outside, the file of the certificates in the settings.
     """
 
     name = "kubernetes"
 
     def __init__(
-        self, stack: Stack, settings: Settings, cluster: Cluster, helm: releases.Helm, *, inside: bool
+        self,
+        stack: Stack,
+        settings: Settings,
+        cluster: Cluster,
+        helm: releases.Helm,
+        *,
+        inside: bool,
+        authorities: Path | None = None,
     ) -> None:
         self.stack = stack
         self.settings = settings
         self.cluster = cluster
         self.helm = helm
         self.inside = inside
+        of_airflow = Path(places.ETC / places.AIRFLOW / trust.CA)  # in its servers' pods, and in those of tasks
+        #: See `Target`.
+        self.authorities = of_airflow if inside and settings.authorities else authorities
         self._forwards = ExitStack()
         self._forwarded: dict[tuple[str, str], Address] = {}
         self._known: dict[str, Mapping[str, str]] = {}
@@ -124,8 +136,9 @@ class KubernetesTarget:
     def public_url(self, component: str, endpoint: str) -> str:
         """See `Target`: without an entrance the port to which `python3 -m bootstrap forward` leads."""
         item = self._item(component)
+        entrance.refuse_strangers(self.stack, item.name, endpoint)
         if self.settings.domain:
-            return f"https://{item.name}.{self.settings.domain}"
+            return f"https://{entrance.host(item.name, self.settings.domain)}"
         spec = item.component.endpoints[endpoint]
         return f"{spec.scheme}://{places.LOOPBACK}:{spec.port}"
 
@@ -168,6 +181,7 @@ class KubernetesTarget:
             "LOGS": str(places.LOGS),
             "ROOT": str(places.ROOT),
             "PLATFORM_PYTHON": places.PYTHON,
+            **trust.binding(self.settings.authorities, str(places.ETC / item.name)),
         }
         if item.kubernetes and item.kubernetes.runs_tasks:
             found["SETTINGS"] = self.settings.model_dump_json()
@@ -200,12 +214,14 @@ class KubernetesTarget:
 
     def _of_tasks(self, files: Mapping[str, bytes]) -> list[Content]:
         """Secrets that pods of Airflow's tasks and pages mount; out of Airflow's configuration files."""
-        return pods.secrets(self.stack, self.credentials, files[pods.CONFIGURATION])
+        given = {name: files[name] for name in (pods.CONFIGURATION, trust.CA) if name in files}
+        return pods.secrets(self.stack, self.credentials, given)
 
     def _files(self, item: Loaded) -> dict[str, bytes]:
         """Configuration files of a component without templates of pods, which name the Secrets with these."""
         values = {**self.bindings(item.name).all, **listed(self.stack, item.name, self._places, self.credentials)}
-        return etc_files(item, values)
+        of_trust = {trust.CA: self.settings.authorities.encode()} if self.settings.authorities else {}
+        return etc_files(item, values) | of_trust
 
     def etc(self, component: str) -> dict[str, bytes]:
         """Configuration files of a component, by path below its `ETC`."""

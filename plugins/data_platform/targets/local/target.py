@@ -7,17 +7,20 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
+from data_platform.stack import entrance
 from data_platform.stack.bindings import Bindings, Places, bindings, listed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Job, Loaded, Process, Tool
 from data_platform.stack.plan import Kind, Resource, Seen, Step
-from data_platform.targets import claims
+from data_platform.targets import claims, trust
 from data_platform.targets.local import artifacts, ports
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.confinement import confinement, make_places, prefix
@@ -49,13 +52,17 @@ class LocalTarget:
     Args:
         stack: the platform.
         state: the state folder.
+        asked: what else it was asked to be (`State.settings`).
     """
 
     name = "local"
 
-    def __init__(self, stack: Stack, state: State) -> None:
+    def __init__(self, stack: Stack, state: State, asked: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.stack = stack
         self.state = state
+        self.domain = str(asked.get("domain") or "")
+        #: See `Target`.
+        self.authorities = Path(asked["authorities"]) if asked.get("authorities") else None
         self.cache = cache_folder()
         self._known: dict[str, dict[str, str]] | None = None
 
@@ -93,8 +100,10 @@ class LocalTarget:
         return self.address(component, endpoint)
 
     def public_url(self, component: str, endpoint: str) -> str:
-        """See `Target`: on this machine alone."""
-        return self.address(component, endpoint).url
+        """See `Target`: without an entrance the address on this machine."""
+        name = self._item(component).name
+        entrance.refuse_strangers(self.stack, name, endpoint)
+        return f"https://{entrance.host(name, self.domain)}" if self.domain else self.address(name, endpoint).url
 
     def credentials(self, holder: str) -> Mapping[str, str]:
         """See `Target`."""
@@ -127,6 +136,7 @@ class LocalTarget:
             "ROOT": str(self.stack.root),
             "STATE": str(self.state.folder),
             "PLATFORM_PYTHON": PYTHON,
+            **trust.binding(self.authorities, str(self.state.etc(component))),
         }
         return bindings(self.stack, component, self._places, self.credentials).with_open(own)
 
@@ -137,7 +147,8 @@ class LocalTarget:
     def _files(self, item: Loaded) -> dict[str, bytes]:
         """Its configuration files, which may list those for whom it makes something."""
         known = {**self._bindings(item.name).all, **listed(self.stack, item.name, self._places, self.credentials)}
-        return rendered_files(item.folder / "etc", known)
+        of_trust = {trust.CA: trust.read(self.authorities).encode()} if self.authorities else {}
+        return rendered_files(item.folder / "etc", known) | of_trust
 
     def _build_values(self, component: str) -> dict[str, str]:
         """Bindings that a build may see: no address and no secret."""
@@ -376,7 +387,7 @@ class LocalTarget:
             from data_platform.clients.http import answers
 
             url = render(process.ready.http, values, where)
-            if problem := answers(url, process.ready.contains):
+            if problem := answers(url, process.ready.contains, str(self.authorities) if self.authorities else None):
                 raise NotReadyError(f"{problem} (it is {state})")
             return
         command = [render(word, values, where) for word in process.ready.command or ()]

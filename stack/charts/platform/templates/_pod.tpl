@@ -20,6 +20,9 @@ exec:
 httpGet:
   port: {{ .http.port }}
   path: {{ .http.path | quote }}
+  {{- with .http.scheme }}
+  scheme: {{ . }}
+  {{- end }}
 {{- end }}
 {{- end }}
 

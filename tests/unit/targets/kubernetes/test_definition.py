@@ -1,4 +1,4 @@
-"""Bindings that are values of a component's chart."""
+"""What a component's chart is told, and bindings that are values of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
-from data_platform.targets.kubernetes.definition import value_bindings
+from data_platform.stack.model import Process, Ready
+from data_platform.targets.kubernetes.definition import _probe, etc_of, value_bindings
 
 
 def test_a_value_of_the_chart_and_a_fact_of_the_component_are_bindings(stack: Stack) -> None:
@@ -20,3 +21,23 @@ def test_a_path_to_no_single_value_is_refused_with_its_place(stack: Stack, path:
     with pytest.raises(PlatformError, match=rf"kubernetes\.yaml: bindings\.REPLICAS: .* {path}\n") as caught:
         value_bindings(stack.components["spark"], {"REPLICAS": path}, {"workload": {"replicas": 3}})
     assert "chart/values.yaml" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("url", "probe"),
+    [
+        ("{{ URL }}/ready?a=1", {"port": 8440, "path": "/ready?a=1"}),
+        ("{{ TLS_URL }}/ready", {"port": 8440, "path": "/ready", "scheme": "HTTPS"}),
+    ],
+)
+def test_a_probe_speaks_as_the_endpoint_does(url: str, probe: dict[str, object]) -> None:
+    values = {"URL": "http://trino.svc:8440", "TLS_URL": "https://trino.svc:8440"}
+    assert _probe(Ready(http=url, within=5), values, "trino") == {"http": probe, "within": 5}
+
+
+def test_a_process_that_is_given_some_files_is_given_the_certificates_too(stack: Stack) -> None:
+    process = Process(command=("run",), files=("a.conf",), ready=Ready(command=("true",)))
+    files = {"a.conf": b"a", "b.conf": b"b", "ca.pem": b"c"}
+    given = etc_of(stack.components["trino"], "server", process, files)
+    assert given is not None
+    assert given.data == {"a.conf": b"a", "ca.pem": b"c"}

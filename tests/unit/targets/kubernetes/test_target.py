@@ -111,6 +111,43 @@ def test_from_outside_an_address_is_a_forwarded_port_and_what_components_are_tol
         assert either.internal_address("trino", "http") == target.address("trino", "http")
 
 
+def test_people_open_forwarded_ports_until_there_is_a_domain(target: KubernetesTarget, cluster: FakeCluster) -> None:
+    # From a pod too: who reads it is in none.
+    assert target.public_url("trino", "http") == "http://127.0.0.1:8440"
+    assert target.bindings("airflow").open["AIRFLOW_API_PUBLIC_URL"] == "http://127.0.0.1:8080"
+    settings = target.settings.model_copy(update={"domain": "data.example"})
+    entered = KubernetesTarget(target.stack, settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
+    assert entered.public_url("trino", "http") == "https://trino.data.example"
+    assert entered.bindings("airflow").open["AIRFLOW_API_PUBLIC_URL"] == "https://airflow.data.example"
+    # Components go on to call each other by their Services.
+    assert entered.bindings("airflow").open["AIRFLOW_API_URL"] == target.internal_address("airflow", "api").url
+    for place in (target, entered):
+        with pytest.raises(PlatformError, match=r"minio\.http is no page that people open"):
+            place.public_url("s3", "http")
+
+
+PEM = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+
+
+def test_certificates_of_the_platforms_own_servers_are_a_file_of_each_component(
+    target: KubernetesTarget, cluster: FakeCluster
+) -> None:
+    assert target.authorities is None
+    assert target.bindings("trino").open["CA_FILE"] == ""
+    assert "ca.pem" not in target.etc("trino")
+    settings = target.settings.model_copy(update={"authorities": PEM})
+    inside = KubernetesTarget(target.stack, settings, cluster, FakeHelm(), inside=True)  # type: ignore[arg-type]
+    assert inside.authorities == Path("/etc/data-platform/airflow/ca.pem")
+    assert inside.bindings("trino").open["CA_FILE"] == "/etc/data-platform/trino/ca.pem"
+    assert inside.etc("trino")["ca.pem"] == PEM.encode()
+    # Pods of tasks have it where the target looks for it.
+    task = yaml.safe_load(inside.etc("airflow")["pods/deployer.yaml"])
+    (etc,) = (volume["secret"] for volume in task["spec"]["volumes"] if volume["name"] == "etc")
+    (given,) = (made for made in inside._secrets(inside._item("airflow")).values() if made.stored == etc["secretName"])
+    assert given.data["ca.pem"] == PEM.encode()
+    assert len(given.data) == len(etc.get("items", given.data)) == 2
+
+
 def test_servers_listen_on_all_addresses_of_their_pod_and_know_paths_of_the_image(target: KubernetesTarget) -> None:
     values = target.bindings("trino").open
     assert values["BIND"] == "0.0.0.0"

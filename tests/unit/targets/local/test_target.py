@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.conftest import Tiny
     from tests.unit.targets.local.conftest import PretendedSupervisor, Servers
 
+
 ALL = {"artifact", "file", "job", "process"}
 
 
@@ -305,7 +306,8 @@ def test_a_page_that_answers_makes_a_process_ready(
 ) -> None:
     asked: list[tuple[str, str]] = []
 
-    def answers(url: str, contains: str) -> str:
+    def answers(url: str, contains: str, ca: str | None) -> str:
+        assert ca is None
         asked.append((url, contains))
         return "" if len(asked) > 1 else "connection refused"
 
@@ -402,3 +404,14 @@ def test_a_caller_with_another_environment_sees_no_change(place: LocalTarget, mo
     monkeypatch.setenv("PATH", "/elsewhere")
     monkeypatch.setenv("LANG", "xx")
     assert steps(again(place)) == []
+
+
+def test_people_open_the_address_on_this_machine_until_there_is_a_domain(place: LocalTarget) -> None:
+    assert place.public_url("reader", "http") == place.address("reader", "http").url
+    entered = LocalTarget(place.stack, place.state, {"domain": "data.example"})
+    assert entered.public_url("reader", "http") == "https://reader.data.example"
+    assert entered._bindings("reader").open["READER_HTTP_PUBLIC_URL"] == "https://reader.data.example"
+    assert entered._bindings("reader").open["READER_HTTP_URL"] == place.address("reader", "http").url
+    for either in (place, entered):
+        with pytest.raises(PlatformError, match=r"minio\.http is no page that people open"):
+            either.public_url("s3", "http")
