@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jinja2
 from jinja2 import meta
 
-from data_platform.stack.bindings import bindings
+from data_platform.stack.bindings import Places, bindings
 from data_platform.stack.claim import CONFIGURATION, Claimed
 from data_platform.stack.holders import PIPELINES, claimed, holder, holders
 from data_platform.stack.load import KUBERNETES, LOCAL, Stack, load_stack
@@ -96,7 +96,7 @@ def _secret_names(stack: Stack, component: str) -> dict[str, str]:
     """Key of each secret of a component, by the name of its binding."""
     of = holder(stack, component)
     known = {**of.fixed, **{key: key for key in of.generated}}
-    return bindings(stack, component, lambda *_: _Nowhere(), lambda _: known).secret
+    return bindings(stack, component, Places(lambda *_: _Nowhere(), lambda *_: ""), lambda _: known).secret
 
 
 def _environments(stack: Stack) -> Found:

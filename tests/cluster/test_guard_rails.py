@@ -227,18 +227,21 @@ def is_allowed(stack: Stack, caller: str, callee: str, port: int) -> bool:
     )
 
 
-def test_components_reach_what_they_depend_on_and_nothing_else(town: Town) -> None:
+def test_components_reach_whom_they_call_on_ports_for_them_and_nothing_else(town: Town) -> None:
     stack = town.rails.stack
     wanted = set()
     for caller, callee in itertools.permutations(parties(stack), 2):
         declared = [(caller, callee, port) for port in ports_of(stack, callee)]
-        # A port that is not declared is as closed as all ports of others: one of them tells.
-        wanted |= {*(call for call in declared if is_allowed(stack, *call)), *declared[:1]}
-        wanted |= {(caller, callee, HIDDEN)} if declared and is_allowed(stack, *declared[0]) else set()
+        # All ports of others are closed alike: one of them tells. Of whom it calls those that are not for it are tried
+        # too, and one that is not declared.
+        calls_it = any(is_allowed(stack, *call) for call in declared)
+        wanted |= {*declared, (caller, callee, HIDDEN)} if calls_it else set(declared[:1])
     wanted |= {(one, SUBMIT, HIDDEN) for one in ("spark", "dbt")} | {(SUBMIT, "spark", HIDDEN)}
     expected = {call for call in wanted if is_allowed(stack, *call)}
     assert {("trino", "postgresql", 5432), ("spark", SUBMIT, HIDDEN), ("pipelines/task", "trino", 8440)} <= expected
     assert {("datahub", "postgresql", 5432), ("trino", "postgresql", HIDDEN)} <= wanted - expected
+    # Of operators, and of people.
+    assert {("nessie", "postgresql", 8008), ("trino", "minio", 9001)} <= wanted - expected
     # Tasks of datasets reach no database, not even Airflow's.
     assert ("pipelines/task", "postgresql", 5432) in wanted - expected
     assert town.reached(wanted) == expected
@@ -300,6 +303,8 @@ def test_a_page_is_open_to_a_namespace_that_was_made_an_entry(given: Given, town
 
         Deadline(_TAKEN_SECONDS).retry(opened, on=NotYetError)
         assert not town.dials(f"{GUEST}/{entry}", f"{postgresql}:5432")
+        # A page, but for operators.
+        assert not town.dials(f"{GUEST}/{entry}", f"{postgresql}:8008")
     finally:
         given.client.delete("v1", "Namespace", entry)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -66,6 +68,31 @@ def test_every_component_runs_and_its_checks_passed(platform: Running) -> None:
     for component in found["components"]:
         assert len(component["checks"]) == component["checks_declared"], component["name"]
         assert {check["status"] for check in component["checks"]} == {"passed"}, component
+
+
+def test_pages_open_at_the_addresses_that_status_shows_while_they_are_forwarded(platform: Running) -> None:
+    shown = {c["name"]: c["page"] for c in platform.status()["components"]}
+    assert shown["trino"] == "http://127.0.0.1:8440/ui/"
+    # Of operators alone.
+    assert shown["postgresql"] == ""
+    with platform.start("forward", "trino", "datahub") as forward:
+        ready = next(line for line in forward.lines() if line.startswith("Ctrl-C"))
+        assert ready
+        for name in ("trino", "datahub"):
+            assert httpx.get(shown[name], trust_env=False, follow_redirects=True, timeout=60).status_code == 200, name
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(shown["airflow"], trust_env=False, timeout=60)
+        forward.process.send_signal(signal.SIGINT)
+    assert forward.process.returncode == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(shown["trino"], trust_env=False, timeout=60)
+
+
+def test_a_task_links_to_the_page_that_people_open(platform: Running) -> None:
+    with platform.airflow() as airflow:
+        run = airflow.runs("stack_deploy")[-1]
+        links = airflow.links("stack_deploy", run["dag_run_id"], "trino.verify")
+    assert links["Component"] == "http://127.0.0.1:8440/ui/"
 
 
 def test_what_changes_a_component_was_a_pod_and_none_is_left(platform: Running, cluster: Cluster) -> None:

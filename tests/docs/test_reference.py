@@ -153,7 +153,7 @@ def test_every_column_of_every_contract_is_in_the_page_of_datasets(files: dict[s
 def test_every_key_of_a_schema_is_described_or_speaks_for_itself(files: dict[str, str]) -> None:
     schema = json.loads(files["component.schema.json"])
     properties = {**schema["properties"], **schema["$defs"]["CheckSpec"]["properties"]}
-    assert {"with", "within", "kind", "depends_on"} <= set(properties), "keys are as one writes them in YAML"
+    assert {"with", "within", "kind", "after", "calls"} <= set(properties), "keys are as one writes them in YAML"
     silent = {name for name, spec in properties.items() if not spec.get("description")}
     spoken = {"name", "endpoints", "connection", "resources", "checks", "backup"}
     assert silent <= spoken

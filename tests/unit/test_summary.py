@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +30,17 @@ def kept(component: str, name: str, status: str = "passed") -> KeptResult:
 def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Any:
     stack = load_stack(tiny.root)
 
-    def address(component: str, endpoint: str) -> Address:
-        return Address("127.0.0.1", 1, f"http://{component}.{endpoint}")
+    def internal(component: str, endpoint: str) -> Address:
+        return Address("127.0.0.1", 1, f"http://{component}.{endpoint}.svc")
+
+    def public(component: str, endpoint: str) -> str:
+        return f"https://{component}.{endpoint}.example"
 
     monkeypatch.setattr(results, "latest", lambda _: [])
     monkeypatch.setattr(leases, "current", lambda _: None)
-    return SimpleNamespace(name="local", stack=stack, address=address, condition=lambda _: "running")
+    return SimpleNamespace(
+        name="local", stack=stack, internal_address=internal, public_url=public, condition=lambda _: "running"
+    )
 
 
 def entry(place: Any, name: str) -> dict[str, Any]:
@@ -45,14 +52,34 @@ def test_every_component_is_described_in_order(place: Any) -> None:
     found = describe(place)
     assert [c["name"] for c in found["components"]] == list(place.stack.components)
     assert (found["target"], found["profile"]) == ("local", "default")
-    assert found["airflow"] == {"url": "http://airflow.api"}
+    assert found["airflow"] == {"url": "https://airflow.api.example"}
     assert found["lease"] is None
 
 
 def test_a_component_has_its_page_and_its_addresses(place: Any) -> None:
-    assert entry(place, "reader")["page"] == "http://reader.http/ui/"
+    # What people open is as they open it; the rest as components reach it.
+    assert entry(place, "reader")["page"] == "https://reader.http.example/ui/"
+    assert entry(place, "reader")["endpoints"] == {"http": "https://reader.http.example"}
     assert entry(place, "minio")["page"] == ""
-    assert entry(place, "minio")["endpoints"] == {"http": "http://minio.http"}
+    assert entry(place, "minio")["endpoints"] == {"http": "http://minio.http.svc"}
+
+
+def test_a_page_for_operators_is_none_that_people_are_shown(tiny: Tiny, place: Any) -> None:
+    tiny.edit(tiny.component("reader"), lambda c: c["endpoints"]["http"].update(audience=["operators"]))
+    place.stack = load_stack(tiny.root)
+    assert entry(place, "reader")["page"] == ""
+    assert entry(place, "reader")["endpoints"] == {"http": "http://reader.http.svc"}
+
+
+def test_the_contract_names_every_key(place: Any, root: Path) -> None:
+    found = describe(place)
+    (contract,) = re.findall(
+        r"`status --json`: `(.*?)`;", (root / "docs/architecture.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    told = set(re.findall(r'"(\w+)"', contract))
+    check = {"name", "status", "seconds", "evidence", "at"}
+    keys = {*found, *found["airflow"], *found["components"][0], *check, "credentials_file"}
+    assert told == keys
 
 
 def test_results_of_checks_that_are_no_longer_declared_are_left_out(

@@ -16,6 +16,7 @@ LEAST = {
     "status": [],
     "check": [],
     "logs": ["trino"],
+    "forward": [],
     "doctor": [],
     "ingest": ["fx_rates", "a.csv"],
     "run": ["stack_deploy"],
@@ -30,7 +31,7 @@ LEAST = {
 
 
 #: Verbs that act on a platform, wherever it runs.
-ON_A_PLATFORM = {"up", "status", "check", "logs", "ingest", "run", "rotate", "down", "proven"}
+ON_A_PLATFORM = {"up", "status", "check", "forward", "logs", "ingest", "run", "rotate", "down", "proven"}
 #: Verbs that know no state folder.
 STATELESS = {"diff"}
 

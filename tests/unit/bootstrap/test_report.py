@@ -61,7 +61,7 @@ def test_status_mentions_the_other_platform_to_people(
 ) -> None:
     stack = SimpleNamespace(file=SimpleNamespace(name="tiny"))
     target = SimpleNamespace(name="kubernetes", stack=stack)
-    described = {"target": "kubernetes", "profile": "default", "components": []}
+    described = {"target": "kubernetes", "profile": "default", "lease": None, "components": []}
     monkeypatch.setattr(report, "open_target", lambda _: target)
     monkeypatch.setattr(report.summary, "describe", lambda _: described)
     monkeypatch.setattr(place, "ROOT", tmp_path)

@@ -595,3 +595,14 @@ def test_the_local_port_is_free_again_at_the_end(fake: FakeApiServer, cluster: C
         assert kept.recv(100) == b""
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", forward.port), timeout=60)
+
+
+def test_a_local_port_may_be_chosen_and_one_that_is_taken_is_refused(fake: FakeApiServer, cluster: Cluster) -> None:
+    serves(fake, "minio-0")
+    with cluster.port_forward("minio", SPACE, 9000) as first:
+        free = first.port
+        with pytest.raises(OSError, match="in use"), cluster.port_forward("minio", SPACE, 9000, free):
+            pytest.fail("two listen on one port")
+    with cluster.port_forward("minio", SPACE, 9000, free) as again:
+        assert again.port == free
+        assert ask(free, b"hello") == b"minio-0:hello"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from data_platform.stack.bindings import bindings
+from data_platform.stack.bindings import Places, bindings
 from data_platform.stack.holders import holder
-from data_platform.stack.load import load_stack
+from data_platform.stack.load import load_stack, parse
+from data_platform.stack.model import Kubernetes
 from data_platform.targets.local.state import write_private
 from data_platform.targets.render import rendered_files
 
@@ -50,7 +52,8 @@ def etc(secrets: dict[str, str], tmp_path: Path) -> Path:
     """Its configuration as it is deployed, in a folder with a space."""
     stack = load_stack(ROOT)
     known = {**holder(stack, "airflow").fixed, **secrets}
-    values = bindings(stack, "airflow", lambda *_: _Place(), lambda _: known).with_open({"ETC": "any", "DATA": "any"})
+    places = Places(lambda *_: _Place(), lambda *_: "https://airflow.example")
+    values = bindings(stack, "airflow", places, lambda _: known).with_open({"ETC": "any", "DATA": "any"})
     folder = tmp_path / "a folder" / "etc"
     for name, content in rendered_files(FOLDER / "etc", values.all).items():
         write_private(folder / name, content.decode())
@@ -114,8 +117,8 @@ def test_the_commands_give_the_content_of_the_files(etc: Path, expected: dict[tu
 def test_airflow_reads_them_without_any_secret_in_its_environment(
     etc: Path, expected: dict[tuple[str, str], str], secrets: dict[str, str], tmp_path: Path
 ) -> None:
-    names = ("ROOT", "BIND", "AIRFLOW_API_URL", "AIRFLOW_API_PORT")
-    environment = dict.fromkeys(names, str(tmp_path)) | {
+    names = ("ROOT", "BIND", "AIRFLOW_API_URL", "AIRFLOW_API_PUBLIC_URL", "AIRFLOW_API_PORT")
+    environment = {name: f"{tmp_path}/{name}" for name in names} | {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT / "plugins"),
         "ETC": str(etc),
@@ -123,8 +126,13 @@ def test_airflow_reads_them_without_any_secret_in_its_environment(
         "AIRFLOW_CONFIG": str(etc / "airflow.cfg"),
     }
     assert not set(secrets.values()) & set(environment.values())
+    # Links are what people open; tasks speak to the server itself.
+    addresses = {
+        ("api", "base_url"): environment["AIRFLOW_API_PUBLIC_URL"],
+        ("core", "execution_api_server_url"): f"{environment['AIRFLOW_API_URL']}/execution/",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, json.dumps(list(expected))],
+        [sys.executable, "-c", _SCRIPT, json.dumps([*expected, *addresses])],
         env=environment,
         capture_output=True,
         text=True,
@@ -132,4 +140,12 @@ def test_airflow_reads_them_without_any_secret_in_its_environment(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == list(expected.values())
+    assert json.loads(done.stdout.splitlines()[-1]) == [*expected.values(), *addresses.values()]
+
+
+def test_pods_of_tasks_have_every_name_that_the_configuration_fills_in() -> None:
+    text = (FOLDER / "etc/airflow.cfg").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\w.*\$\{([A-Z_]+)\}", text, re.MULTILINE))
+    assert {"AIRFLOW_API_PUBLIC_URL", "AIRFLOW_API_URL", "DATA"} <= named
+    here = parse(Kubernetes, FOLDER / "kubernetes.yaml")
+    assert sorted(named - here.task_environment.keys()) == []

@@ -61,8 +61,9 @@ def chart_values(folder: Path) -> dict[str, Any]:
 def test_zookeeper_exists_on_kubernetes_alone_and_nifi_needs_it_there() -> None:
     assert not (ZOOKEEPER / "local.yaml").exists()
     assert parse(Kubernetes, ZOOKEEPER / "kubernetes.yaml").processes
-    assert "zookeeper" not in parse(Component, NIFI / "component.yaml").depends_on
-    assert "zookeeper" in parse(Kubernetes, NIFI / "kubernetes.yaml").depends_on
+    anywhere, here = parse(Component, NIFI / "component.yaml"), parse(Kubernetes, NIFI / "kubernetes.yaml")
+    assert "zookeeper" not in anywhere.all_before + anywhere.all_called
+    assert (here.after, here.calls) == (("zookeeper",), ("zookeeper",))
 
 
 def test_the_version_of_zookeeper_is_the_same_everywhere() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -94,8 +93,8 @@ class Place:
         del component
         return self.state
 
-    def address(self, component: str, endpoint: str) -> Any:
-        return SimpleNamespace(url=f"http://{component}.{endpoint}")
+    def public_url(self, component: str, endpoint: str) -> str:
+        return f"https://{component}.{endpoint}.example"
 
 
 @pytest.fixture
@@ -398,6 +397,6 @@ def test_a_link_leads_to_the_components_page_or_to_airflow(place: Place) -> None
     del place
     link = ComponentLink()
     wait = WaitComponentOperator(task_id="wait", component="reader")
-    assert link.get_link(wait, ti_key=None) == "http://reader.http/ui/"
+    assert link.get_link(wait, ti_key=None) == "https://reader.http.example/ui/"
     assert link.get_link(WaitComponentOperator(task_id="wait", component="minio"), ti_key=None) == "/"
     assert links.ComponentLink.name == "Component"

@@ -73,6 +73,8 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
         stack=SimpleNamespace(datasets=load.datasets(tmp_path)),
         credentials={"pages": {"s3_access_key": "pages", "s3_secret_key": "b"}}.__getitem__,
         address=lambda component, _: Address("h", 1, f"http://{component}"),
+        # What a reader opens, who is in no pod.
+        public_url=lambda component, _: f"https://{component}.data.example",
     )
 
     def page(answers: Rows, there: Callable[..., bool]) -> str:
@@ -106,7 +108,7 @@ def test_published_pages_are_linked_and_others_are_not(show: Callable[..., str])
     assert "reports/fx_rates/dbt/index.html" not in page
     assert "dbt documentation: not published yet" in page
     assert 'href="/dags/pipelines_fx_rates"' in page
-    assert "http://datahub/entity?urn=urn%3Ali%3Adataset" in page
+    assert "https://datahub.data.example/entity?urn=urn%3Ali%3Adataset" in page
 
 
 def test_a_dataset_without_a_load_says_how_to_get_one(show: Callable[..., str]) -> None:

@@ -1,4 +1,4 @@
-"""A component sees itself, the addresses of what it depends on and what was made for it; no secret of anybody else."""
+"""A component sees itself, the addresses of whom it calls and what was made for it; no secret of anybody else."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ def place_of(component: str, endpoint: str) -> Place:
     return Place(f"{component}-{endpoint}.host", 1234, f"http://{component}-{endpoint}.host:1234")
 
 
+PLACES = Places(place_of, lambda component, endpoint: f"https://{component}.{endpoint}.example")
+
+
 def credentials_of(stack: Stack, name: str) -> dict[str, str]:
     """Values that say whose they are."""
     of = holder(stack, name)
@@ -36,7 +39,7 @@ def credentials_of(stack: Stack, name: str) -> dict[str, str]:
 
 
 def seen_by(stack: Stack, name: str) -> Bindings:
-    return bindings(stack, name, place_of, lambda of: credentials_of(stack, of))
+    return bindings(stack, name, PLACES, lambda of: credentials_of(stack, of))
 
 
 def test_names_are_flat_and_upper_case_and_secrets_are_apart(tiny: Tiny) -> None:
@@ -45,6 +48,7 @@ def test_names_are_flat_and_upper_case_and_secrets_are_apart(tiny: Tiny) -> None
         "READER_HTTP_HOST": "reader-http.host",
         "READER_HTTP_PORT": "1234",
         "READER_HTTP_URL": "http://reader-http.host:1234",
+        "READER_HTTP_PUBLIC_URL": "https://reader.http.example",
         "READER_DATABASE_USER": "reader",
         "POSTGRESQL_SQL_HOST": "postgresql-sql.host",
         "POSTGRESQL_SQL_PORT": "1234",
@@ -69,7 +73,7 @@ def test_what_was_made_for_a_component_is_named_after_who_made_it(tiny: Tiny) ->
 
 def test_a_dependency_tells_where_it_is_and_nothing_of_its_own_keys(tiny: Tiny) -> None:
     stack = load_stack(tiny.root)
-    tiny.edit(tiny.component("reader"), lambda c: c["claims"].pop())
+    tiny.edit(tiny.component("reader"), lambda c: (c["claims"].pop(), c.update(calls=["s3"])))
     plain = seen_by(load_stack(tiny.root), "reader")
     assert plain.open["S3_HTTP_HOST"] == "minio-http.host"
     for known in (plain, seen_by(stack, "reader")):
@@ -94,9 +98,45 @@ def test_a_provider_has_addresses_by_both_names_and_its_key_by_its_own(tiny: Tin
     assert "S3_ACCESS_KEY" not in found.all
 
 
-def test_a_dependency_of_a_dependency_is_not_seen(tiny: Tiny) -> None:
+def test_whom_others_call_is_not_seen(tiny: Tiny) -> None:
     found = seen_by(load_stack(tiny.root), "portal").all
     assert {name.partition("_")[0] for name in found} == {"PORTAL", "READER"}
+
+
+def test_who_comes_before_is_not_seen_and_whom_one_calls_is_wherever_it_comes(tiny: Tiny) -> None:
+    tiny.edit(tiny.component("portal"), lambda c: c.update(after=["postgresql"]))
+    # The reader calls who comes after it.
+    tiny.edit(tiny.component("reader"), lambda c: c.update(calls=["portal"]))
+    stack = load_stack(tiny.root)
+    assert stack.dependencies("portal") == ("postgresql", "reader")
+    assert {name.partition("_")[0] for name in seen_by(stack, "portal").all} == {"PORTAL", "READER"}
+    assert seen_by(stack, "reader").open["PORTAL_HTTP_URL"] == "http://portal-http.host:1234"
+
+
+def test_only_pages_of_ones_own_have_an_address_for_people(tiny: Tiny) -> None:
+    stack = load_stack(tiny.root)
+    seen = {name: seen_by(stack, name).open for name in stack.components}
+    assert {name: [key for key in open_ if key.endswith("_PUBLIC_URL")] for name, open_ in seen.items()} == {
+        "minio": [],
+        "postgresql": [],
+        "reader": ["READER_HTTP_PUBLIC_URL"],
+        "portal": ["PORTAL_HTTP_PUBLIC_URL"],
+    }
+
+
+def test_a_server_of_tls_keeps_its_scheme(tiny: Tiny) -> None:
+    stack = load_stack(tiny.root)
+
+    def address(component: str, endpoint: str) -> Place:
+        scheme = stack.components[component].component.endpoints[endpoint].scheme
+        return Place("host", 1, f"{scheme}://host:1")
+
+    places = Places(address, lambda *_: "")
+    tiny.edit(tiny.component("reader"), lambda c: c["endpoints"]["http"].update(scheme="https"))
+    stack = load_stack(tiny.root)
+    found = bindings(stack, "portal", places, lambda of: credentials_of(stack, of)).open
+    assert found["READER_HTTP_URL"] == "https://host:1"
+    assert found["PORTAL_HTTP_URL"] == "http://host:1"
 
 
 def test_a_value_that_is_to_take_a_secrets_place_is_seen_beside_it(tiny: Tiny) -> None:
@@ -105,7 +145,7 @@ def test_a_value_that_is_to_take_a_secrets_place_is_seen_beside_it(tiny: Tiny) -
     def staged(of: str) -> dict[str, str]:
         return credentials_of(stack, of) | {f"token{NEXT}": "the next one", "stray": "of nobody"}
 
-    found = bindings(stack, "reader", place_of, staged)
+    found = bindings(stack, "reader", PLACES, staged)
     assert found.secret["READER_TOKEN"] == "secret-reader-token"
     assert found.secret["READER_TOKEN_NEXT"] == "the next one"
     assert "the next one" not in found.open.values()
@@ -216,7 +256,8 @@ def stacks(draw: st.DrawFn) -> Stack:
                 "version": "1",
                 "summary": "one of several",
                 "provides": ["s3"] if name == "store" else [],
-                "depends_on": needs,
+                "after": needs if draw(st.booleans()) else [],
+                "calls": needs,
                 "endpoints": {"http": {"port": 2000 + index}},
                 "credentials": {"username": name},
                 "secrets": ["token"],
@@ -263,9 +304,9 @@ def test_no_secret_is_among_what_every_process_is_told(stack: Stack) -> None:
 
 
 @given(stacks())
-def test_only_own_facts_addresses_of_dependencies_and_makers_of_claims_give_names(stack: Stack) -> None:
+def test_only_own_facts_addresses_of_the_called_and_makers_of_claims_give_names(stack: Stack) -> None:
     for name in stack.components:
-        visible = {name, *stack.dependencies(name)}
+        visible = {name, *stack.callees(name)}
         aliases = {prefix(alias) for alias in visible} | ({"S3"} if "store" in visible else set())
         assert {found.partition("_")[0] for found in seen_by(stack, name).all} <= aliases
 
@@ -282,14 +323,14 @@ def test_a_server_is_told_of_those_alone_who_have_claimed_something_of_it(stack:
 def test_names_of_a_kind_are_told_to_those_alone_who_show_it(tiny: Tiny) -> None:
     labs = [{"kind": "branch", "name": name} for name in ("lab_1", "lab_2")]
     catalog = yaml.safe_load(tiny.component("portal").read_text(encoding="utf-8"))
-    catalog |= {"name": "nessie", "depends_on": [], "claims": [], "serves": {"branch": "nessie"}}
+    catalog |= {"name": "nessie", "claims": [], "serves": {"branch": "nessie"}}
     catalog["endpoints"]["http"]["port"] = 21050
     folder = tiny.folder("portal").parent / "nessie"
     folder.mkdir()
     (folder / "component.yaml").write_text(yaml.safe_dump(catalog), encoding="utf-8")
     (folder / "local.yaml").write_text("{}\n", encoding="utf-8")
     # Whose they are and who shows them are two things.
-    tiny.edit(tiny.component("portal"), lambda c: (c["depends_on"].append("nessie"), c["claims"].extend(labs)))
+    tiny.edit(tiny.component("portal"), lambda c: c["claims"].extend(labs))
     tiny.edit(tiny.component("reader"), lambda c: c.update(shows=["branch"]))
     stack = load_stack(tiny.root)
     told = {name: seen_by(stack, name).open.get("BRANCHES") for name in stack.components}

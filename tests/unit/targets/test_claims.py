@@ -210,7 +210,6 @@ def test_a_user_that_was_added_changes_the_plan_of_the_store_alone(
     tiny: Tiny, place: LocalTarget, profile: str, expected: dict[str, set[str]]
 ) -> None:
     before = definitions(again(place, profile))
-    tiny.edit(tiny.component("portal"), lambda c: c["depends_on"].append("s3"))
     user = {"kind": "s3_user", "buckets": {"raw": "read"}}
     tiny.edit(tiny.component("portal"), lambda c: c["claims"].append(user))
     assert changed(before, again(place, profile)) == expected

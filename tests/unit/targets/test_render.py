@@ -25,7 +25,7 @@ def test_an_unknown_binding_is_named_with_the_place_and_the_remedy() -> None:
     with pytest.raises(PlatformError) as caught:
         render("{{ KAFKA_URL }}", BINDINGS, "trino/local.yaml: server")
     assert caught.value.problem == "trino/local.yaml: server: 'KAFKA_URL' is undefined"
-    assert "depends_on" in caught.value.remedy
+    assert "`calls`" in caught.value.remedy
     assert "ETC, TRINO_HTTP_PORT" in caught.value.remedy
 
 

@@ -51,7 +51,7 @@ spec:
 {{- end }}
 
 {{/* Pods of a component among themselves. What comes from and goes to other components is allowed by the namespaces' rules,
-     which are derived from depends_on. */}}
+     which are derived from calls and claims. */}}
 {{- define "platform.networkPolicy" -}}
 {{- if .Values.networkPolicy.peers }}
 {{- $peers := dict "podSelector" (dict "matchLabels" (dict "app.kubernetes.io/name" .Values.component)) }}

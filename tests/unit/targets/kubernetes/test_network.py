@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.load import KUBERNETES, Stack, load_stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.network import ENTRY, addresses, calls, policies
+
+if TYPE_CHECKING:
+    from tests.conftest import Tiny
 
 API = "10.0.0.1:6443"
 #: What deploys, and what looks for it, calls everything.
@@ -79,9 +82,14 @@ def ports(stack: Stack, name: str) -> list[int]:
     return [spec.port for spec in stack.components[name].component.endpoints.values()]
 
 
-def expected(stack: Stack, caller: str, callee: str) -> bool:
+def expected(stack: Stack, caller: str, callee: str, port: int) -> bool:
     """The rule in the words of the people who wrote it, without the code that makes the objects."""
-    return caller == callee or callee in stack.dependencies(caller)
+    if caller == callee:
+        return True
+    of = stack.components[caller].component
+    called = {stack.resolve(name) for name in (*of.calls, *(claim.provider for claim in of.claims))}
+    (audience,) = (spec.audience for spec in stack.components[callee].component.endpoints.values() if spec.port == port)
+    return callee in called and "components" in audience
 
 
 def pairs(stack: Stack) -> Iterator[tuple[str, str, int]]:
@@ -90,13 +98,39 @@ def pairs(stack: Stack) -> Iterator[tuple[str, str, int]]:
             yield caller, callee, port
 
 
-def test_the_allowed_calls_are_those_of_depends_on_and_the_stated_extras(stack: Stack) -> None:
+def test_the_allowed_calls_are_those_that_components_say_and_the_stated_extras(stack: Stack) -> None:
     found = policies(stack, API)
     seen = {p for p in pairs(stack) if allowed(found, pod_of(stack, p[0]), pod_of(stack, p[1]), p[2])}
-    assert seen == {p for p in pairs(stack) if expected(stack, p[0], p[1])}
+    assert seen == {p for p in pairs(stack) if expected(stack, *p)}
     # Both kinds are there, or the comparison says nothing.
     assert ("trino", "postgresql", 5432) in seen
     assert ("datahub", "postgresql", 5432) not in seen
+    # Spark comes after Trino, which its check asks, and does not call it.
+    assert "trino" in stack.dependencies("spark")
+    assert ("spark", "trino", 8440) not in seen
+    # Patroni's port is for operators, and MinIO's console for people.
+    assert ("nessie", "postgresql", 5432) in seen
+    assert ("nessie", "postgresql", 8008) not in seen
+    assert ("trino", "minio", 9000) in seen
+    assert ("trino", "minio", 9001) not in seen
+
+
+def test_a_call_goes_through_wherever_who_is_called_comes_in_the_order(tiny: Tiny) -> None:
+    for folder in tiny.root.glob("stack/components/*/*"):
+        (folder / "kubernetes.yaml").write_text("{}\n", encoding="utf-8")
+    # The database calls who comes last, as Airflow will call an identity provider that it deploys.
+    tiny.edit(tiny.component("postgresql"), lambda c: c.update(calls=["portal"]))
+    tiny.edit(tiny.component("portal"), lambda c: c["endpoints"]["http"].update(audience=["people", "components"]))
+    stack = load_stack(tiny.root, target=KUBERNETES)
+    assert list(stack.components)[-1] == "portal"
+    found = policies(stack, API)
+    assert allowed(found, pod_of(stack, "postgresql"), pod_of(stack, "portal"), 21040)
+    assert not allowed(found, pod_of(stack, "portal"), pod_of(stack, "postgresql"), 21000)
+    assert ("postgresql", "portal", (21040,), "calls") in calls(stack)
+    tiny.edit(tiny.component("portal"), lambda c: c["endpoints"]["http"].update(audience=["people"]))
+    assert [call for call in calls(load_stack(tiny.root, target=KUBERNETES)) if call.callee == "portal"] == [
+        ("portal", "portal", (), "members of one component")
+    ]
 
 
 def test_a_rule_that_is_missing_on_either_side_cuts_the_call(stack: Stack) -> None:
@@ -274,9 +308,13 @@ def test_only_pages_are_open_to_a_namespace_of_an_entry(stack: Stack) -> None:
         (name, spec.port)
         for name, item in stack.components.items()
         for spec in item.component.endpoints.values()
-        if spec.path
+        if "people" in spec.audience
     }
-    assert ("postgresql", 5432) not in open_ports
+    assert ("minio", 9001) in open_ports
+    assert ("minio", 9000) not in open_ports
+    # It has a page, which is for operators.
+    assert stack.components["postgresql"].component.endpoints["patroni"].path
+    assert not {port for name, port in open_ports if name == "postgresql"}
 
 
 def test_what_refuses_is_applied_after_what_allows(stack: Stack) -> None:
