@@ -4,7 +4,7 @@
     PYTHONPATH=.:plugins <environment>/bin/python benchmarks/up.py --out result.json
 
 Side A installs every component by itself, one after the other, with the same target code and without Airflow's
-scheduling: that gives each component's own start time, and with `depends_on` the longest chain. Side B is
+scheduling: that gives each component's own start time, and with the order the longest chain. Side B is
 `python3 -m bootstrap up` on a new state folder. Lower bound: the larger of (CPU seconds of side B / cores) and the
 longest chain. Artifacts are cached before both. Run it on an idle machine: CPU seconds are the whole machine's.
 """

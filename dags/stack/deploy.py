@@ -1,6 +1,7 @@
 """### Deploy the platform
 
-Brings every component to what `stack/` says: `observe → plan → apply → wait → verify`, in the order of `depends_on`.
+Brings every component to what `stack/` says: `observe → plan → apply → wait → verify`, each component after those that
+must be there before.
 Nothing to change means nothing is done; `apply` and `wait` are then skipped, and `verify` too when all checks passed
 within the last hour with this very definition. From `prepare` to `release` the run holds the platform's lease: nothing
 else changes the platform meanwhile, and `stack_health` and `stack_drift` are skipped.
