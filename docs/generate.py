@@ -45,8 +45,9 @@ def files() -> dict[str, str]:
 def _schemas() -> dict[str, str]:
     from data_platform.stack.contract import Contract
     from data_platform.stack.datasets import Pipeline
+    from data_platform.stack.definition import Kubernetes, Local
     from data_platform.stack.environment import Environment
-    from data_platform.stack.model import Component, Kubernetes, Local, StackFile
+    from data_platform.stack.model import Component, StackFile
     from data_platform.stack.terms import Strict
 
     models: dict[str, type[Strict]] = {
@@ -122,8 +123,9 @@ def _type(spec: dict[str, Any]) -> str:
 
 
 def _uses(kind: str) -> list[str]:
+    from data_platform.stack.definition import Kubernetes
     from data_platform.stack.load import parse
-    from data_platform.stack.model import Component, Kubernetes
+    from data_platform.stack.model import Component
 
     found = []
     for path in sorted((ROOT / "stack" / "components").glob("*/*/component.yaml")):

@@ -12,9 +12,10 @@ from jinja2 import meta
 
 from data_platform.stack.bindings import Places, bindings
 from data_platform.stack.claim import CONFIGURATION, Claimed
+from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.holders import PIPELINES, claimed, holder, holders
 from data_platform.stack.load import KUBERNETES, LOCAL, Stack, load_stack
-from data_platform.stack.model import Job, Loaded, Process, Tool
+from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes.pods import mounted
 
 #: Where the platform may be: profile and target.

@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import Field
 
 from bootstrap.arguments import ROOT
+from data_platform.stack.definition import Artifact
 from data_platform.stack.load import load_toolchains, parse
-from data_platform.stack.model import Artifact
 from data_platform.stack.terms import Key, Strict
 from data_platform.targets.local.artifacts import Placed, fetch, place_all
 

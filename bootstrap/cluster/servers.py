@@ -10,7 +10,7 @@ from bootstrap.cluster.binaries import Programs
 from bootstrap.cluster.layout import API_PORT, DOMAIN, NODE, SERVICE_NETWORK, Layout
 from bootstrap.cluster.machine import Record
 from data_platform.clients.supervisor import ALIVE, Supervisor
-from data_platform.stack.model import Process
+from data_platform.stack.definition import Process
 from data_platform.targets.local.artifacts import sha256_of, sha256_of_bytes
 from data_platform.targets.local.programs import LaunchFile, write_program
 from data_platform.targets.local.state import read_json

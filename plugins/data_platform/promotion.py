@@ -14,9 +14,10 @@ from typing import Literal
 from pydantic import Field
 
 from data_platform import lifecycle, summary
+from data_platform.stack.definition import Kubernetes, Local
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack, parse
-from data_platform.stack.model import Kubernetes, Loaded, Local
+from data_platform.stack.model import Loaded
 from data_platform.stack.terms import Name, Sha256, Strict
 from data_platform.targets.base import Target
 from data_platform.targets.images.content import project_digest, project_files

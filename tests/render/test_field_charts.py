@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.model import ChartReference, Loaded
+from data_platform.stack.definition import ChartReference
+from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes.definition import chart_source
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.target import KubernetesTarget

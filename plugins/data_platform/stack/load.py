@@ -17,9 +17,10 @@ except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 from data_platform.stack import consistency
+from data_platform.stack.definition import Artifact, Kubernetes, Local
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.graph import in_order, with_dependencies
-from data_platform.stack.model import Artifact, Component, Kubernetes, Loaded, Local, StackFile
+from data_platform.stack.model import Component, Loaded, StackFile
 from data_platform.stack.terms import Strict
 
 DEFAULT_PROFILE = "default"

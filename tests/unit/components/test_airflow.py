@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from data_platform.stack.bindings import Places, bindings
+from data_platform.stack.definition import Kubernetes
 from data_platform.stack.holders import holder
 from data_platform.stack.load import load_stack, parse
-from data_platform.stack.model import Kubernetes
 from data_platform.targets.local.state import write_private
 from data_platform.targets.render import rendered_files
 

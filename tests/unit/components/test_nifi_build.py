@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from data_platform.checks import flow_file
+from data_platform.stack.definition import Local
 from data_platform.stack.load import parse
-from data_platform.stack.model import Local
 
 FOLDER = Path(__file__).parents[3] / "stack/components/integration/nifi"
 

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from data_platform.clients import s3
+from data_platform.stack.definition import Kubernetes, Local, Process
 from data_platform.stack.load import parse
-from data_platform.stack.model import Component, Kubernetes, Local, Process
+from data_platform.stack.model import Component
 from data_platform.targets.kubernetes import places
 from data_platform.targets.local.state import State
 from data_platform.targets.render import rendered_files

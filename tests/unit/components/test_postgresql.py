@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from data_platform.clients import postgres
+from data_platform.stack.definition import Kubernetes
 from data_platform.stack.load import parse
-from data_platform.stack.model import Component, Kubernetes
+from data_platform.stack.model import Component
 from data_platform.targets.render import render, rendered_files
 
 FOLDER = Path(__file__).parents[3] / "stack/components/storage/postgresql"

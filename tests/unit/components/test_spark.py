@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from data_platform.stack.definition import Tool
 from data_platform.stack.load import load_stack
-from data_platform.stack.model import Tool
 from data_platform.targets.render import rendered_files
 
 VALUES = {

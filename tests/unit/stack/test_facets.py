@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from data_platform import facets
+from data_platform.stack.definition import Kubernetes
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.facet import Facet
 from data_platform.stack.facets import FACETS, worked_with
 from data_platform.stack.load import KUBERNETES, load_stack
-from data_platform.stack.model import Component, Kubernetes
+from data_platform.stack.model import Component
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny

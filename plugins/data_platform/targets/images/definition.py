@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_platform.stack.definition import Artifact
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, Stack
-from data_platform.stack.model import Artifact
 from data_platform.targets.images import content
 from data_platform.targets.images.base import BaseFile, base_entries, read_base
 from data_platform.targets.images.layers import Entry

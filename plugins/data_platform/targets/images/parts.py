@@ -11,7 +11,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from data_platform.stack.model import Artifact
+from data_platform.stack.definition import Artifact
 from data_platform.targets.images.layers import Entry
 from data_platform.targets.local.artifacts import Placed, read_maven_lock
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from data_platform.stack.definition import Artifact
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Artifact
 
 #: In every image. The checkout is a link into a folder of its own: git-sync's volume takes the place of that folder and
 #: hides nothing else.

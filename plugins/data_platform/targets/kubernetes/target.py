@@ -16,11 +16,12 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
 from data_platform.stack import entrance
 from data_platform.stack.bindings import Bindings, Places, bindings, listed
+from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.holders import holders
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Job, Loaded, Process, Tool
+from data_platform.stack.model import Loaded
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import claims, trust
 from data_platform.targets.kubernetes import (

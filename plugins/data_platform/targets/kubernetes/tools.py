@@ -13,8 +13,9 @@ from data_platform.checks.base import ToolCommand, ToolResult
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import TIMEOUT, ClusterError
 from data_platform.stack.bindings import Bindings
+from data_platform.stack.definition import Tool
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.model import Loaded, Tool
+from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes import places
 from data_platform.targets.local.state import write_private
 from data_platform.targets.render import render

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from data_platform.stack.model import Confined
+from data_platform.stack.definition import Confined
 from data_platform.targets.local import confine
 from data_platform.targets.render import render
 

@@ -13,7 +13,8 @@ from typing import NamedTuple, TypedDict
 
 from data_platform.clients.supervisor import program_section
 from data_platform.stack.bindings import Bindings
-from data_platform.stack.model import Job, Loaded, Process
+from data_platform.stack.definition import Job, Process
+from data_platform.stack.model import Loaded
 from data_platform.targets.local import artifacts, launch, ports
 from data_platform.targets.local.cache import CACHE_VARIABLE
 from data_platform.targets.local.confinement import confinement, prefix

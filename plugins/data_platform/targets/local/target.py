@@ -15,10 +15,11 @@ from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
 from data_platform.stack import entrance
 from data_platform.stack.bindings import Bindings, Places, bindings, listed
+from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Job, Loaded, Process, Tool
+from data_platform.stack.model import Loaded
 from data_platform.stack.plan import Kind, Resource, Seen, Step
 from data_platform.targets import claims, trust
 from data_platform.targets.local import artifacts, ports

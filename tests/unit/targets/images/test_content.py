@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from data_platform.clients import packages
+from data_platform.stack.definition import Artifact
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.model import Artifact
 from data_platform.targets.images.content import (
     environment_entries,
     in_image,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data_platform.stack.model import Artifact, Component
+from data_platform.stack.definition import Artifact
+from data_platform.stack.model import Component
 from data_platform.targets.images import sbom
 from data_platform.targets.images.layers import Blob, Entry
 from data_platform.targets.images.parts import parts_of

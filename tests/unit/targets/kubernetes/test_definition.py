@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from data_platform.stack.definition import Process, Ready
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
-from data_platform.stack.model import Process, Ready
 from data_platform.targets.kubernetes.definition import _probe, etc_of, value_bindings
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NOT_YET, holders
 from data_platform.stack.load import KUBERNETES, load_stack
-from data_platform.stack.model import Job, Process, Tool
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.pods import mounted
 from data_platform.targets.kubernetes.target import KubernetesTarget

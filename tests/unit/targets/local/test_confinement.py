@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from data_platform.stack.definition import Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
-from data_platform.stack.model import Loaded, Tool
+from data_platform.stack.model import Loaded
 from data_platform.targets.local import confine
 from data_platform.targets.local.confinement import Confinement, confinement, make_places, prefix
 from data_platform.targets.local.target import LocalTarget

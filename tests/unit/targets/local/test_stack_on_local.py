@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from data_platform.stack.claim import CONFIGURATION
+from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import claimed
 from data_platform.stack.load import load_stack
-from data_platform.stack.model import Job, Process, Tool
 from data_platform.stack.plan import plan
 from data_platform.targets import claims
 from data_platform.targets.local.target import LocalTarget
