@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from bootstrap.arguments import ROOT
+from data_platform.clients import connect
 from data_platform.clients.airflow import Airflow
 from data_platform.stack.load import load_stack
 from data_platform.targets.local.state import State
@@ -65,8 +66,7 @@ def main() -> None:
 
         bootstrap("up", "--only", "airflow")
         target = LocalTarget(load_stack(checkout), State(state))
-        login = target.credentials("airflow")
-        airflow = Airflow(target.address("airflow", "api").url, login["username"], login["password"])
+        airflow = connect.airflow(target)
         airflow_run(airflow)
         through = [airflow_run(airflow) for _ in range(RUNS)]
         started = time.monotonic()

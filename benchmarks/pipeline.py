@@ -26,6 +26,7 @@ import psutil
 
 from bootstrap.arguments import ROOT
 from data_platform.checks.base import Deadline
+from data_platform.clients import connect
 from data_platform.clients.airflow import Airflow
 from data_platform.stack.load import load_stack
 from data_platform.targets.local.state import State
@@ -142,8 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     state = State(arguments.state.resolve())
     target = LocalTarget(load_stack(ROOT, str(state.settings()["profile"])), state)
-    login = target.credentials("airflow")
-    airflow = Airflow(target.address("airflow", "api").url, login["username"], login["password"])
+    airflow = connect.airflow(target)
     sides: list[dict[str, float]] = []
     for pair in range(arguments.runs):
         order = ("direct", "airflow") if pair % 2 == 0 else ("airflow", "direct")

@@ -10,6 +10,7 @@ from typing import Any
 
 from bootstrap import environments, folders
 from bootstrap.arguments import ROOT
+from data_platform.clients import connect as clients
 from data_platform.clients.airflow import Airflow
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL
@@ -90,5 +91,4 @@ def mention_others(state: State) -> None:
 
 def connect(target: Target) -> Airflow:
     """A client of the platform's Airflow."""
-    login = target.credentials("airflow")
-    return Airflow(target.address("airflow", "api").url, login["username"], login["password"])
+    return clients.airflow(target)

@@ -10,7 +10,7 @@ from bootstrap.locks import alone
 from bootstrap.place import open_target
 from bootstrap.progress import Progress
 from data_platform import rotation
-from data_platform.clients import postgres
+from data_platform.clients import connect
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES
 from data_platform.targets.base import Target
@@ -68,8 +68,7 @@ def finish(target: Target, secrets: list[rotation.Secret], progress: Progress) -
         secrets: which; each once.
         progress: says what was done.
     """
-    server = target.address("postgresql", "sql")
-    answers = postgres.answers(server.host, server.port)
+    answers = connect.postgres_answers(target)
     due = [s for s in dict.fromkeys(secrets) if answers or not rotation.needs_server(target, s)]
     rotation.carry_out(target, due)
     for secret in due:

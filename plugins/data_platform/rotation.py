@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
-from data_platform.claims.database import SQL
-from data_platform.clients import postgres
+from data_platform.clients import connect, postgres
+from data_platform.clients.airflow import METADATA, ROTATE_KEY
 from data_platform.clients.commands import run
+from data_platform.stack.capabilities import DATABASE_SERVER, ORCHESTRATOR
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NEXT, NOT_YET, PIPELINES, holder, holders
 from data_platform.stack.model import Rotation
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
     from data_platform.targets.base import Target
 
-_DATABASES = "postgresql"
-#: Component whose tasks run the tools of others.
-_TASKS = "airflow"
 #: Airflow reads and writes each encrypted row once.
 _REENCRYPT_SECONDS = 600.0
 
@@ -88,7 +86,7 @@ def stage_shared(target: Target) -> list[Secret]:
         What was staged; nothing for a new platform, and for one that has identities.
     """
     known = {name: _is_known(target, name) for name in holders(target.stack)}
-    if known.get(PIPELINES, True) or not known.get(_DATABASES):
+    if known.get(PIPELINES, True) or not known.get(target.stack.provider(DATABASE_SERVER) or ""):
         return []
     found = [secret for name, there in known.items() if there for secret in secrets_of(target, name)]
     for secret in found:
@@ -110,7 +108,7 @@ def carry_out(target: Target, secrets: Iterable[Secret]) -> None:
     for secret in secrets:
         value, way = target.stage(*secret), way_of(target, secret)
         if way and way.role:
-            _set_password(target, way.role, value)
+            _set_password(target, secret.holder, way.role, value)
         elif way and way.fernet:
             _encrypt_anew(target, secret, value)
         target.promote(*secret)
@@ -126,7 +124,7 @@ def affected(target: Target, secrets: Iterable[Secret]) -> list[str]:
             found.add(target.stack.resolve(claim.provider))
         if target.stack.components[of.component].definition.tools:
             # Tasks run tools; where they are pods, they are given what the tools hold.
-            found.add(_TASKS)
+            found.add(target.stack.resolve(ORCHESTRATOR))
     return [name for name in target.stack.components if name in found]
 
 
@@ -135,13 +133,13 @@ def _is_known(target: Target, name: str) -> bool:
     return any(known.get(key, NOT_YET) != NOT_YET for key in of.generated)
 
 
-def _set_password(target: Target, role: str, value: str) -> None:
+def _set_password(target: Target, server: str, role: str, value: str) -> None:
     """Give a role of the server another password; by its superuser, whose own may be the one that changes."""
-    server, admin = target.address(_DATABASES, SQL), target.credentials(_DATABASES)
+    admin = target.credentials(server)
     problem: Exception | None = None
-    for password in (admin["password"], admin.get(f"password{NEXT}", "")):
+    for password in (admin[connect.ADMIN_PASSWORD], admin.get(f"{connect.ADMIN_PASSWORD}{NEXT}", "")):
         try:
-            connection = postgres.connect(server.host, server.port, admin["username"], password, "postgres")
+            connection = connect.postgres_as_admin(target, password=password, provider=server)
         except psycopg.OperationalError as error:
             problem = error
             continue
@@ -150,25 +148,23 @@ def _set_password(target: Target, role: str, value: str) -> None:
         return
     raise PlatformError(
         f"the password of the role {role} cannot be changed: {problem}",
-        "read: python3 -m bootstrap logs postgresql; when it is up, run this again",
+        f"read: python3 -m bootstrap logs {server}; when it is up, run this again",
     )
 
 
 def _encrypt_anew(target: Target, secret: Secret, value: str) -> None:
     """Let Airflow's own command read its rows with the old key and write them with the new one."""
-    # As the superuser: the password of Airflow's role may be about to change too.
-    admin, server = target.credentials(_DATABASES), target.address(_DATABASES, SQL)
     keys = [f"{seed[:43]}=" for seed in (value, target.credentials(secret.holder)[secret.key])]
-    login = f"{admin['username']}:{admin['password']}"
     with TemporaryDirectory() as home:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__FERNET_KEY": ",".join(keys),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{login}@{server.host}:{server.port}/airflow",
+            # As the superuser: the password of Airflow's role may be about to change too.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": connect.postgres_uri(target, "psycopg2", METADATA),
         }
         run(
-            [sys.executable, "-m", "airflow", "rotate-fernet-key"],
+            [sys.executable, *ROTATE_KEY],
             doing="encrypting Airflow's rows anew",
             remedy="run it again: rows are read with the old key and with the new one",
             seconds=_REENCRYPT_SECONDS,

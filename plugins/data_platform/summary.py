@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from data_platform.clients.connect import API
 from data_platform.records import leases, results
 from data_platform.records.results import KeptResult
+from data_platform.stack.capabilities import ORCHESTRATOR
 from data_platform.targets.base import Target
 from data_platform.targets.pages import page_of
 
@@ -68,7 +70,7 @@ def describe(target: Target) -> dict[str, Any]:
     return {
         "target": target.name,
         "profile": target.stack.profile,
-        "airflow": {"url": target.public_url("airflow", "api")},
+        "airflow": {"url": target.public_url(ORCHESTRATOR, API)},
         "lease": holder(target),
         "components": components,
     }

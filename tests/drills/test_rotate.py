@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from minio.error import S3Error
 
-from data_platform.clients import postgres, s3
+from data_platform.clients import connect, postgres, s3
 from data_platform.clients.airflow import Airflow
-from data_platform.clients.datahub import dataset_urn, status_of_write
+from data_platform.clients.datahub import dataset_urn
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -75,9 +75,10 @@ def test_the_key_and_the_token_of_the_pipelines(platform: Running) -> None:
     assert restarted(platform, programs) == {"datahub.server"}
     with pytest.raises(S3Error, match="AccessDenied"):
         s3.client(target.address("s3", "http").url, "pipelines", old["s3_secret_key"]).bucket_exists("raw")
-    url, urn = target.address("datahub", "http").url, dataset_urn("iceberg", "lakehouse.scratch.rotated")
-    assert status_of_write(url, urn, old["datahub_token"], 10) == 401
-    assert status_of_write(url, urn, new["datahub_token"], 10) == 200
+    urn = dataset_urn("iceberg", "lakehouse.scratch.rotated")
+    with connect.datahub(target, "pipelines", 10) as catalog:
+        assert catalog.status_of_write(urn, old["datahub_token"]) == 401
+        assert catalog.status_of_write(urn, new["datahub_token"]) == 200
     platform.bootstrap("run", "pipelines_fx_rates")
 
 

@@ -33,7 +33,7 @@ class Place:
         self.passwords: dict[str, str] = {}
 
     def credentials(self, holder: str) -> Mapping[str, str]:
-        return self.state.credentials(self.stack).get(holder, {})
+        return self.state.credentials(self.stack).get(self.stack.capabilities.get(holder, holder), {})
 
     def stage(self, holder: str, key: str) -> str:
         return self.state.stage(holder, key)
@@ -42,7 +42,7 @@ class Place:
         self.state.promote(holder, key)
 
     def address(self, component: str, endpoint: str) -> Address:
-        return Address(f"{component}.{endpoint}", 5432, "")
+        return Address(f"{self.stack.resolve(component)}.{endpoint}", 5432, "")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
 from data_platform.clients.airflow import Airflow
 
 _PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
@@ -18,9 +19,8 @@ class Params(KindParams):
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Try a wrong password, log in, look at the health of each part, at import errors and at the list of DAGs."""
-    login, address = platform.credentials("airflow"), platform.address("airflow", "api")
-    _require_refusal(address.url, login["username"], deadline)
-    with Airflow(address.url, login["username"], login["password"], deadline.remaining) as airflow:
+    _require_refusal(platform, deadline)
+    with connect.airflow(platform, deadline.remaining) as airflow:
         health = airflow.health()
         if sick := [part for part in _PARTS if health.get(part) != "healthy"]:
             raise CheckFailed(f"not healthy: {', '.join(sick)} (of {health})")
@@ -29,11 +29,11 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     return f"a wrong password gets no token, {len(_PARTS)} parts healthy, {len(found)} DAGs, no import errors"
 
 
-def _require_refusal(url: str, username: str, deadline: Deadline) -> None:
+def _require_refusal(platform: Platform, deadline: Deadline) -> None:
     """Raise when a wrong password gets a token, and when the answer is about something else."""
     import httpx
 
-    with Airflow(url, username, "not-the-password", deadline.remaining) as stranger:
+    with connect.airflow(platform, deadline.remaining, "not-the-password") as stranger:
         try:
             stranger.log_in()
         except httpx.HTTPStatusError as error:

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict
 from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from data_platform.stack.load import Stack
 
 #: Multiplies every deadline, for slow machines.
@@ -78,6 +80,10 @@ class Platform(Protocol):
     """What a check may know of the place: addresses, credentials and tools, the same on every target."""
 
     stack: Stack
+
+    @property
+    def authorities(self) -> Path | None:
+        """File with the certificates by which the platform's own servers are known; None for the usual authorities."""
 
     def address(self, component: str, endpoint: str) -> Address:
         """Address of a component's (or capability's) endpoint."""

@@ -8,6 +8,7 @@ import uuid
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
 
 #: Begins the name of every process group that this check makes. Nobody else's group may begin so: they are removed.
 SCRATCH = "check-flow-file-"
@@ -30,11 +31,10 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
     Groups that earlier runs left behind because they were killed are removed too.
     """
-    from data_platform.clients.nifi import FlowFile, NiFi
+    from data_platform.clients.nifi import FlowFile
 
-    address = platform.address(params.component, params.endpoint)
     token = uuid.uuid4().hex
-    with NiFi(address.url, deadline.remaining) as nifi:
+    with connect.nifi(platform, deadline.remaining, params.component, params.endpoint) as nifi:
         left = [group for group in nifi.groups() if _is_left_behind(group.name, time.time() - deadline.seconds)]
         for group in left:
             nifi.delete_group(group.id)

@@ -8,6 +8,7 @@ import socket
 from pydantic import Field
 
 from data_platform.checks.base import Address, CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
 
 #: Seconds for a connection that should be refused at once; one that a firewall swallows takes them all.
 _REFUSAL_SECONDS = 2.0
@@ -45,12 +46,10 @@ def other_addresses() -> list[str]:
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Open the page, without following redirects, and compare status and text."""
-    from data_platform.clients import http
-
     address = platform.address(params.component, params.endpoint)
+    with connect.http(platform, deadline.remaining, params.component, params.endpoint) as client:
+        answer = client.get(params.path)
     url = address.url.rstrip("/") + params.path
-    with http.client(seconds=deadline.remaining) as client:
-        answer = client.get(url)
     if answer.status_code != params.status:
         raise CheckFailed(f"{url} answers {answer.status_code}, not {params.status}: {answer.text[:200]!r}")
     if params.contains not in answer.text:

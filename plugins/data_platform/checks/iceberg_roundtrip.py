@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
 from data_platform.checks.scratch import SCHEMA, drop_left_over_tables, object_store, scratch_table
+from data_platform.clients import connect
 
 _ROWS = 25
 
@@ -13,10 +14,8 @@ _ROWS = 25
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Make a table from sample data, insert a row, read both states by their snapshots, and drop it."""
     del params
-    from data_platform.clients.trino import Trino
-
     store = object_store(platform, deadline)
-    with Trino(platform.address("trino", "http").url, deadline.remaining) as trino:
+    with connect.trino(platform, deadline.remaining) as trino:
         trino.rows(f"create schema if not exists {SCHEMA}")
         with scratch_table(trino, store) as name:
             table = f"{SCHEMA}.{name}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
+from data_platform.stack.capabilities import LINEAGE_CATALOG
 from data_platform.stack.holders import PIPELINES
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Params(KindParams):
     """Arguments of the kind."""
 
     catalog: str = Field(
-        default="datahub", description="Component with the endpoint, from which pipelines have a token."
+        default=LINEAGE_CATALOG, description="Component with the endpoint, from which pipelines have a token."
     )
     endpoint: str = Field(default="http", description="One of its endpoints.")
     edges: tuple[Edge, ...] = Field(min_length=1, description="Every edge between datasets that there should be.")
@@ -54,10 +56,7 @@ class Params(KindParams):
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Walk the catalog's graph from each source, and from each target back."""
-    from data_platform.clients.datahub import DataHub
-
-    url = platform.address(params.catalog, params.endpoint).url
-    with DataHub(url, platform.credentials(PIPELINES)[f"{params.catalog}_token"], deadline.remaining) as catalog:
+    with connect.datahub(platform, PIPELINES, deadline.remaining, params.catalog, params.endpoint) as catalog:
         # Airflow tells of a task after it has let the next one go.
         Deadline(min(params.grace, deadline.remaining)).retry(lambda: _look(params, catalog), on=CheckFailed)
     ways = ", ".join(f"{edge.source} -> {edge.target} ({edge.by})" for edge in params.edges)

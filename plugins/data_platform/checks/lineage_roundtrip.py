@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
+from data_platform.stack.capabilities import LINEAGE_CATALOG
 from data_platform.stack.holders import CHECKS
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class Params(KindParams):
     """Arguments of the kind."""
 
     component: str = Field(
-        default="datahub", description="Component with the endpoint, from which checks have a token."
+        default=LINEAGE_CATALOG, description="Component with the endpoint, from which checks have a token."
     )
     endpoint: str = Field(default="http", description="One of its endpoints.")
     expect: Literal["stored", "refused"] = Field(default="stored", description="With the token, or without it.")
@@ -34,14 +36,10 @@ class Params(KindParams):
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Write lineage and read it back, or try to write without the token."""
-    url = platform.address(params.component, params.endpoint).url
-    token = platform.credentials(CHECKS)[f"{params.component}_token"]
     scratch = SCRATCH + uuid.uuid4().hex
-    from data_platform.clients.datahub import DataHub
-
-    with DataHub(url, token, deadline.remaining) as datahub:
+    with connect.datahub(platform, CHECKS, deadline.remaining, params.component, params.endpoint) as datahub:
         if params.expect == "refused":
-            return _refused(datahub, url, scratch, deadline)
+            return _refused(datahub, scratch)
         return _stored(datahub, scratch)
 
 
@@ -104,12 +102,12 @@ def _stored(datahub: DataHub, scratch: str) -> str:
     return f"{scratch}.daily: upstreams rates (emitter) and orders (OpenLineage), 1 column edge; {len(made)} removed"
 
 
-def _refused(datahub: DataHub, url: str, scratch: str, deadline: Deadline) -> str:
-    from data_platform.clients.datahub import dataset_urn, status_of_write
+def _refused(datahub: DataHub, scratch: str) -> str:
+    from data_platform.clients.datahub import dataset_urn
 
     urn = dataset_urn("iceberg", f"{_CATALOG}.{scratch}.intruder")
     tried = {"without a token": None, "with a wrong token": uuid.uuid4().hex}
-    answers = {how: status_of_write(url, urn, token, deadline.remaining) for how, token in tried.items()}
+    answers = {how: datahub.status_of_write(urn, token) for how, token in tried.items()}
     evidence = ", ".join(f"{status} {how}" for how, status in answers.items())
     stored = datahub.exists(urn)
     if stored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
 from data_platform.checks.scratch import left_over, scratch_name
+from data_platform.clients import connect
 
 _SOURCE = "main"
 
@@ -11,10 +12,8 @@ _SOURCE = "main"
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Make a branch of main, see that it is at main's commit, remove it, and remove what killed runs left."""
     del params
-    from data_platform.clients.nessie import Nessie
-
     name = scratch_name()
-    with Nessie(platform.address("nessie", "http").url, deadline.remaining) as nessie:
+    with connect.nessie(platform, deadline.remaining) as nessie:
         commit = nessie.create_branch(name, _SOURCE)
         try:
             seen = nessie.branches()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
-from data_platform.claims.database import PASSWORD, USER
+from data_platform.clients import connect
 from data_platform.stack.holders import CHECKS
 
 
@@ -14,12 +14,9 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     del params, deadline
     from psycopg import sql
 
-    from data_platform.clients.postgres import connect
-
-    server, login = platform.address("postgresql", "sql"), platform.credentials(CHECKS)
     token = uuid.uuid4().hex
     table = sql.Identifier(f"check_{token}")
-    with connect(server.host, server.port, login[USER], login[PASSWORD], CHECKS) as connection:
+    with connect.postgres(platform, CHECKS, CHECKS) as connection:
         connection.execute(sql.SQL("create table {} (token text)").format(table))
         try:
             connection.execute(sql.SQL("insert into {} values (%s)").format(table), (token,))

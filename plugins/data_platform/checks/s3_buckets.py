@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
+from data_platform.clients import connect
 from data_platform.stack.holders import CHECKS, claimed
 
 
@@ -14,7 +15,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     wanted = claimed(platform.stack, platform.stack.resolve("s3"), "bucket")
     if not wanted:
         raise CheckFailed("nobody has claimed a bucket")
-    store = s3.client_of(platform, CHECKS, deadline.remaining)
+    store = connect.s3(platform, CHECKS, deadline.remaining)
     found = {each.name: s3.read_bucket(store, each.name) for each in wanted}
     if missing := [name for name, bucket in found.items() if bucket is None]:
         raise CheckFailed(f"missing: {', '.join(missing)}")

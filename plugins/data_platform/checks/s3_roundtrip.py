@@ -9,6 +9,7 @@ import uuid
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
 from data_platform.stack.holders import CHECKS
 
 #: Enough for more than one part of a stream, little enough for every hour.
@@ -26,9 +27,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     from minio.deleteobjects import DeleteObject
     from minio.error import S3Error
 
-    from data_platform.clients import s3
-
-    store = s3.client_of(platform, CHECKS, deadline.remaining)
+    store = connect.s3(platform, CHECKS, deadline.remaining)
     name, content = f".checks/{uuid.uuid4()}", secrets.token_bytes(_BYTES)
     try:
         store.put_object(params.bucket, name, io.BytesIO(content), len(content))
@@ -36,7 +35,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
             if answer.read() != content:
                 raise CheckFailed(f"{params.bucket}/{name} came back different")
         try:
-            s3.client(platform.address("s3", "http").url, "", "").stat_object(params.bucket, name)
+            connect.s3_as_nobody(platform).stat_object(params.bucket, name)
         except S3Error as error:
             if error.code != "AccessDenied":
                 raise

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.claims.s3_user import S3User
+from data_platform.clients import connect
 from data_platform.stack.holders import claimed, names_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ class Params(KindParams):
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """As each user, list every bucket of the platform, and put an object where it may not."""
-    from data_platform.clients import s3
-
     stack = platform.stack
     users = [
         (each.name, each.claim)
@@ -39,7 +38,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
         raise CheckFailed("nobody has claimed a user of the object store")
     buckets, problems = tuple(names_of(stack, "bucket")), []
     for user, claim in users:
-        store = s3.client_of(platform, user, deadline.remaining)
+        store = connect.s3(platform, user, deadline.remaining)
         problems += [f"{user} {problem}" for problem in _problems(store, claim, buckets, params)]
     if problems:
         raise CheckFailed("; ".join(problems))

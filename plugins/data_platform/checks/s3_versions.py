@@ -8,6 +8,7 @@ import uuid
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
 from data_platform.stack.holders import CHECKS
 
 
@@ -21,9 +22,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Put an object twice and read the first version back by its id."""
     from minio.deleteobjects import DeleteObject
 
-    from data_platform.clients import s3
-
-    store = s3.client_of(platform, CHECKS, deadline.remaining)
+    store = connect.s3(platform, CHECKS, deadline.remaining)
     name = f".checks/{uuid.uuid4()}"
     versions: list[str | None] = []
     try:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from data_platform.checks.base import CheckFailed, Deadline, Platform
+from data_platform.clients import connect
 from data_platform.stack.holders import CHECKS
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ def left_over(names: Iterable[str], now: float | None = None) -> list[str]:
 
 def object_store(platform: Platform, deadline: Deadline) -> Minio:
     """A client of the object store, with the key of checks."""
-    from data_platform.clients import s3
-
-    return s3.client_of(platform, CHECKS, deadline.remaining)
+    return connect.s3(platform, CHECKS, deadline.remaining)
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.checks.scratch import SCHEMA, drop_left_over_tables, object_store, scratch_table
+from data_platform.clients import connect
+from data_platform.stack.capabilities import JOBS
 
 _JOB = "spark_jobs/platform_check/write_table.py"
 _FIRST_DAY = date(2024, 1, 1)
@@ -46,14 +48,12 @@ def expected(rows: int) -> Sums:
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Run the job, compare what Trino reads with an independent computation, and drop the table."""
-    from data_platform.clients.trino import Trino
-
     store = object_store(platform, deadline)
-    with Trino(platform.address("trino", "http").url, deadline.remaining) as trino:
+    with connect.trino(platform, deadline.remaining) as trino:
         with scratch_table(trino, store) as name:
             table = f"{SCHEMA}.{name}"
             arguments = [_JOB, "--table", table, "--rows", str(params.rows)]
-            job = platform.run_tool("spark", "submit", arguments, deadline.remaining)
+            job = platform.run_tool(JOBS, "submit", arguments, deadline.remaining)
             if job.returncode != 0:
                 last = "\n".join(job.output.strip().splitlines()[-_SHOWN:])
                 raise CheckFailed(f"{_JOB} ended with {job.returncode}:\n{last}")

@@ -7,6 +7,7 @@ import uuid
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
 
 
 class Params(KindParams):
@@ -20,13 +21,11 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Make a node as one elects by it, look at it from a second session, end the first, and look again."""
     from kazoo.exceptions import NoNodeError
 
-    from data_platform.clients.zookeeper import session
-
-    place = platform.address(params.component, params.endpoint)
+    where = params.component, params.endpoint
     token = uuid.uuid4().hex
     path = f"/check-{token}"
-    with session(place.host, place.port, deadline.remaining) as second:
-        with session(place.host, place.port, deadline.remaining) as first:
+    with connect.zookeeper(platform, deadline.remaining, *where) as second:
+        with connect.zookeeper(platform, deadline.remaining, *where) as first:
             first.create(path, token.encode(), ephemeral=True)
             # The second session may be with a member that has not heard of it yet.
             second.sync(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+from data_platform.clients import connect
 from data_platform.stack.claim import Claim, Claimed, Place, digest_of
 from data_platform.stack.plan import Seen
 from data_platform.stack.terms import Key
@@ -18,7 +19,6 @@ MAIN = "main"
 #: Begins their names; what follows is the claim's.
 PREFIX = "audit_"
 _SECONDS = 3.0
-_HTTP = "http"
 
 
 class Branch(Claim):
@@ -51,10 +51,10 @@ class Branch(Claim):
         """See `Claim`."""
         import httpx
 
-        from data_platform.clients.nessie import Nessie, NessieError
+        from data_platform.clients.nessie import NessieError
 
         try:
-            with Nessie(place.address(provider, _HTTP).url, _SECONDS) as nessie:
+            with connect.nessie(place, _SECONDS, provider) as nessie:
                 there = nessie.branches()
         except (httpx.HTTPError, NessieError):
             note = "Nessie does not answer"
@@ -66,8 +66,6 @@ class Branch(Claim):
     @classmethod
     def make(cls, place: Place, provider: str, claimed: Claimed) -> None:
         """Make a branch at what readers see now; one that is there stays as it is."""
-        from data_platform.clients.nessie import Nessie
-
-        with Nessie(place.address(provider, _HTTP).url, 10 * _SECONDS) as nessie:
+        with connect.nessie(place, 10 * _SECONDS, provider) as nessie:
             if nessie.head(claimed.name) is None:
                 nessie.create_branch(claimed.name, MAIN)

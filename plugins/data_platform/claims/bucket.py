@@ -7,12 +7,10 @@ from typing import Annotated, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from data_platform.clients import connect
 from data_platform.stack.claim import Claim, Claimed, Place, digest_of
 from data_platform.stack.plan import Seen
 from data_platform.stack.terms import Name
-
-#: Endpoint, and names of the root key, that a provider must have.
-HTTP, _ROOT, _ROOT_KEY = "http", "access_key", "secret_key"
 
 
 class Bucket(Claim):
@@ -53,8 +51,7 @@ class Bucket(Claim):
 
         from data_platform.clients import s3
 
-        own = place.credentials(provider)
-        store = s3.client(place.address(provider, HTTP).url, own[_ROOT], own[_ROOT_KEY], seconds=3)
+        store = connect.s3_as_root(place, 3, provider)
         try:
             there = [(each, s3.read_bucket(store, each.name)) for each in claimed]
         except (MinioException, urllib3.exceptions.HTTPError, OSError):
@@ -71,7 +68,6 @@ class Bucket(Claim):
         """See `Claim`."""
         from data_platform.clients import s3
 
-        own, spec = place.credentials(provider), cast(Bucket, claimed.claim)
-        store = s3.client(place.address(provider, HTTP).url, own[_ROOT], own[_ROOT_KEY])
+        store, spec = connect.s3_as_root(place, provider=provider), cast(Bucket, claimed.claim)
         wanted = s3.Settings(spec.versioned, spec.expire_noncurrent_days, spec.expire_days)
         s3.ensure_bucket(store, spec.name, wanted)

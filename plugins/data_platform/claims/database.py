@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, cast
 
 from pydantic import Field, StringConstraints
 
+from data_platform.clients import connect
 from data_platform.stack.claim import Claim, Claimed, Place, digest_of, resource_name
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.plan import Seen
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from data_platform.clients import postgres
 
 #: Names of the credentials of a holder's role; one role for all its databases.
-USER, PASSWORD = "database_user", "database_password"
-#: Endpoint, and names of the administrator's credentials, that a provider must have.
-SQL, _ADMIN, _ADMIN_PASSWORD = "sql", "username", "password"
+USER, PASSWORD = connect.DATABASE_USER, connect.DATABASE_PASSWORD
 #: A PostgreSQL extension; its name may have a hyphen (uuid-ossp).
 Extension = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
@@ -69,16 +68,12 @@ class Database(Claim):
     @classmethod
     def observe(cls, place: Place, provider: str, claimed: Sequence[Claimed]) -> list[Seen]:
         """See `Claim`: databases, as their holders' own roles see them."""
-        from data_platform.clients import postgres
-
-        server = place.address(provider, SQL)
-        if not postgres.answers(server.host, server.port):
+        if not connect.postgres_answers(place, provider):
             note = "PostgreSQL does not answer"
             return [Seen(kind="claim", name=each.resource, healthy=False, note=note) for each in claimed]
         found = []
         for each in claimed:
-            own = place.credentials(each.holder)
-            there = postgres.look_into(server.host, server.port, own[USER], own[PASSWORD], each.name)
+            there = connect.look_into(place, each.holder, each.name, provider)
             if there is not None:
                 found.append(_seen(each, there))
         return found
@@ -96,7 +91,7 @@ class Database(Claim):
 
         holder, spec = claimed.holder, cast(Database, claimed.claim)
         own, what = place.credentials(holder), f"database {spec.name} of {holder}"
-        with administrator(place, provider, what, "postgres") as connection:
+        with administrator(place, provider, what, connect.MAINTENANCE) as connection:
             postgres.ensure_database(connection, spec.name, own[USER], own[PASSWORD], f"owned by {holder}")
         if not spec.schemas and not spec.extensions:
             return
@@ -131,11 +126,8 @@ def administrator(
     """
     import psycopg
 
-    from data_platform.clients import postgres
-
-    server, admin = place.address(provider, SQL), place.credentials(provider)
     try:
-        connection = postgres.connect(server.host, server.port, admin[_ADMIN], admin[_ADMIN_PASSWORD], database)
+        connection = connect.postgres_as_admin(place, database, provider=provider)
     except psycopg.OperationalError as error:
         raise PlatformError(
             f"{what} cannot be made: {error}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
+from data_platform.clients import connect
 from data_platform.stack.claim import CONFIGURATION, Claim, Claimed, Place, digest_of, resource_name
 from data_platform.stack.plan import Seen
 from data_platform.stack.terms import Name
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
     from minio import MinioAdmin
 
 #: Names of its credentials.
-ACCESS_KEY, SECRET_KEY = "s3_access_key", "s3_secret_key"
-#: Endpoint, and names of the root key, that a provider must have.
-HTTP, _ROOT, _ROOT_KEY = "http", "access_key", "secret_key"
+ACCESS_KEY, SECRET_KEY = connect.S3_ACCESS_KEY, connect.S3_SECRET_KEY
 
 
 class S3User(Claim):
@@ -113,20 +112,14 @@ class S3User(Claim):
 
 
 def _admin(place: Place, provider: str, seconds: float = 10) -> MinioAdmin:
-    from data_platform.clients import s3_admin
-
-    root = place.credentials(provider)
-    return s3_admin.client(place.address(provider, HTTP).url, root[_ROOT], root[_ROOT_KEY], seconds)
+    return connect.s3_admin(place, seconds, provider)
 
 
 def _problem(place: Place, provider: str, claimed: Claimed) -> str:
     """Why a user's key is no good; empty when the store lets it in."""
     from minio.error import S3Error
 
-    from data_platform.clients import s3
-
-    own = place.credentials(claimed.holder)
-    store = s3.client(place.address(provider, HTTP).url, own[ACCESS_KEY], own[SECRET_KEY], seconds=3)
+    store = connect.s3(place, claimed.holder, 3, provider)
     try:
         store.bucket_exists(min(cast(S3User, claimed.claim).buckets))
     except S3Error as error:

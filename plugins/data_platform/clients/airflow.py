@@ -12,6 +12,9 @@ from data_platform.clients import http
 RUN_ENDS = frozenset({"success", "failed"})
 TASK_ENDS = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 _PAGE = 100
+#: Its own database, and its own command (of Python's `-m`) that encrypts rows with another key.
+METADATA = "airflow"
+ROTATE_KEY = ("-m", "airflow", "rotate-fernet-key")
 
 
 class Airflow:

@@ -88,6 +88,7 @@ class DataHub:
         from datahub.ingestion.graph.client import DataHubGraph
         from datahub.ingestion.graph.config import DatahubClientConfig
 
+        self._url, self._seconds, self._ca = url, seconds, ca
         self._emitter = DatahubRestEmitter(url, token, timeout_sec=seconds, retry_max_times=0)
         self._graph = DataHubGraph(DatahubClientConfig(server=url, token=token, timeout_sec=seconds, retry_max_times=0))
         for session in (self._emitter.session, self._graph.session):
@@ -223,25 +224,23 @@ class DataHub:
         """Delete an entity for good; it may be missing."""
         self._graph.hard_delete_entity(urn)
 
+    def status_of_write(self, urn: str, token: str | None) -> int:
+        """HTTP status that a write of somebody else is answered with.
 
-def status_of_write(url: str, urn: str, token: str | None, seconds: float) -> int:
-    """HTTP status that a write is answered with.
+        Args:
+            urn: the dataset that is written.
+            token: what to send as its token; None for no header at all.
 
-    Args:
-        url: the catalog's address without path.
-        urn: the dataset that is written.
-        token: what to send as its token; None for no header at all.
-        seconds: deadline.
-
-    Raises:
-        httpx.HTTPError: it cannot be reached.
-    """
-    proposal = {
-        "entityType": "dataset",
-        "entityUrn": urn,
-        "aspectName": "status",
-        "changeType": "UPSERT",
-        "aspect": {"value": '{"removed": false}', "contentType": "application/json"},
-    }
-    with http.client(url, seconds, None if token is None else {"Authorization": f"Bearer {token}"}) as client:
-        return client.post(_PROPOSAL, json={"proposal": proposal}).status_code
+        Raises:
+            httpx.HTTPError: it cannot be reached.
+        """
+        proposal = {
+            "entityType": "dataset",
+            "entityUrn": urn,
+            "aspectName": "status",
+            "changeType": "UPSERT",
+            "aspect": {"value": '{"removed": false}', "contentType": "application/json"},
+        }
+        header = {"Authorization": f"Bearer {token}"} if token is not None else None
+        with http.client(self._url, self._seconds, header, self._ca) as client:
+            return client.post(_PROPOSAL, json={"proposal": proposal}).status_code

@@ -41,6 +41,8 @@ _LANDING = re.compile(r"(?:.*/)?(landing/[^/]+)/.+")
 _NO_DATA = re.compile(r"s3://[^/]+/_")
 _LAST = "last_event_time"
 _SECONDS = 5.0
+#: Path of NiFi's page, where the source looks for its API.
+PAGE = "/nifi/"
 
 # It warns of every processor between the first and the last one, and of every loop for another try.
 logging.getLogger(nifi.__name__).setLevel(logging.ERROR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from data_platform.clients import producers
 from data_platform.clients.datahub import dataset_urn, field_urn
 
 if TYPE_CHECKING:
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 #: More than any way from one dataset to the next has.
 _STEPS = 8
 _FIELD = "urn:li:schemaField:("
-_MODELS = "dbt"
-_TASK = "urn:li:dataJob:(urn:li:dataFlow:(airflow,"
+_TASK = f"urn:li:dataJob:(urn:li:dataFlow:({producers.AIRFLOW},"
 
 
 def urn(place: str) -> str:
@@ -36,7 +36,7 @@ def platform_of(entity: str) -> str:
 
 def is_between(entity: str) -> bool:
     """Whether an entity is a job or a dbt model: a way between datasets, none of them itself."""
-    return not entity.startswith("urn:li:dataset:") or platform_of(entity) == _MODELS
+    return not entity.startswith("urn:li:dataset:") or platform_of(entity) == producers.DBT
 
 
 def leads(catalog: DataHub, source: str, target: str, emitter: str) -> bool:

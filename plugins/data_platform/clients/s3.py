@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import urllib3
@@ -59,36 +59,6 @@ class Settings(NamedTuple):
     versioned: bool
     expire_noncurrent_days: int
     expire_days: Mapping[str, int]
-
-
-class _Located(Protocol):
-    """Where something is."""
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port."""
-
-
-class _Platform(Protocol):
-    """Who gives addresses and credentials."""
-
-    def address(self, component: str, endpoint: str) -> _Located:
-        """Address of a component's endpoint."""
-
-    def credentials(self, holder: str) -> Mapping[str, str]:
-        """What a holder has."""
-
-
-def client_of(platform: _Platform, holder: str, seconds: float = _SECONDS) -> Minio:
-    """A client of the platform's object store, with the key of a holder.
-
-    Args:
-        platform: gives the address and the credentials.
-        holder: whose user it is; his claim says what he may do.
-        seconds: deadline of one request.
-    """
-    known = platform.credentials(holder)
-    return client(platform.address("s3", "http").url, known["s3_access_key"], known["s3_secret_key"], seconds)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavi
 from cosmos.operators._watcher.base import BaseConsumerSensor
 from cosmos.operators.local import DbtLocalBaseOperator
 
+from data_platform.clients import dbt
 from data_platform.datasets.dbt_docs import FOLDERS, PROJECT
 from data_platform.operators.models import wait_in_triggerer
 from data_platform.operators.pods import pod_of, tasks_are_pods
+from data_platform.stack.capabilities import MODELS
 from data_platform.stack.errors import PlatformError
 
 _MANIFEST = "slim_manifest.json"
@@ -37,7 +39,7 @@ def manifest() -> dict[str, Any]:
     return found
 
 
-def dbt_group(dataset: str, group_id: str = "dbt", **arguments: Any) -> TaskGroup:
+def dbt_group(dataset: str, group_id: str = dbt.GROUP, **arguments: Any) -> TaskGroup:
     """Draw the models of a dataset, in the DAG of the context.
 
     Parsing reads `dbt_project/slim_manifest.json` only; dbt need not be there. The run works in the catalog
@@ -75,7 +77,7 @@ def dbt_group(dataset: str, group_id: str = "dbt", **arguments: Any) -> TaskGrou
         execution_config=ExecutionConfig(
             execution_mode=ExecutionMode.WATCHER,
             invocation_mode=InvocationMode.SUBPROCESS,
-            dbt_executable_path=PROJECT / "bin" / "dbt",
+            dbt_executable_path=PROJECT / "bin" / dbt.PROGRAM,
             setup_operator_args={
                 **_RUN,
                 "dbt_cmd_flags": ["--exclude-resource-type", "unit_test"],
@@ -90,7 +92,7 @@ def dbt_group(dataset: str, group_id: str = "dbt", **arguments: Any) -> TaskGrou
             # Tables are named by `publish`, when readers can see them; here they would be named after the branch.
             emit_datasets=False,
         ),
-        operator_args={"poke_interval": _LOOK, "deferrable": False, "executor_config": pod_of("dbt"), **arguments},
+        operator_args={"poke_interval": _LOOK, "deferrable": False, "executor_config": pod_of(MODELS), **arguments},
     )
     for task in group.iter_tasks():
         if isinstance(task, DbtLocalBaseOperator):

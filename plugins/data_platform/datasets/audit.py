@@ -16,7 +16,7 @@ import httpx
 
 from data_platform.checks.base import Deadline
 from data_platform.claims.branch import PREFIX
-from data_platform.clients import trino
+from data_platform.clients import connect, trino
 from data_platform.clients.nessie import Commit, Nessie, NessieConflictError, NessieUnavailableError
 from data_platform.stack.errors import PlatformError
 
@@ -65,13 +65,13 @@ def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
     branch = branch_of(dataset)
 
     def act() -> str:
-        with _trino(target, deadline) as client:
+        with connect.trino(target, deadline.remaining) as client:
             if branch not in client.catalogs():
                 raise PlatformError(
                     f"Trino has no catalog {branch}: {dataset} was added after it started",
                     "run stack_deploy, or python3 -m bootstrap up: Trino begins anew once",
                 )
-        with _nessie(target, deadline) as nessie:
+        with connect.nessie(target, deadline.remaining) as nessie:
             # Two branches that each make the same namespace could not both be merged.
             nessie.create_namespaces(MAIN, NAMESPACES)
             old = nessie.head(branch)
@@ -89,7 +89,7 @@ def head(target: Target, dataset: str, deadline: Deadline) -> str:
     branch = branch_of(dataset)
 
     def act() -> str:
-        with _nessie(target, deadline) as nessie:
+        with connect.nessie(target, deadline.remaining) as nessie:
             if (found := nessie.head(branch)) is None:
                 raise _no_branch(branch, dataset)
             return found
@@ -119,7 +119,7 @@ def publish(target: Target, dataset: str, deadline: Deadline, audited: str | Non
     def act() -> str:
         # Kept over repetitions: once it was published, the branch is elsewhere.
         nonlocal audited
-        with _nessie(target, deadline) as nessie:
+        with connect.nessie(target, deadline.remaining) as nessie:
             if (there := nessie.head(branch)) is None:
                 raise _no_branch(branch, dataset)
             audited = audited or there
@@ -141,7 +141,7 @@ def discard(target: Target, dataset: str, deadline: Deadline) -> None:
     branch = branch_of(dataset)
 
     def act() -> None:
-        with _nessie(target, deadline) as nessie:
+        with connect.nessie(target, deadline.remaining) as nessie:
             if (there := nessie.head(branch)) is not None:
                 _move_to_main(nessie, branch, there)
 
@@ -220,14 +220,6 @@ def _move_to_main(nessie: Nessie, branch: str, commit: str) -> None:
 
 def _no_branch(branch: str, dataset: str) -> PlatformError:
     return PlatformError(f"there is no branch {branch}", f"trigger pipelines_{dataset}: its first tasks make it")
-
-
-def _trino(target: Target, deadline: Deadline) -> trino.Trino:
-    return trino.Trino(target.address("trino", "http").url, deadline.remaining)
-
-
-def _nessie(target: Target, deadline: Deadline) -> Nessie:
-    return Nessie(target.address("nessie", "http").url, deadline.remaining)
 
 
 def _patiently(doing: str, deadline: Deadline, act: Callable[[], T]) -> T:

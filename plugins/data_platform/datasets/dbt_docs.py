@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from data_platform.clients import connect, dbt
+from data_platform.stack.capabilities import MODELS
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import PIPELINES
 
@@ -49,7 +51,7 @@ def build_docs(target: Target, dataset: str, seconds: float) -> str:
     with TemporaryDirectory() as folder:
         select = [f"path:models/{floor}/{dataset}" for floor in FOLDERS]
         arguments = ["docs", "generate", "--static", "--target-path", folder, "--select", *select]
-        done = target.run_tool("dbt", "dbt", arguments, seconds, writes=[Path(folder)])
+        done = target.run_tool(MODELS, dbt.TOOL, arguments, seconds, writes=[Path(folder)])
         if done.returncode != 0:
             last = "\n".join(done.output.strip().splitlines()[-_SHOWN:])
             raise PlatformError(
@@ -77,10 +79,8 @@ def keep_results(project: str, dataset: str, context: Mapping[str, Any] | None =
 
 def _upload(target: Target, dataset: str, folder: Path, files: tuple[tuple[str, str, str], ...]) -> str:
     """Put files into the bucket; returns the key of the first one."""
-    from data_platform.clients import s3
-
-    store = s3.client_of(target, PIPELINES)
+    store = connect.s3(target, PIPELINES)
     for name, published, kind in files:
         content = (folder / name).read_bytes()
-        store.put_object(BUCKET, f"{dataset}/dbt/{published}", io.BytesIO(content), len(content), kind)
-    return f"{dataset}/dbt/{files[0][1]}"
+        store.put_object(BUCKET, f"{dataset}/{dbt.FOLDER}/{published}", io.BytesIO(content), len(content), kind)
+    return f"{dataset}/{dbt.FOLDER}/{files[0][1]}"

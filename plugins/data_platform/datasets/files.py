@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from data_platform.checks.base import Deadline
-from data_platform.clients import s3, trino
+from data_platform.clients import connect, s3
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import PIPELINES
 
@@ -195,7 +195,7 @@ def code_digest(root: Path, dataset: str) -> str:
 
 def store_of(target: Target, seconds: float) -> Minio:
     """A client of the platform's object store, as pipelines may use it."""
-    return s3.client_of(target, PIPELINES, seconds)
+    return connect.s3(target, PIPELINES, seconds)
 
 
 def read_json(store: Minio, bucket: str, key: str) -> dict[str, Any] | None:
@@ -209,8 +209,7 @@ def read_json(store: Minio, bucket: str, key: str) -> dict[str, Any] | None:
 
 def _known(target: Target, dataset: str, seconds: float) -> tuple[frozenset[str], frozenset[str]]:
     """Digests of published files, and quarantine objects that the table of refusals has."""
-    address = target.address("trino", "http")
-    with trino.Trino(address.url, Deadline(seconds).seconds, CATALOG) as client:
+    with connect.trino(target, Deadline(seconds).seconds, CATALOG) as client:
         loaded = client.rows_if_there(f"select sha256 from raw.{dataset}_files")  # noqa: S608 - a name of ours
         refused = client.rows_if_there(
             f"select content from raw.quarantine where dataset = '{dataset}' and row_number = 0"  # noqa: S608 - as above

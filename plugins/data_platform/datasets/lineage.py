@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from data_platform.checks.base import Deadline, Platform
+from data_platform.clients import connect, producers
+from data_platform.clients.dbt import FOLDER
+from data_platform.datasets.dbt_docs import BUCKET
+from data_platform.stack.capabilities import FLOWS
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import PIPELINES
 
-#: Where the documentation of a run lies, and what of it the source reads.
-_BUCKET, _FOLDER = "reports", "dbt"
+#: What the source reads of the documentation of a run.
 _MANIFEST, _CATALOG, _RESULTS = "manifest.json", "catalog.json", "run_results.json"
 
 
@@ -31,16 +34,16 @@ def emit_nifi_lineage(target: Platform, dataset: str, deadline: Deadline) -> str
     Raises:
         PlatformError: NiFi has no such flow, or could not be read.
     """
-    from data_platform.clients.datahub_nifi import Source
+    from data_platform.clients.datahub_nifi import PAGE, Source
 
     config = {
-        "site_url": target.address("nifi", "http").url + "/nifi/",
+        "site_url": target.address(FLOWS, connect.HTTP).url + PAGE,
         "env": "PROD",
         "incremental_lineage": True,
         # The group that holds everything, by NiFi's own name for it, and the dataset's.
         "process_group_pattern": {"allow": ["NiFi Flow$", f"{re.escape(dataset)}$"]},
     }
-    urns = _ingest(target, Source, "nifi", config, deadline)
+    urns = _ingest(target, Source, producers.NIFI, config, deadline)
     jobs = [urn for urn in urns if urn.startswith("urn:li:dataJob:")]
     if not jobs:
         raise PlatformError(
@@ -70,20 +73,20 @@ def emit_dbt_lineage(target: Platform, dataset: str, deadline: Deadline) -> str:
     load_library()
     from datahub.ingestion.source.dbt.dbt_core import DBTCoreSource
 
-    store = s3.client_of(target, PIPELINES, deadline.remaining)
+    store = connect.s3(target, PIPELINES, deadline.remaining)
     with tempfile.TemporaryDirectory(prefix="lineage-") as scratch:
         files: dict[str, str] = {}
         for name in (_MANIFEST, _CATALOG, _RESULTS):
-            content = s3.read(store, _BUCKET, f"{dataset}/{_FOLDER}/{name}")
+            content = s3.read(store, BUCKET, f"{dataset}/{FOLDER}/{name}")
             if content is not None:
                 files[name] = str(Path(scratch) / name)
                 Path(files[name]).write_bytes(content)
         if missing := [name for name in (_MANIFEST, _CATALOG) if name not in files]:
             raise PlatformError(
-                f"{_BUCKET}/{dataset}/{_FOLDER}/ has no {' and no '.join(missing)}",
+                f"{BUCKET}/{dataset}/{FOLDER}/ has no {' and no '.join(missing)}",
                 f"let the task `docs` of pipelines_{dataset} publish the documentation",
             )
-        urns = _ingest(target, DBTCoreSource, "dbt", dbt_recipe(files), deadline)
+        urns = _ingest(target, DBTCoreSource, producers.DBT, dbt_recipe(files), deadline)
     return f"dbt: {sum(',lakehouse.' in urn or ',audit_' in urn for urn in urns)} tables, {len(urns)} entities"
 
 
@@ -112,10 +115,9 @@ def dbt_recipe(files: dict[str, str]) -> dict[str, Any]:
 
 
 def _ingest(target: Platform, source: Any, name: str, config: dict[str, Any], deadline: Deadline) -> list[str]:
-    from data_platform.clients.datahub import CatalogError, DataHub
+    from data_platform.clients.datahub import CatalogError
 
-    url, token = target.address("datahub", "http").url, target.credentials(PIPELINES)["datahub_token"]
-    with DataHub(url, token, deadline.remaining) as catalog:
+    with connect.datahub(target, PIPELINES, deadline.remaining) as catalog:
         try:
             return catalog.ingest(source, name, config)
         except CatalogError as error:

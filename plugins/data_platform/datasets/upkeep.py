@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from data_platform.checks.base import Deadline
-from data_platform.clients.nessie import Nessie, Table
+from data_platform.clients import connect
+from data_platform.clients.nessie import Table
 from data_platform.clients.trino import Trino, identifier
 from data_platform.datasets.audit import CATALOG, DATASET_PROPERTY, MAIN, branch_of, settle
+from data_platform.stack.capabilities import JOBS
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -113,13 +115,13 @@ def maintain(target: Target, dataset: str, deadline: Deadline, since: datetime |
         trino.exceptions.TrinoQueryError, NessieError: a server refuses; likewise.
     """
     branch, since = branch_of(dataset), since or datetime.now(UTC) - KEEP
-    with Nessie(target.address("nessie", "http").url, deadline.remaining) as nessie:
+    with connect.nessie(target, deadline.remaining) as nessie:
         if branch in settle(nessie):
             return [f"{dataset}: left alone, {branch} is open; publish it or run the pipeline again"]
         there = nessie.tables(MAIN)
         written = {key for c in nessie.history(MAIN, {DATASET_PROPERTY: dataset}) for key in c.keys}
         elsewhere = {name: nessie.tables(name) for name in nessie.references() if name != MAIN}
-    with Trino(target.address("trino", "http").url, deadline.remaining, settings=_SETTINGS) as trino:
+    with connect.trino(target, deadline.remaining, settings=_SETTINGS) as trino:
         looks = {}
         for key in sorted(written & there.keys()):
             trino.rows(f"alter table {_called(key)} execute optimize")
@@ -147,7 +149,7 @@ def _expire(target: Target, tables: Mapping[str, datetime], deadline: Deadline) 
     if not tables:
         return
     words = [word for key, oldest in tables.items() for word in ("--table", f"{key}={oldest.isoformat()}")]
-    done = target.run_tool("spark", "submit", [_JOB, *words], deadline.remaining)
+    done = target.run_tool(JOBS, "submit", [_JOB, *words], deadline.remaining)
     if done.returncode != 0:
         last = "\n".join(done.output.strip().splitlines()[-_SHOWN:])
         raise PlatformError(f"{_JOB} ended with {done.returncode}:\n{last}", "mend the cause, clear the task")

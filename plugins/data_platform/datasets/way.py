@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from data_platform.clients.producers import AIRFLOW, DBT, NIFI, SPARK
 from data_platform.stack.contract import Contract
-
-_NIFI, _SPARK, _AIRFLOW, _DBT = "nifi", "spark", "airflow", "dbt"
 
 
 def table_place(name: str) -> str:
@@ -37,10 +36,18 @@ def way(contract: Contract, manifest: Mapping[str, Any]) -> dict[str, list[dict[
     """
     name = contract.id
     landing, raw, loaded = f"file:landing/{name}", raw_place(name), table_place(f"raw.{name}")
-    edges = [_edge(landing, raw, _NIFI), _edge(raw, loaded, _SPARK), _edge(raw, loaded, _AIRFLOW)]
-    edges += [_edge(source, target, _DBT) for source, target in _modelled(name, manifest)]
+    edges = [
+        _edge(landing, raw, NIFI),
+        _edge(raw, loaded, SPARK),
+        _edge(raw, loaded, AIRFLOW),
+    ]
+    edges += [_edge(source, target, DBT) for source, target in _modelled(name, manifest)]
     columns = [
-        _edge(source, f"{table_place(table.name)}#{column.name}", _SPARK if table.name == f"raw.{name}" else _DBT)
+        _edge(
+            source,
+            f"{table_place(table.name)}#{column.name}",
+            SPARK if table.name == f"raw.{name}" else DBT,
+        )
         for table in contract.tables
         for column in table.columns
         for source in column.sources

@@ -27,7 +27,7 @@ class DatasetOperator(BaseOperator):
         seconds: deadline of what it does.
     """
 
-    #: Component whose tools the task runs; none where it only speaks to servers.
+    #: Capability whose tools the task runs; none where it only speaks to servers.
     tools_of = ""
 
     def __init__(self, *, dataset: str, seconds: float = 300, **kwargs: Any) -> None:

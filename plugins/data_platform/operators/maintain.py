@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from data_platform.checks.base import Deadline
 from data_platform.operators.dataset import DatasetOperator
+from data_platform.stack.capabilities import JOBS
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class MaintainTablesOperator(DatasetOperator):
     """Join small files and expire old states of the tables that the dataset has published."""
 
-    tools_of = "spark"
+    tools_of = JOBS
 
     def execute(self, context: Context) -> list[str]:
         """One line a table; skipped while a load is going on, because both would change the same tables."""

@@ -6,12 +6,18 @@ none of them has a dataset's pod with Airflow's image: no token, and no secret b
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from data_platform.targets.kubernetes.places import AIRFLOW, DEPLOYER_TEMPLATE, ETC
+from data_platform.stack.capabilities import ORCHESTRATOR
+from data_platform.targets.current import current_stack
+from data_platform.targets.kubernetes.places import DEPLOYER_TEMPLATE, ETC
 from data_platform.targets.kubernetes.settings import inside
+
+if TYPE_CHECKING:
+    from data_platform.stack.load import Stack
 
 
 def tasks_are_pods() -> bool:
@@ -20,8 +26,10 @@ def tasks_are_pods() -> bool:
 
 
 def pod_of(component: str) -> dict[str, Any]:
-    """`executor_config` of a dataset's task that needs a component's tools: its image, and room for them."""
-    return _template(component)
+    """`executor_config` of a dataset's task that needs tools of a component, or of who stands for a capability: the
+    image that has them, and room for them.
+    """
+    return _template(_stack().resolve(component))
 
 
 def deployer_pod() -> dict[str, Any]:
@@ -30,7 +38,13 @@ def deployer_pod() -> dict[str, Any]:
 
 
 def _template(name: str) -> dict[str, Any]:
-    return {"pod_template_file": str(ETC / AIRFLOW / "pods" / f"{name}.yaml")}
+    return {"pod_template_file": str(ETC / _stack().resolve(ORCHESTRATOR) / "pods" / f"{name}.yaml")}
+
+
+@cache
+def _stack() -> Stack:
+    """Read once: a process that parses asks for each task."""
+    return current_stack()
 
 
 class DeployerOperator(BaseOperator):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_platform.checks.base import Deadline
 from data_platform.operators.dataset import DatasetOperator, failed, result_of
+from data_platform.stack.capabilities import JOBS, VALIDATION
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class OpenAuditOperator(DatasetOperator):
 class LoadFilesOperator(DatasetOperator):
     """Load the run's files into the raw tables of the branch, by the dataset's Spark job."""
 
-    tools_of = "spark"
+    tools_of = JOBS
 
     def execute(self, context: Context) -> dict[str, Any]:
         """What the job did."""
@@ -40,7 +41,7 @@ class LoadFilesOperator(DatasetOperator):
             "--manifest",
             f"s3a://{RAW}/{manifest_key(self.dataset, context['run_id'])}",
         ]
-        done = current().run_tool("spark", "submit", arguments, self.seconds)
+        done = current().run_tool(JOBS, "submit", arguments, self.seconds)
         result = result_of(done, f"the Spark job of {self.dataset}")
         for reason in result["reasons"]:
             self.log.warning("quarantined: %s", reason)
@@ -55,7 +56,7 @@ class ValidateTablesOperator(DatasetOperator):
         suite: which expectations of the dataset.
     """
 
-    tools_of = "analysis"
+    tools_of = VALIDATION
 
     def __init__(self, *, suite: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -69,7 +70,7 @@ class ValidateTablesOperator(DatasetOperator):
         target, catalog = current(), branch_of(self.dataset)
         commit = head(target, self.dataset, Deadline(self.seconds))
         arguments = ["--dataset", self.dataset, "--suite", self.suite, "--catalog", catalog, "--publish"]
-        result = result_of(target.run_tool("analysis", "validate", arguments, self.seconds), "the validation")
+        result = result_of(target.run_tool(VALIDATION, "validate", arguments, self.seconds), "the validation")
         for warning in result["warnings"]:
             self.log.warning("%s", warning)
         if not result["success"]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperatorLink
 
 from data_platform.checks.base import Deadline
+from data_platform.clients import dbt
 from data_platform.operators.dataset import DatasetOperator, failed, result_of
 from data_platform.operators.triggerer import TriggererOperator
+from data_platform.stack.capabilities import MODELS, REPORTS
 from data_platform.stack.check import CheckSpec
 from data_platform.targets.current import current
 
@@ -38,13 +40,13 @@ class DrawPageOperator(DatasetOperator):
 
     operator_extra_links = (ReportLink(),)
     page = "index.html"
-    tools_of = "analysis"
+    tools_of = REPORTS
 
     def execute(self, context: Context) -> str:
         """The page's key in the bucket `reports`."""
         del context
         arguments = ["--dataset", self.dataset, "--catalog", "lakehouse"]
-        result = result_of(current().run_tool("analysis", "draw", arguments, self.seconds), "drawing the page")
+        result = result_of(current().run_tool(REPORTS, "draw", arguments, self.seconds), "drawing the page")
         return str(result["page"])
 
 
@@ -52,8 +54,8 @@ class BuildDocsOperator(DatasetOperator):
     """Publish the documentation of the dbt models."""
 
     operator_extra_links = (ReportLink(),)
-    page = "dbt/index.html"
-    tools_of = "dbt"
+    page = dbt.PAGE
+    tools_of = MODELS
 
     def execute(self, context: Context) -> str:
         """The documentation's key in the bucket `reports`."""

@@ -7,9 +7,10 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
-from data_platform.clients import s3
+from data_platform.clients import connect, dbt, s3
 from data_platform.clients.trino import Trino
 from data_platform.stack import holders
+from data_platform.stack.capabilities import LINEAGE_CATALOG, OBJECT_STORE, QUERY_ENGINE, TABLE_CATALOG
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -21,7 +22,7 @@ _SECONDS = 5.0
 PAGES = {
     "index.html": "Analysts' page",
     "expectations/index.html": "Data Docs",
-    "dbt/index.html": "dbt documentation",
+    dbt.PAGE: "dbt documentation",
 }
 
 
@@ -78,12 +79,12 @@ def describe(target: Target) -> Datasets:
 
 def _ask_trino(target: Target, datasets: Sequence[str], problems: list[str]) -> dict[str, Tables]:
     try:
-        with Trino(target.address("trino", "http").url, _SECONDS, CATALOG) as trino:
+        with connect.trino(target, _SECONDS, CATALOG) as trino:
             return {name: _tables(trino, name) for name in datasets}
     except Exception as error:  # noqa: BLE001 - whatever it is, the page says it and shows the rest
         problems.append(
             f"The tables could not be read, so sizes and loads are unknown ({type(error).__name__}). "
-            f"See the page Platform; python3 -m bootstrap check trino nessie says more."
+            f"See the page Platform; {_check(target, QUERY_ENGINE, TABLE_CATALOG)} says more."
         )
         return {}
 
@@ -110,16 +111,20 @@ def _tables(trino: Trino, name: str) -> Tables:
 
 def _ask_store(target: Target, datasets: Sequence[str], problems: list[str]) -> set[str]:
     """Keys of the published pages that are there."""
-    store = s3.client_of(target, holders.PAGES, _SECONDS)
+    store = connect.s3(target, holders.PAGES, _SECONDS)
     wanted = [f"{name}/{page}" for name in datasets for page in PAGES]
     try:
         return {key for key in wanted if s3.there(store, "reports", key)}
     except Exception as error:  # noqa: BLE001 - as above
         problems.append(
             f"The object store did not answer, so published pages are unknown ({type(error).__name__}). "
-            f"See the page Platform; python3 -m bootstrap check minio says more."
+            f"See the page Platform; {_check(target, OBJECT_STORE)} says more."
         )
         return set()
+
+
+def _check(target: Target, *capabilities: str) -> str:
+    return f"python3 -m bootstrap check {' '.join(target.stack.resolve(each) for each in capabilities)}"
 
 
 def _links(target: Target, name: str, there: set[str]) -> tuple[Link, ...]:
@@ -127,5 +132,5 @@ def _links(target: Target, name: str, there: set[str]) -> tuple[Link, ...]:
         Link(title, f"reports/{name}/{page}" if f"{name}/{page}" in there else "") for page, title in PAGES.items()
     ]
     urn = f"urn:li:dataset:(urn:li:dataPlatform:iceberg,{CATALOG}.raw.{name},PROD)"
-    catalog = Link("Lineage", f"{target.public_url('datahub', 'http')}/entity?{urlencode({'urn': urn})}")
+    catalog = Link("Lineage", f"{target.public_url(LINEAGE_CATALOG, connect.HTTP)}/entity?{urlencode({'urn': urn})}")
     return (*published, catalog, Link("Runs in Airflow", f"/dags/pipelines_{name}"))

@@ -48,14 +48,14 @@ _PART = re.compile(r"[\w()=+-][\w.()=+ -]*")
 
 def report(key: str, request: Request) -> Response:
     """One object of the bucket, or a page that says that there is none."""
-    from data_platform.clients import s3
+    from data_platform.clients import connect
     from data_platform.targets.current import current
 
     key = f"{key}index.html" if key.endswith("/") else key
     if not is_key(key):
         return _missing(key)
     try:
-        store = s3.client_of(current(), PAGES, _SECONDS)
+        store = connect.s3(current(), PAGES, _SECONDS)
         return _answer(store, key, request.headers)
     except Exception as error:  # noqa: BLE001 - whatever keeps the store from answering is said to the reader
         return _away(error)

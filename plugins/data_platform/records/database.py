@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from data_platform.claims.database import PASSWORD, USER
-from data_platform.clients import postgres
+from data_platform.clients.connect import postgres
+from data_platform.stack.capabilities import ORCHESTRATOR
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
 NAME = "platform"
-#: Component whose role owns it.
-OWNER = "airflow"
+#: Whose role owns it.
+OWNER = ORCHESTRATOR
 #: The newest of migrations/versions/. They are numbered, so that newer and older can be told apart without Alembic.
 REVISION = "0002"
 #: Where Alembic keeps which one is there.
@@ -32,8 +32,7 @@ def connect(target: Target) -> Connection:
     Raises:
         psycopg.OperationalError: PostgreSQL does not answer, the login is refused, or there is no such database yet.
     """
-    server, login = target.address("postgresql", "sql"), target.credentials(OWNER)
-    return postgres.connect(server.host, server.port, login[USER], login[PASSWORD], NAME)
+    return postgres(target, OWNER, NAME)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_platform.claims.database import PASSWORD, USER
+from data_platform.clients import connect
 from data_platform.records import database
 
 if TYPE_CHECKING:
@@ -47,20 +47,12 @@ def config() -> Config:
 def _upgrade(target: Target) -> None:
     # These take a third of a second to import, and there is seldom anything to do.
     from alembic import command
-    from sqlalchemy import URL, create_engine, text
+    from sqlalchemy import create_engine, text
     from sqlalchemy.pool import NullPool
 
-    server, login = target.address("postgresql", "sql"), target.credentials(database.OWNER)
-    url = URL.create(
-        "postgresql+psycopg",
-        login[USER],
-        login[PASSWORD],
-        server.host,
-        server.port,
-        database.NAME,
-        {"connect_timeout": "10", "application_name": "data-platform"},
-    )
-    with create_engine(url, poolclass=NullPool).begin() as connection:
+    uri = connect.postgres_uri(target, "psycopg", database.NAME, database.OWNER)
+    said = {"connect_timeout": 10, "application_name": "data-platform"}
+    with create_engine(uri, connect_args=said, poolclass=NullPool).begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtext('schema_version'))"))
         found = config()
         found.attributes["connection"] = connection

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from data_platform.stack.terms import Strict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from data_platform.stack.plan import Seen
 
 #: Served by the provider's configuration files, which list all that is claimed; nothing has to be made.
@@ -38,6 +40,10 @@ class Location(Protocol):
 
 class Place(Protocol):
     """What a kind may know of the place: addresses and credentials, the same on every target."""
+
+    @property
+    def authorities(self) -> Path | None:
+        """File with the certificates by which the platform's own servers are known; None for the usual authorities."""
 
     def address(self, component: str, endpoint: str) -> Location:
         """Address of a component's (or capability's) endpoint, as reached from here."""

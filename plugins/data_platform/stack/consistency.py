@@ -36,6 +36,17 @@ def refuse_homeless_identities(file: StackFile, base: Path) -> None:
             )
 
 
+def refuse_ambiguous_capabilities(file: StackFile, loaded: dict[str, Loaded]) -> None:
+    """A name means one thing: a capability, a component or an identity."""
+    others = {**dict.fromkeys(loaded, "a component"), **dict.fromkeys(file.identities, "an identity")}
+    for name in file.capabilities:
+        if name in others:
+            raise PlatformError(
+                f"stack.yaml: capabilities: {name} is the name of {others[name]} too",
+                "give the capability another name",
+            )
+
+
 def refuse_unknown_edges(item: Loaded, known: set[str]) -> None:
     """Who comes before a component and whom it calls take part.
 

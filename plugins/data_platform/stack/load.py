@@ -68,6 +68,11 @@ class Stack:
             )
         return found
 
+    def provider(self, capability: str) -> str | None:
+        """Component that stands for a capability; None where none takes part."""
+        found = self.capabilities.get(capability)
+        return found if found in self.components else None
+
     def dependencies(self, name: str) -> tuple[str, ...]:
         """Names of the components that must be verified before this one, as components (capabilities resolved)."""
         return tuple(self.resolve(n) for n in self.components[name].component.all_before)
@@ -193,6 +198,7 @@ def load_stack(
     for item in loaded.values():
         consistency.refuse_unfit_facets(item)
     consistency.refuse_homeless_identities(file, base)
+    consistency.refuse_ambiguous_capabilities(file, loaded)
 
     chosen = file.profiles[profile]
     by_environment = capabilities or {}

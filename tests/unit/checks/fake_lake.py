@@ -80,7 +80,7 @@ class FakePlatform:
 
     def run_tool(self, component: str, tool: str, arguments: Sequence[str], seconds: float) -> ToolResult:
         assert seconds > 0
-        assert (component, tool) == ("spark", "submit")
+        assert (component, tool) == ("jobs", "submit")
         assert self.tool is not None
         return self.tool(arguments)
 

@@ -53,11 +53,11 @@ class Place:
     """A platform with an Airflow."""
 
     def address(self, component: str, endpoint: str) -> Address:
-        assert (component, endpoint) == ("airflow", "api")
+        assert (component, endpoint) == ("orchestrator", "api")
         return Address("airflow.test", 1, "http://airflow.test:1")
 
     def credentials(self, holder: str) -> Mapping[str, str]:
-        assert holder == "airflow"
+        assert holder == "orchestrator"
         return LOGIN
 
 

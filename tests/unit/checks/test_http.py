@@ -44,7 +44,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
 
     def use(answer: Callable[[httpx.Request], httpx.Response]) -> None:
         transport = httpx.MockTransport(answer)
-        monkeypatch.setattr(client, "client", lambda **_: httpx.Client(transport=transport))
+        monkeypatch.setattr(client, "client", lambda url="", *_, **__: httpx.Client(base_url=url, transport=transport))
 
     return use
 

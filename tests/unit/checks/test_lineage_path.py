@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from data_platform.checks.base import Address, CheckFailed, Deadline
 from data_platform.checks.lineage_path import Params, check
 from data_platform.clients import datahub as client
 from data_platform.clients.lineage_graph import urn
+from data_platform.stack.load import load_stack
 from tests.unit.clients import fake_catalog as fake
 
 PARAMS = Params.model_validate(
@@ -31,10 +33,12 @@ PARAMS = Params.model_validate(
 
 
 class Place:
+    stack = load_stack(Path(__file__).parents[3])
+
     """A platform with a catalog."""
 
     def address(self, component: str, endpoint: str) -> Address:
-        assert (component, endpoint) == ("datahub", "http")
+        assert (component, endpoint) == ("lineage-catalog", "http")
         return Address("127.0.0.1", 1, "http://127.0.0.1:1")
 
     def credentials(self, holder: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from data_platform.checks.base import Address, CheckFailed, Deadline, ToolResult
 from data_platform.checks.lineage_roundtrip import Params, check, event
 from data_platform.clients import datahub as client
 from data_platform.clients.datahub import Lineage, dataset_urn, field_urn
+from data_platform.stack.load import load_stack
 
 URL = "http://127.0.0.1:1"
 
@@ -19,8 +21,10 @@ URL = "http://127.0.0.1:1"
 class Place:
     """A platform with one address."""
 
+    stack = load_stack(Path(__file__).parents[3])
+
     def address(self, component: str, endpoint: str) -> Address:
-        assert (component, endpoint) == ("datahub", "http")
+        assert (component, endpoint) == ("lineage-catalog", "http")
         return Address("127.0.0.1", 1, URL)
 
     def credentials(self, holder: str) -> dict[str, str]:
@@ -95,9 +99,7 @@ class Catalog:
         if self.fault != "keeps what is deleted":
             self.there.pop(urn, None)
 
-    def status_of_write(self, url: str, urn: str, token: str | None, seconds: float) -> int:
-        assert url == URL
-        assert seconds > 0
+    def status_of_write(self, urn: str, token: str | None) -> int:
         assert token != "secret"
         if self.fault == "open" or (self.fault == "any token will do" and token):
             self.there[urn] = False
@@ -111,7 +113,6 @@ class Catalog:
 def catalog(monkeypatch: pytest.MonkeyPatch) -> Catalog:
     made = Catalog()
     monkeypatch.setattr(client, "DataHub", made)
-    monkeypatch.setattr(client, "status_of_write", made.status_of_write)
     return made
 
 

@@ -42,11 +42,11 @@ class Place:
     """A platform with a database."""
 
     def address(self, component: str, endpoint: str) -> Address:
-        assert (component, endpoint) == ("postgresql", "sql")
+        assert (component, endpoint) == ("database-server", "sql")
         return Address("127.0.0.1", 5432, "tcp://127.0.0.1:5432")
 
     def credentials(self, holder: str) -> Mapping[str, str]:
-        assert holder == "postgresql"
+        assert holder == "database-server"
         return {"username": "postgres", "password": PASSWORD}
 
 

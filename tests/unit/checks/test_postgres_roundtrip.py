@@ -58,7 +58,7 @@ class Place:
     """A platform with a database."""
 
     def address(self, component: str, endpoint: str) -> Address:
-        assert (component, endpoint) == ("postgresql", "sql")
+        assert (component, endpoint) == ("database-server", "sql")
         return Address("127.0.0.1", 5432, "tcp://127.0.0.1:5432")
 
     def credentials(self, holder: str) -> Mapping[str, str]:

@@ -90,8 +90,8 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Servers:
     def session(*_: object) -> Iterator[Servers]:
         yield servers
 
-    monkeypatch.setattr(audit, "_nessie", session)
-    monkeypatch.setattr(audit, "_trino", session)
+    monkeypatch.setattr(audit.connect, "nessie", session)
+    monkeypatch.setattr(audit.connect, "trino", session)
     return servers
 
 

@@ -38,7 +38,7 @@ class Place(FakePlatform):
     def run_tool(
         self, component: str, tool: str, arguments: Sequence[str], seconds: float, writes: Sequence[Path] = ()
     ) -> ToolResult:
-        assert (component, tool, seconds) == ("dbt", "dbt", 5)
+        assert (component, tool, seconds) == ("models", "dbt", 5)
         self.asked = [*arguments]
         folder = Path(arguments[arguments.index("--target-path") + 1])
         assert [*writes] == [folder]

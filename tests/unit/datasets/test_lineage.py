@@ -50,7 +50,7 @@ def emit(function: Any) -> str:
 
 def test_nifi_is_asked_where_it_is_and_told_to_add(sent: dict[str, Any]) -> None:
     assert emit(lineage.emit_nifi_lineage) == "nifi: 1 processors, 1 entities"
-    assert sent["config"]["site_url"] == "http://nifi/nifi/"
+    assert sent["config"]["site_url"] == "http://flows/nifi/"
     assert sent["config"]["incremental_lineage"] is True
     assert sent["config"]["process_group_pattern"] == {"allow": ["NiFi Flow$", "x$"]}
 

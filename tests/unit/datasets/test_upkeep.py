@@ -84,7 +84,7 @@ def test_the_job_is_told_each_table_and_the_state_that_stays() -> None:
 
     class Place:
         def run_tool(self, component: str, tool: str, arguments: list[str], seconds: float) -> ToolResult:
-            assert (component, tool) == ("spark", "submit")
+            assert (component, tool) == ("jobs", "submit")
             assert seconds > 0
             asked.append(arguments)
             return ToolResult(1, "line\nno such table") if len(asked) == 2 else ToolResult(0, "")

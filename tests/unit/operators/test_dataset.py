@@ -152,7 +152,7 @@ def test_the_load_writes_to_the_branch_and_reads_the_manifest_of_its_run(place: 
     place.answer = ToolResult(0, f"RESULT {json.dumps(SUMMARY)}")
     assert publish.LoadFilesOperator(**DATASET).execute(context()) == SUMMARY
     ((component, tool, words),) = place.ran
-    assert (component, tool) == ("spark", "submit")
+    assert (component, tool) == ("jobs", "submit")
     assert words[:3] == ["--conf", "spark.sql.catalog.lakehouse.ref=audit_fx_rates", "spark_jobs/fx_rates/load.py"]
     assert words[3:] == ["--manifest", f"s3a://raw/{files.manifest_key('fx_rates', 'a run')}"]
 

@@ -20,7 +20,7 @@ from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.holders import holders
-from data_platform.stack.load import Stack
+from data_platform.stack.load import KUBERNETES, Stack
 from data_platform.stack.model import Loaded
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import claims, trust
@@ -72,7 +72,9 @@ class KubernetesTarget:
         authorities: outside, the file of the certificates in the settings.
     """
 
-    name = "kubernetes"
+    name = KUBERNETES
+    #: Its servers speak no TLS.
+    authorities: Path | None = None
 
     def __init__(
         self,

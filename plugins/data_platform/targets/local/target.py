@@ -18,7 +18,7 @@ from data_platform.stack.bindings import Bindings, Places, bindings, listed
 from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
-from data_platform.stack.load import Stack
+from data_platform.stack.load import LOCAL, Stack
 from data_platform.stack.model import Loaded
 from data_platform.stack.plan import Kind, Resource, Seen, Step
 from data_platform.targets import claims, trust
@@ -56,7 +56,9 @@ class LocalTarget:
         asked: what else it was asked to be (`State.settings`).
     """
 
-    name = "local"
+    name = LOCAL
+    #: Its servers speak no TLS.
+    authorities: Path | None = None
 
     def __init__(self, stack: Stack, state: State, asked: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.stack = stack
