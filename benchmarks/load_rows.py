@@ -29,9 +29,10 @@ from minio.deleteobjects import DeleteObject
 
 from bootstrap.arguments import ROOT
 from data_platform.checks.base import Deadline
-from data_platform.clients.nifi import NiFi
+from data_platform.clients import connect
 from data_platform.datasets import audit, flow, flow_definition
 from data_platform.datasets import files as raw
+from data_platform.datasets.landing import landing_of
 from data_platform.operators.dataset import result_of
 from data_platform.stack.load import load_stack
 from data_platform.targets.local.state import State
@@ -82,7 +83,7 @@ class Bench:
         """Side A."""
         started = time.monotonic()
         for file in self.files:
-            self.target.land(DATASET, self.folder / file.object)
+            landing_of(self.target).place(DATASET, self.folder / file.object)
         flow.await_landed(self.target, DATASET, Deadline(SECONDS))
         landed = time.monotonic()
         manifest = raw.discover(self.target, DATASET, "benchmark", raw.Days.model_validate({}), SECONDS)
@@ -150,12 +151,12 @@ class Bench:
     def remove(self) -> None:
         """Remove branch, flow, folders and objects, where they are there."""
         audit.discard(self.target, DATASET, Deadline(SECONDS))
-        with NiFi(self.target.address(flow.COMPONENT, "http").url, SECONDS) as nifi:
+        with connect.nifi(self.target, SECONDS) as nifi:
             for group in [group for group in nifi.groups() if group.name == DATASET]:
                 nifi.delete_group(group.id)
             if context := nifi.parameters(DATASET):
                 nifi.delete_parameters(context.id)
-        landing = Path(self.target.landing(DATASET))
+        landing = Path(landing_of(self.target).made(DATASET))
         for folder in (landing, landing.with_name(f"{landing.name}.dead-letters")):
             shutil.rmtree(folder, ignore_errors=True)
         store = raw.store_of(self.target, SECONDS)

@@ -7,6 +7,7 @@ import os
 
 from bootstrap.arguments import ROOT
 from bootstrap.place import open_target
+from data_platform.datasets.landing import landing_of
 from data_platform.stack import load
 from data_platform.stack.errors import PlatformError
 
@@ -33,7 +34,7 @@ def ingest(arguments: argparse.Namespace) -> int:
         raise PlatformError(
             f"two files are named {', '.join(twice)}; one would replace the other", "give them one by one"
         )
-    target = open_target(arguments)
+    landing = landing_of(open_target(arguments))
     for path in arguments.files:
-        print(f"{path} → {target.land(arguments.dataset, path)}")
+        print(f"{path} → {landing.place(arguments.dataset, path)}")
     return 0

@@ -23,6 +23,7 @@ from data_platform.clients import s3
 from data_platform.clients.nifi import Group, NiFi
 from data_platform.datasets import flow
 from data_platform.datasets.arrivals import FOLDER
+from data_platform.datasets.landing import landing_of
 from data_platform.targets.local.target import LocalTarget
 from tests.running import ROOT, Running
 
@@ -73,7 +74,7 @@ class Ingestion:
 
     def land(self, name: str, content: bytes) -> None:
         """Put a file into the landing folder as `bootstrap ingest` does: in one step."""
-        landing = Path(self.target.landing(self.dataset))
+        landing = Path(landing_of(self.target).made(self.dataset))
         draft = landing / ".draft.part"
         draft.write_bytes(content)
         draft.replace(landing / name)
@@ -151,7 +152,7 @@ class Ingestion:
             found = self.store.list_objects(bucket, prefix=prefix, recursive=True, include_version=True)
             doomed = [DeleteObject(item.object_name, item.version_id) for item in found]
             assert list(self.store.remove_objects(bucket, doomed)) == []
-        landing = Path(self.target.landing(self.dataset))
+        landing = Path(landing_of(self.target).made(self.dataset))
         for folder in (landing, landing.with_name(f"{landing.name}.dead-letters")):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -14,6 +14,7 @@ import pytest
 
 from data_platform.checks.base import Deadline
 from data_platform.clients.supervisor import Supervisor
+from data_platform.datasets.landing import landing_of
 from data_platform.targets.local.state import State
 from tests.holding import paused, soon
 from tests.ingesting import SECONDS, Ingestion, sha256
@@ -54,7 +55,7 @@ def all_arrived(ingestion: Ingestion, files: dict[str, bytes]) -> None:
     assert refused
     for name in refused:
         assert "called 'Datum'" in ingestion.refused(name, files[name])["reason"]
-    landing = Path(ingestion.target.landing(ingestion.dataset))
+    landing = Path(landing_of(ingestion.target).made(ingestion.dataset))
     assert not landing.with_name(f"{landing.name}.dead-letters").exists()
 
 

@@ -21,6 +21,7 @@ import trino.exceptions
 from data_platform.checks.base import Deadline
 from data_platform.clients.trino import UNREACHABLE, Trino
 from data_platform.datasets.audit import branch_of
+from data_platform.datasets.landing import landing_of
 from tests.holding import Holds, commits_held, running, soon
 from tests.running import Running
 
@@ -57,7 +58,7 @@ class Drill:
     def feed(self) -> None:
         file = self.folder / f"{self.day}.csv"
         file.write_text(f"Date,USD\n{self.day},{self.rate}\n", encoding="utf-8")
-        self.platform.target.land(DATASET, file)
+        landing_of(self.platform.target).place(DATASET, file)
 
     def seen(self) -> Seen:
         dollar = f"where rate_date = date '{self.day}' and currency = 'USD'"

@@ -22,6 +22,7 @@ from data_platform.checks.base import Deadline
 from data_platform.clients import s3
 from data_platform.datasets import arrivals, flow
 from data_platform.datasets.arrivals import Seen
+from data_platform.datasets.landing import landing_of
 from data_platform.stack.errors import PlatformError
 from tests.ingesting import SECONDS, Ingestion, named, sha256, zipped
 from tests.running import Running
@@ -265,7 +266,7 @@ def test_what_is_larger_than_the_limit_is_refused(platform: Running, tmp_path: P
 
 @pytest.mark.deep
 def test_a_file_that_is_still_being_written_is_taken_once_and_whole(ingestion: Ingestion) -> None:
-    landing = Path(ingestion.target.landing(ingestion.dataset))
+    landing = Path(landing_of(ingestion.target).made(ingestion.dataset))
     beside = GOOD + b"2024-03-31,1,1,\n"
 
     def others_are_taken() -> None:
@@ -287,7 +288,7 @@ def test_a_file_that_is_still_being_written_is_taken_once_and_whole(ingestion: I
 
 
 def test_drafts_and_hidden_files_are_left_alone(ingestion: Ingestion) -> None:
-    landing = Path(ingestion.target.landing(ingestion.dataset))
+    landing = Path(landing_of(ingestion.target).made(ingestion.dataset))
     drafts = [landing / ".hidden.csv", landing / "draft.csv.part", landing / ".both.csv.part"]
     for draft in drafts:
         draft.write_bytes(GOOD + b"2024-04-01,1,1,\n")
@@ -322,7 +323,7 @@ def test_what_cannot_be_delivered_is_kept_and_can_be_landed_again(platform: Runn
         dead.land("été 1.csv", GOOD)
         dead.landed()
         assert dead.raw() == set()
-        landing = Path(dead.target.landing(dead.dataset))
+        landing = Path(landing_of(dead.target).made(dead.dataset))
         [letter] = landing.with_name(f"{landing.name}.dead-letters").glob("*/*")
         assert (letter.name, letter.read_bytes()) == ("été 1.csv", GOOD)
         dead.write()

@@ -22,6 +22,7 @@ import pytest
 from data_platform.checks.base import Deadline
 from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter
 from data_platform.datasets import flow, flow_definition
+from data_platform.datasets.landing import landing_of
 from data_platform.stack.errors import PlatformError
 from tests.ingesting import SECONDS, Ingestion, named, sha256
 from tests.running import ROOT, Running
@@ -293,7 +294,7 @@ def linked(platform: Running, tmp_path: Path) -> Iterator[Ingestion]:
     made_.write()
     made_.deploy()
     yield made_
-    landing = Path(made_.target.landing(made_.dataset))
+    landing = Path(landing_of(made_.target).made(made_.dataset))
     if landing.is_symlink():
         landing.unlink()
     made_.remove()
@@ -308,7 +309,7 @@ def test_a_link_in_a_landing_folder_is_not_followed(linked: Ingestion, tmp_path:
     secret = tmp_path / "credentials.json"
     secret.write_bytes(b"Date,secret\n")
     old(secret)
-    link = Path(linked.target.landing(linked.dataset)) / "rates.csv"
+    link = Path(landing_of(linked.target).made(linked.dataset)) / "rates.csv"
     link.symlink_to(secret)
     old(link)
     linked.land("beside.csv", GOOD)
@@ -328,7 +329,7 @@ def test_a_landing_folder_that_is_a_link_is_not_opened(linked: Ingestion, tmp_pa
     elsewhere.mkdir()
     (elsewhere / "secret.csv").write_bytes(GOOD)
     old(elsewhere / "secret.csv")
-    landing = Path(linked.target.landing(linked.dataset))
+    landing = Path(landing_of(linked.target).made(linked.dataset))
     landing.rename(landing.with_name(f"{landing.name}.away"))
     try:
         landing.symlink_to(elsewhere)
@@ -354,7 +355,7 @@ def test_files_are_kept_below_the_landing_folders_alone(
     folder, _, name = place.partition("/with/") if "/with/" in place else place.rpartition("/")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    landing = Path(linked.target.landing(linked.dataset))
+    landing = Path(landing_of(linked.target).made(linked.dataset))
     link = landing / "link"
     link.symlink_to(elsewhere)
     there = folder.format(elsewhere=elsewhere, landing=landing.parent, dataset=linked.dataset, link=link)

@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx
 
 from data_platform.checks.base import Deadline
+from data_platform.clients import connect
 from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter, Status
 from data_platform.datasets import flow_definition
 from data_platform.datasets.flow_definition import FLOWS, Decision, Seen, Wanted
+from data_platform.datasets.landing import landing_of
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
-COMPONENT = "nifi"
+#: In NiFi's data folder: its flow as it would begin with it.
+_ON_DISK = "flow.json.gz"
 #: How often in a row a flow must be seen empty: a look at all queues is no look at one moment.
 _LOOKS = 3
 #: NiFi 2.3 says so of a node that is on its way, and of one that does not answer; it may be there when asked next.
@@ -81,7 +84,7 @@ def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, dead
     upgrade = time.monotonic() + min(_UPGRADE_SECONDS, deadline.remaining)
 
     def bring() -> None:
-        with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+        with connect.nifi(target, deadline.remaining) as nifi:
             try:
                 seen = _observe(nifi, flow)
                 decision = flow_definition.decide(flow, seen)
@@ -114,7 +117,7 @@ def export_flow(target: Target, dataset: str, deadline: Deadline) -> Path:
     """
     _, settings = flow_definition.load(target.stack.root, dataset)
     path = (target.stack.root / FLOWS / dataset / settings.definition).resolve()
-    with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+    with connect.nifi(target, deadline.remaining) as nifi:
         exported = nifi.download(_existing(nifi, dataset).id)
     text = json.dumps(flow_definition.canonical(exported), indent=2, sort_keys=True, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
@@ -134,7 +137,7 @@ def await_landed(target: Target, dataset: str, deadline: Deadline) -> None:
         for _ in range(_LOOKS):
             if landing := _landing_files(target, dataset):
                 raise _NotYetError(f"in the landing folder: {', '.join(landing)}")
-            with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+            with connect.nifi(target, deadline.remaining) as nifi:
                 status = _whole_status(nifi, _existing(nifi, dataset).id)
             if busy := _busy(status):
                 raise _NotYetError(f"in the flow: {busy}")
@@ -157,7 +160,7 @@ def flow_state(target: Target, dataset: str, deadline: Deadline) -> FlowState:
         httpx.HTTPError: NiFi cannot be reached.
     """
     switches = flow_definition.switch_names(flow_definition.load(target.stack.root, dataset)[0])
-    with NiFi(target.address(COMPONENT, "http").url, deadline.remaining) as nifi:
+    with connect.nifi(target, deadline.remaining) as nifi:
         group = _existing(nifi, dataset).id
         status = nifi.status(group)
         others = [p.state for p in status.processors if p.name not in switches]
@@ -165,21 +168,21 @@ def flow_state(target: Target, dataset: str, deadline: Deadline) -> FlowState:
             running=all(state == "RUNNING" for state in others),
             fetch=any(p.state == "RUNNING" for p in status.processors if p.name in switches),
             queued=sum(q.flow_files for q in flow_definition.waiting(status.queues)),
-            landing=target.landing_files(dataset),
+            landing=landing_of(target).waiting(dataset),
             bulletins=[str(told) for told in nifi.bulletins(group)],
         )
 
 
 def _landing_files(target: Target, dataset: str) -> list[str]:
     try:
-        return target.landing_files(dataset)
+        return landing_of(target).waiting(dataset)
     except PlatformError as error:
         # Where the folder is seen through a node of NiFi, that node may be away.
         raise _NotYetError(f"the landing folder cannot be looked at: {error}") from error
 
 
 def _given(target: Target, dataset: str) -> dict[str, str]:
-    landing = target.landing(dataset)
+    landing = landing_of(target).made(dataset)
     return {
         "dataset": dataset,
         "landing.folder": landing,
@@ -338,7 +341,7 @@ class _Deployment:
                 {p.id: p.state if p.state in ("RUNNING", "DISABLED") else "ENABLED" for p in status.processors},
             )
             try:
-                written = json.loads(gzip.decompress(self._target.read_data(COMPONENT, "flow.json.gz")))
+                written = json.loads(gzip.decompress(landing_of(self._target).kept(_ON_DISK)))
             except (OSError, EOFError, ValueError) as error:
                 raise _NotYetError(f"NiFi's flow on disk cannot be read: {error}") from error
             found = [g for g in written["rootGroup"]["processGroups"] if g["instanceIdentifier"] == group]
@@ -371,7 +374,7 @@ def _busy(status: Status) -> str:
 
 def _complaints(target: Target, dataset: str) -> str:
     try:
-        with NiFi(target.address(COMPONENT, "http").url, 5) as nifi:
+        with connect.nifi(target, 5) as nifi:
             told = nifi.bulletins(_existing(nifi, dataset).id)
     except (NiFiError, httpx.HTTPError, PlatformError):
         return ""

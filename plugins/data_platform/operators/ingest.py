@@ -41,12 +41,13 @@ def deliver(target: Target, context: Context, dataset: str, seconds: float, *, f
     """
     del context
     from data_platform.datasets.files import has_received
+    from data_platform.datasets.landing import landing_of
 
     if has_received(target, dataset, seconds):
         raise AirflowSkipException(f"{dataset} has received files before")
     place = resources.files(package) if package else target.stack.root
     with resources.as_file(place / file) as path:
-        return target.land(dataset, Path(path))
+        return landing_of(target).place(dataset, Path(path))
 
 
 def await_landing(target: Target, context: Context, dataset: str, seconds: float) -> None:

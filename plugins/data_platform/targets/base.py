@@ -94,18 +94,6 @@ class Target(Protocol):
     ) -> ToolResult:
         """Run one of the component's tools to its end, within a number of seconds; for `writes` see `tool_command`."""
 
-    def landing(self, dataset: str) -> str:
-        """Folder from which the dataset's flow takes files, as the flow sees it."""
-
-    def land(self, dataset: str, file: Path) -> str:
-        """Copy a file into the landing folder, where it appears in one step, whole; returns its place there."""
-
-    def landing_files(self, dataset: str) -> list[str]:
-        """Names of the files in the landing folder that the flow is to take, sorted; drafts are none."""
-
-    def read_data(self, component: str, name: str) -> bytes:
-        """Content of a file in a component's data folder; OSError where it cannot be read."""
-
     def logs(self, component: str, lines: int) -> str:
         """The last lines of the logs of the component's processes."""
 

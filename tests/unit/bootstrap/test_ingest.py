@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from bootstrap import ingest as module
 from bootstrap.ingest import datasets, ingest
+from data_platform.datasets.landing.local import FolderLanding
 from data_platform.stack.errors import PlatformError
-from data_platform.targets.local.landing import place
+from data_platform.targets.local.state import State
 
 
 def visible(folder: Path) -> list[str]:
@@ -25,9 +25,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "datasets" / "fx_rates").mkdir(parents=True)
     (tmp_path / "datasets" / "fx_rates" / "contract.odcs.yaml").touch()
     monkeypatch.setattr(module, "ROOT", tmp_path)
-    landing = tmp_path / "state" / "landing"
-    target = SimpleNamespace(land=lambda dataset, file: place(file, landing / dataset))
-    monkeypatch.setattr(module, "open_target", lambda _: target)
+    landing = FolderLanding(State(tmp_path / "state"), "nifi")
+    monkeypatch.setattr(module, "open_target", lambda _: landing)
+    monkeypatch.setattr(module, "landing_of", lambda target: target)
     return tmp_path
 
 

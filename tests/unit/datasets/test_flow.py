@@ -397,22 +397,23 @@ class FakeTarget:
     def address(self, component: str, endpoint: str) -> Address:
         return Address("127.0.0.1", 1, f"http://127.0.0.1/{component}/{endpoint}")
 
-    def landing(self, dataset: str) -> str:
+    def made(self, dataset: str) -> str:
         return f"/landing/{dataset}"
 
-    def landing_files(self, dataset: str) -> list[str]:
+    def waiting(self, dataset: str) -> list[str]:
         assert dataset == "tiny"
         return self.files
 
-    def read_data(self, component: str, name: str) -> bytes:
-        assert (component, name) == ("nifi", "flow.json.gz")
+    def kept(self, name: str) -> bytes:
+        assert name == "flow.json.gz"
         return self.nifi.on_disk()
 
 
 @pytest.fixture
 def target(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> FakeTarget:
     nifi = FakeNiFi()
-    monkeypatch.setattr(flow, "NiFi", lambda *_: nifi)
+    monkeypatch.setattr(flow.connect, "nifi", lambda *_: nifi)
+    monkeypatch.setattr(flow, "landing_of", lambda target: target)
     return FakeTarget(checkout, nifi)
 
 
@@ -591,12 +592,12 @@ def test_a_landing_folder_that_cannot_be_seen_is_looked_at_again(target: FakeTar
     deploy(target)
     looks = [PlatformError("no pod is ready", "wait")]
 
-    def landing_files(_: str) -> list[str]:
+    def waiting(_: str) -> list[str]:
         if looks:
             raise looks.pop()
         return []
 
-    target.landing_files = landing_files  # type: ignore[method-assign]
+    target.waiting = waiting  # type: ignore[method-assign]
     flow.await_landed(target, "tiny", Deadline(5))  # type: ignore[arg-type]
     assert looks == []
 

@@ -38,7 +38,7 @@ class Place:
         self.ran.append((component, tool, arguments))
         return self.answer
 
-    def land(self, dataset: str, file: Path) -> str:
+    def place(self, dataset: str, file: Path) -> str:
         assert file.stat().st_size > 0
         self.landed.append(f"{dataset}/{file.name}")
         return self.landed[-1]
@@ -52,6 +52,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     for name in ("current", "anew"):
         monkeypatch.setattr(f"data_platform.targets.current.{name}", lambda: made)
     monkeypatch.setattr("data_platform.datasets.audit.head", lambda *_: "c0ffee")
+    monkeypatch.setattr("data_platform.datasets.landing.landing_of", lambda target: target)
     return made
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import yaml
 
@@ -51,7 +50,6 @@ from data_platform.targets.kubernetes.definition import (
     field_values,
     value_bindings,
 )
-from data_platform.targets.kubernetes.landing import Landing
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render
 
@@ -514,33 +512,6 @@ class KubernetesTarget:
             if returncode is None
             else ToolResult(returncode, output)
         )
-
-    @cached_property
-    def _landing(self) -> Landing:
-        return Landing(self.cluster, self._namespace("nifi"), "nifi")
-
-    def landing(self, dataset: str) -> str:
-        """See `Target`."""
-        return self._landing.made(dataset)
-
-    def landing_files(self, dataset: str) -> list[str]:
-        """See `Target`."""
-        return self._landing.waiting(dataset)
-
-    def land(self, dataset: str, file: Path) -> str:
-        """See `Target`."""
-        return self._landing.place(dataset, file)
-
-    def read_data(self, component: str, name: str) -> bytes:
-        """See `Target`."""
-        item = self._item(component)
-        pod = rollout.ready_pod(self.cluster, item.name, self._namespace(item.name))
-        done = self.cluster.execute(
-            pod, self._namespace(item.name), ["cat", str(PurePosixPath(places.DATA) / name)], seconds=30
-        )
-        if done.returncode != 0:
-            raise FileNotFoundError(done.stderr.decode(errors="replace").strip())
-        return done.stdout
 
     def logs(self, component: str, lines: int) -> str:
         """See `Target`."""

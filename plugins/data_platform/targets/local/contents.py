@@ -14,7 +14,7 @@ from typing import NamedTuple
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.local.state import DATA, ETC, FILES, FOLDERS, LANDING, LOGS, MARK, RUN, TMP, State
 
-#: A file that was being written when its writer was killed (`write_private`, `landing.place`).
+#: A file that was being written when its writer was killed (`write_private`, or a copy into a landing folder).
 _DRAFT = re.compile(r"\.(?:" + "|".join(map(re.escape, FILES)) + r")\.\d+\.[0-9a-f]{8}")
 _LANDING_DRAFT = re.compile(r"\..+\.part")
 _MOUNTS = Path("/proc/self/mountinfo")

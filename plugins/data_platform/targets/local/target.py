@@ -25,7 +25,6 @@ from data_platform.targets import claims, trust
 from data_platform.targets.local import artifacts, ports
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.confinement import confinement, make_places, prefix
-from data_platform.targets.local.landing import made, place, waiting
 from data_platform.targets.local.privileges import own
 from data_platform.targets.local.programs import (
     ALWAYS,
@@ -413,7 +412,8 @@ class LocalTarget:
         Raises:
             PlatformError: the component has no such tool, or its program is not there yet.
         """
-        item, values = self._item(component), self._bindings(component)
+        item = self._item(component)
+        values = self._bindings(item.name)
         if tool not in item.definition.tools:
             there = ", ".join(item.definition.tools) or "it has none"
             raise PlatformError(f"{item.name} has no tool {tool!r}", f"use one of its tools: {there}")
@@ -438,27 +438,12 @@ class LocalTarget:
     ) -> ToolResult:
         """See `Target`."""
         command = self.tool_command(component, tool, arguments, writes)
-        folder = made(self.state.data(self._item(component).name))
+        folder = self.state.data(self._item(component).name)
+        folder.mkdir(parents=True, exist_ok=True)
         returncode, output = run_to_end(command.argv, seconds, folder, command.environment)
         if returncode is None:
             return ToolResult(-1, f"{output}\nnot done after {seconds:.0f} s")
         return ToolResult(returncode, output)
-
-    def landing(self, dataset: str) -> str:
-        """See `Target`. The folder is made when missing: a flow cannot watch what is not there."""
-        return str(made(self.state.landing(dataset)))
-
-    def landing_files(self, dataset: str) -> list[str]:
-        """See `Target`."""
-        return waiting(self.state.landing(dataset))
-
-    def read_data(self, component: str, name: str) -> bytes:
-        """See `Target`."""
-        return (self.state.data(self.stack.resolve(component)) / name).read_bytes()
-
-    def land(self, dataset: str, file: Path) -> str:
-        """See `Target`."""
-        return str(place(file, self.state.landing(dataset)))
 
     def close(self) -> None:
         """See `Target`: nothing was taken."""

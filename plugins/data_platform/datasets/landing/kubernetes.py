@@ -1,4 +1,4 @@
-"""The landing folders in the cluster: a volume that NiFi's pods share. Files come to them through one of the pods."""
+"""The landing folders in the cluster: a volume that pods of one component share. Files come through one of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from data_platform.clients.kubernetes import Cluster
+from data_platform.datasets.landing import waits
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.rollout import ready_pod
@@ -32,7 +33,7 @@ exit 1
 _LIST = 'mkdir -p "$1" && find "$1" -maxdepth 1 -type f ! -name ".*" ! -name "*.part" -printf "%f\\n"'
 
 
-class Landing:
+class PodLanding:
     """Landing folders as one of the component's pods sees them.
 
     Args:
@@ -58,27 +59,28 @@ class Landing:
         return done.returncode, done.stdout.decode()
 
     def made(self, dataset: str) -> str:
-        """The folder, which is made when missing."""
+        """See `Landing`."""
         folder = str(places.LANDING / dataset)
         self._run('mkdir -p "$1"', folder)
         return folder
 
     def waiting(self, dataset: str) -> list[str]:
-        """Names of the files that the flow is to take, sorted; drafts are none."""
+        """See `Landing`."""
         return sorted(self._run(_LIST, str(places.LANDING / dataset))[1].splitlines())
 
     def place(self, dataset: str, file: Path) -> str:
-        """Copy a file there, where it appears in one step, whole.
-
-        Raises:
-            PlatformError: a file of that name waits there; replacing it would lose it.
-        """
+        """See `Landing`."""
         folder, content, draft = str(places.LANDING / dataset), file.read_bytes(), f".{uuid4().hex}.part"
         words = (folder, file.name, draft, str(len(content)))
         returncode, _ = self._run(_PLACE, *words, stdin=content, seconds=_COPY_SECONDS)
         if returncode == _TAKEN:
-            raise PlatformError(
-                f"{folder}/{file.name} waits there already and has not been taken by the flow",
-                "try again when it is gone, or rename the file; python3 -m bootstrap check nifi says whether NiFi runs",
-            )
+            raise waits(f"{folder}/{file.name}", self._component)
         return f"{folder}/{file.name}"
+
+    def kept(self, name: str) -> bytes:
+        """See `Landing`."""
+        pod, path = ready_pod(self._cluster, self._component, self._namespace), str(places.DATA / name)
+        done = self._cluster.execute(pod, self._namespace, ["cat", path], seconds=_SECONDS)
+        if done.returncode != 0:
+            raise FileNotFoundError(done.stderr.decode(errors="replace").strip())
+        return done.stdout

@@ -12,9 +12,9 @@ import pytest
 
 from data_platform.clients.kubernetes_errors import ClusterError
 from data_platform.clients.kubernetes_streams import Executed
+from data_platform.datasets.landing.kubernetes import PodLanding
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.landing import Landing
 from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
 
 HERE = "data-platform-integration"
@@ -36,7 +36,7 @@ class Pods(FakeCluster):
             {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"restartPolicy": restarts}, "status": status}
         )
 
-    def execute(self, pod: str, namespace: str, argv: Sequence[str], stdin: bytes, *, seconds: float) -> Executed:
+    def execute(self, pod: str, namespace: str, argv: Sequence[str], stdin: bytes = b"", *, seconds: float) -> Executed:
         assert namespace == HERE
         self.ran.append((pod, seconds))
         if self.says:
@@ -63,9 +63,9 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def landing(cluster: Pods, volume: Path) -> Landing:
+def landing(cluster: Pods, volume: Path) -> PodLanding:
     assert not volume.exists()
-    return Landing(cluster, HERE, "nifi")  # type: ignore[arg-type]
+    return PodLanding(cluster, HERE, "nifi")  # type: ignore[arg-type]
 
 
 def file(tmp_path: Path, content: bytes, name: str = "rates 1.csv") -> Path:
@@ -74,14 +74,14 @@ def file(tmp_path: Path, content: bytes, name: str = "rates 1.csv") -> Path:
     return path
 
 
-def test_a_folder_is_made_where_it_is_missing_and_may_be_there(landing: Landing, volume: Path) -> None:
+def test_a_folder_is_made_where_it_is_missing_and_may_be_there(landing: PodLanding, volume: Path) -> None:
     for _ in range(2):
         assert landing.made("fx_rates") == str(volume / "fx_rates")
         assert (volume / "fx_rates").is_dir()
 
 
 def test_a_file_is_copied_whole_by_a_pod_that_takes_requests(
-    landing: Landing, cluster: Pods, volume: Path, tmp_path: Path
+    landing: PodLanding, cluster: Pods, volume: Path, tmp_path: Path
 ) -> None:
     content = bytes(range(256)) * 4096
     assert landing.place("fx_rates", file(tmp_path, content)) == f"{volume}/fx_rates/rates 1.csv"
@@ -110,7 +110,7 @@ def instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instead:
 
 
 def test_a_file_that_waits_is_not_replaced_and_nothing_is_sent(
-    landing: Landing, volume: Path, tmp_path: Path, instead: Instead
+    landing: PodLanding, volume: Path, tmp_path: Path, instead: Instead
 ) -> None:
     landing.place("fx_rates", file(tmp_path, b"old"))
     instead("cat", "echo 'it was sent' >&2; exit 1")
@@ -121,7 +121,7 @@ def test_a_file_that_waits_is_not_replaced_and_nothing_is_sent(
 
 
 def test_a_file_that_comes_while_another_one_is_copied_is_not_replaced(
-    landing: Landing, volume: Path, tmp_path: Path, instead: Instead
+    landing: PodLanding, volume: Path, tmp_path: Path, instead: Instead
 ) -> None:
     instead("cat", f"/bin/cat; printf quicker > '{volume}/fx_rates/rates 1.csv'")
     with pytest.raises(PlatformError, match="waits there already"):
@@ -130,7 +130,7 @@ def test_a_file_that_comes_while_another_one_is_copied_is_not_replaced(
 
 
 def test_two_copies_of_one_name_do_not_write_to_one_file(
-    landing: Landing, volume: Path, tmp_path: Path, instead: Instead
+    landing: PodLanding, volume: Path, tmp_path: Path, instead: Instead
 ) -> None:
     """The second one is made while the first one waits for its content."""
     started, go = tmp_path / "started", tmp_path / "go"
@@ -148,7 +148,7 @@ def test_two_copies_of_one_name_do_not_write_to_one_file(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"rates 1.csv": b"the second"}
 
 
-def test_a_copy_that_is_cut_short_is_none(landing: Landing, volume: Path, tmp_path: Path, instead: Instead) -> None:
+def test_a_copy_that_is_cut_short_is_none(landing: PodLanding, volume: Path, tmp_path: Path, instead: Instead) -> None:
     instead("cat", "head -c 3")
     with pytest.raises(PlatformError, match="nifi-1: the copy has 3 bytes of 7"):
         landing.place("fx_rates", file(tmp_path, b"content"))
@@ -156,7 +156,7 @@ def test_a_copy_that_is_cut_short_is_none(landing: Landing, volume: Path, tmp_pa
 
 
 def test_a_file_that_cannot_get_its_name_is_no_file_that_waits(
-    landing: Landing, volume: Path, tmp_path: Path, instead: Instead
+    landing: PodLanding, volume: Path, tmp_path: Path, instead: Instead
 ) -> None:
     instead("mv", "echo 'Stale file handle' >&2; exit 1")
     with pytest.raises(PlatformError, match="nifi-1: Stale file handle"):
@@ -164,14 +164,14 @@ def test_a_file_that_cannot_get_its_name_is_no_file_that_waits(
     assert list((volume / "fx_rates").iterdir()) == []
 
 
-def test_a_volume_that_takes_no_folder_is_no_file_that_waits(landing: Landing, volume: Path, tmp_path: Path) -> None:
+def test_a_volume_that_takes_no_folder_is_no_file_that_waits(landing: PodLanding, volume: Path, tmp_path: Path) -> None:
     volume.touch()
     with pytest.raises(PlatformError, match=r"nifi-1: mkdir: .*(Not a directory|File exists)[^\n]*\n  →"):
         landing.place("fx_rates", file(tmp_path, b"content"))
 
 
 def test_a_copy_that_breaks_leaves_nothing_that_waits(
-    landing: Landing, volume: Path, tmp_path: Path, instead: Instead
+    landing: PodLanding, volume: Path, tmp_path: Path, instead: Instead
 ) -> None:
     instead("cat", "head -c 3; echo 'No space left on device' >&2; exit 1")
     with pytest.raises(PlatformError, match="nifi-1: No space left on device"):
@@ -179,7 +179,7 @@ def test_a_copy_that_breaks_leaves_nothing_that_waits(
     assert list((volume / "fx_rates").iterdir()) == []
 
 
-def test_drafts_and_folders_do_not_wait(landing: Landing, volume: Path) -> None:
+def test_drafts_and_folders_do_not_wait(landing: PodLanding, volume: Path) -> None:
     assert landing.waiting("fx_rates") == []
     for name in ("b.csv", "a file.zip", ".hidden.csv", "draft.csv.part"):
         (volume / "fx_rates" / name).touch()
@@ -188,13 +188,13 @@ def test_drafts_and_folders_do_not_wait(landing: Landing, volume: Path) -> None:
     assert landing.waiting("fx_rates") == ["a file.zip", "b.csv"]
 
 
-def test_what_waits_is_sorted(landing: Landing, cluster: Pods) -> None:
+def test_what_waits_is_sorted(landing: PodLanding, cluster: Pods) -> None:
     cluster.says = Executed(0, b"b.csv\nc.csv\na file.zip\n", b"")
     assert landing.waiting("fx_rates") == ["a file.zip", "b.csv", "c.csv"]
 
 
 @pytest.mark.parametrize(("says", "told"), [(b"Read-only file system\n", "Read-only file system"), (b"", "2")])
-def test_what_the_pod_says_went_wrong_is_told(landing: Landing, cluster: Pods, says: bytes, told: str) -> None:
+def test_what_the_pod_says_went_wrong_is_told(landing: PodLanding, cluster: Pods, says: bytes, told: str) -> None:
     cluster.says = Executed(2, b"", says)
     for act in (landing.made, landing.waiting):
         with pytest.raises(PlatformError, match=rf"^nifi-1: {told}") as caught:
@@ -203,9 +203,20 @@ def test_what_the_pod_says_went_wrong_is_told(landing: Landing, cluster: Pods, s
 
 
 def test_without_a_pod_that_takes_requests_nothing_is_copied(
-    landing: Landing, cluster: Pods, volume: Path, tmp_path: Path
+    landing: PodLanding, cluster: Pods, volume: Path, tmp_path: Path
 ) -> None:
     cluster.pod("nifi-1", ready="False")
     with pytest.raises(ClusterError, match="no pod of nifi in data-platform-integration is ready"):
         landing.place("fx_rates", file(tmp_path, b"content"))
     assert (cluster.ran, volume.exists()) == ([], False)
+
+
+def test_what_the_flows_component_keeps_is_read(
+    landing: PodLanding, cluster: Pods, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "DATA", PurePosixPath(tmp_path))
+    (tmp_path / "flow.json.gz").write_bytes(b"a flow")
+    assert landing.kept("flow.json.gz") == b"a flow"
+    assert [pod for pod, _ in cluster.ran] == ["nifi-1"]
+    with pytest.raises(OSError, match="nothing"):
+        landing.kept("nothing")
