@@ -266,10 +266,17 @@ def _guard_rails() -> str:
     server = ", ".join(network.api_server_parties(stack))
     lines += [f"To the API server of Kubernetes: {server}. To the DNS of the cluster: everybody.", ""]
     lines += ["## What accounts may do", "", "Tasks of datasets (`pipelines`): nothing.", ""]
-    lines += ["The deployer (`airflow`), in the namespaces of the platform:", "", *_rights(permissions.DEPLOYER)]
+    lines += [
+        f"The deployer (`{permissions.account(stack)}`), in the namespaces of the platform:",
+        "",
+        *_rights(permissions.DEPLOYER),
+    ]
     lines += ["In the whole cluster, besides changing the labels of the platform's own namespaces:", ""]
     lines += _rights(permissions.READER)
-    lines += [f"Airflow's pages (`{permissions.LOOKER}`), in the namespaces of the platform, and everywhere:", ""]
+    lines += [
+        f"Airflow's pages (`{permissions.looker_account(stack)}`), in the namespaces of the platform, and everywhere:",
+        "",
+    ]
     lines += _rights((*permissions.LOOKS, *permissions.LOOKS_EVERYWHERE))
     for runner, table in permissions.SUBMITTER.items():
         if table:

@@ -17,7 +17,7 @@ from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes_streams import Executed
 from data_platform.stack.load import KUBERNETES, Stack, load_stack
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.network import DEPLOYERS, SERVERS, SUBMIT, api_server_parties, calls
+from data_platform.targets.kubernetes.network import SUBMIT, api_server_parties, calls, deployers, servers
 from data_platform.targets.kubernetes.preflight import api_server_address
 from tests.cluster import rails as its
 from tests.cluster.rails import Rails, restricted_pod
@@ -96,7 +96,7 @@ def ports_of(stack: Stack, name: str) -> list[int]:
 
 def parties(stack: Stack) -> list[str]:
     """Components, the processes of theirs that have rules of their own, and tasks of datasets."""
-    more = (*DEPLOYERS, *SERVERS.values(), "airflow/scheduler", "pipelines/task", SUBMIT, "spark/driver")
+    more = (*deployers(stack), *servers(stack).values(), "airflow/scheduler", "pipelines/task", SUBMIT, "spark/driver")
     return [*stack.components, *more]
 
 

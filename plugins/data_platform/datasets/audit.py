@@ -18,6 +18,7 @@ from data_platform.checks.base import Deadline
 from data_platform.claims.branch import PREFIX
 from data_platform.clients import connect, trino
 from data_platform.clients.nessie import Commit, Nessie, NessieConflictError, NessieUnavailableError
+from data_platform.stack.capabilities import QUERY_ENGINE, TABLE_CATALOG
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
             old = nessie.head(branch)
             return nessie.create_branch(branch, MAIN) if old is None else nessie.reset_branch(branch, old, MAIN)
 
-    return _patiently(f"opening {branch}", deadline, act)
+    return _patiently(target, f"opening {branch}", deadline, act)
 
 
 def head(target: Target, dataset: str, deadline: Deadline) -> str:
@@ -94,7 +95,7 @@ def head(target: Target, dataset: str, deadline: Deadline) -> str:
                 raise _no_branch(branch, dataset)
             return found
 
-    return _patiently(f"reading {branch}", deadline, act)
+    return _patiently(target, f"reading {branch}", deadline, act)
 
 
 def publish(target: Target, dataset: str, deadline: Deadline, audited: str | None = None) -> str:
@@ -129,7 +130,7 @@ def publish(target: Target, dataset: str, deadline: Deadline, audited: str | Non
             _move_to_main(nessie, branch, audited)
             return said
 
-    return _patiently(f"publishing {dataset}", deadline, act)
+    return _patiently(target, f"publishing {dataset}", deadline, act)
 
 
 def discard(target: Target, dataset: str, deadline: Deadline) -> None:
@@ -145,7 +146,7 @@ def discard(target: Target, dataset: str, deadline: Deadline) -> None:
             if (there := nessie.head(branch)) is not None:
                 _move_to_main(nessie, branch, there)
 
-    _patiently(f"moving {branch} to {MAIN}", deadline, act)
+    _patiently(target, f"moving {branch} to {MAIN}", deadline, act)
 
 
 def settle(nessie: Nessie) -> set[str]:
@@ -222,7 +223,7 @@ def _no_branch(branch: str, dataset: str) -> PlatformError:
     return PlatformError(f"there is no branch {branch}", f"trigger pipelines_{dataset}: its first tasks make it")
 
 
-def _patiently(doing: str, deadline: Deadline, act: Callable[[], T]) -> T:
+def _patiently(target: Target, doing: str, deadline: Deadline, act: Callable[[], T]) -> T:
     """Act, again while a server is away (it is being restarted); every act here may be repeated.
 
     Raises:
@@ -231,7 +232,8 @@ def _patiently(doing: str, deadline: Deadline, act: Callable[[], T]) -> T:
     try:
         return deadline.retry(act, on=_AWAY)
     except _AWAY as error:
+        asked = (target.stack.resolve(each) for each in (TABLE_CATALOG, QUERY_ENGINE))
         raise PlatformError(
             f"{doing}: no answer within {deadline.seconds:.0f} s: {error}",
-            "run python3 -m bootstrap check nessie trino, then clear this task",
+            f"run python3 -m bootstrap check {' '.join(asked)}, then clear this task",
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,12 +15,15 @@ from data_platform.clients.nessie import Ahead, Commit, Merge, NessieConflictErr
 from data_platform.datasets import audit
 from data_platform.datasets.audit import branch_of, discard, open_audit, publish, settle
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import load_stack
 
 BRANCH = "audit_rates"
 
 
 class Servers:
     """A catalog of branches and a query engine with its catalogs. `log` holds what was changed, in order."""
+
+    stack = load_stack(Path(__file__).parents[3])
 
     def __init__(self) -> None:
         self.heads: dict[str, str] = {"main": "m1", BRANCH: "m0"}
@@ -270,6 +274,6 @@ def test_a_server_that_comes_back_is_waited_for(servers: Any) -> None:
 def test_a_server_that_stays_away_is_named_with_the_next_step(servers: Any) -> None:
     servers.troubles = [httpx.ConnectError("refused")] * 100
     with pytest.raises(
-        PlatformError, match=r"(?s)publishing rates: no answer within 0 s: refused.*bootstrap check nessie"
+        PlatformError, match=r"(?s)publishing rates: no answer within 0 s: refused.*bootstrap check nessie trino"
     ):
         publish(servers, "rates", Deadline(0.3))

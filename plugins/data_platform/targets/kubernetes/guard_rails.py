@@ -8,10 +8,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import Asked, Need
-from data_platform.targets.kubernetes.network import DEPLOYER, SPARK, policies
+from data_platform.targets.kubernetes.network import policies
 from data_platform.targets.kubernetes.permissions import namespaces, permissions
 
 Object = dict[str, Any]
@@ -131,9 +132,9 @@ def quota_of(stack: Stack, part: str, size: str, asked: Mapping[str, Asked]) -> 
         largest = largest.most(asked[name].largest)
         # Pods that a component makes beside its own processes.
         pod, count = Need(), 0
-        if name == DEPLOYER:
+        if name == stack.provider(ORCHESTRATOR):
             pod, count = needs.task(stack), needs.TASKS[size]
-        elif name == SPARK:
+        elif name == stack.provider(JOBS):
             pod, count = needs.job(stack, size)
             count *= needs.JOBS
         found, largest = found.plus(pod.times(count)), largest.most(pod)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from data_platform.stack import capabilities
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.network import SPARK
 from data_platform.targets.kubernetes.pods import CPU_LIMIT, Tasks, templates
 from data_platform.targets.kubernetes.settings import Settings
 
@@ -193,7 +193,7 @@ def job(stack: Stack, size: str) -> tuple[Need, int]:
     """
     if (said := execution(stack, size)) is None:
         return Need(), 0
-    memory = stack.components[SPARK].component.resources.memory_mib
+    memory = stack.components[stack.resolve(capabilities.JOBS)].component.resources.memory_mib
     pod = Need(1, quantity(said["cpu"]), memory, quantity(CPU_LIMIT), memory)
     # Of the operator's, the driver is a pod of its own too.
     beside = {"pod": 0, "scheduler": int(said["executors"]), OPERATOR: int(said["executors"]) + 1}
@@ -203,17 +203,17 @@ def job(stack: Stack, size: str) -> tuple[Need, int]:
 
 
 def execution(stack: Stack, size: str) -> Mapping[str, Any] | None:
-    """How jobs of Spark run, as its values say; None where there is no Spark."""
-    if (item := stack.components.get(SPARK)) is None:
+    """How jobs of Spark run, as its values say; None where nobody runs jobs."""
+    if (name := stack.provider(capabilities.JOBS)) is None:
         return None
-    found: Mapping[str, Any] = values_of(item, size)["execution"]
+    found: Mapping[str, Any] = values_of(stack.components[name], size)["execution"]
     return found
 
 
 def submitters(stack: Stack, size: str) -> frozenset[str]:
     """Components whose tools make pods: Spark's, where its jobs are not in the pod of the task."""
     said = execution(stack, size)
-    return frozenset({SPARK} if said is not None and said["runner"] != "pod" else ())
+    return frozenset({stack.resolve(capabilities.JOBS)} if said is not None and said["runner"] != "pod" else ())
 
 
 def task(stack: Stack) -> Need:

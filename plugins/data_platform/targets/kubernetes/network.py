@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, NamedTuple
 
+from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
 from data_platform.stack.endpoint import Audience
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.facets import worked_with
@@ -19,13 +20,9 @@ from data_platform.targets.kubernetes.permissions import namespaces
 
 Object = dict[str, Any]
 
-DEPLOYER = places.AIRFLOW
-#: What deploys, looks and checks calls everything.
-DEPLOYERS = (f"{DEPLOYER}/{places.DEPLOY_TASK}", f"{DEPLOYER}/triggerer")
-#: Which server acts as an identity; the others have pods of their own.
-SERVERS = {PAGES: f"{DEPLOYER}/api-server"}
-#: Its executors are pods of its own; the driver may run in a task pod. Their ports are chosen at each start.
-SPARK, SUBMIT = "spark", f"{PIPELINES}/{places.SUBMIT}"
+#: What starts jobs. Their executors are pods of their own; the driver may run in a task pod. Their ports are chosen at
+#: each start.
+SUBMIT = f"{PIPELINES}/{places.SUBMIT}"
 #: Namespaces with this label (an ingress controller's, a gateway's) may open the pages that people look at.
 ENTRY, ENTRY_ALLOWED = "data-platform/entry", "allowed"
 _NAMESPACE = "kubernetes.io/metadata.name"
@@ -46,9 +43,22 @@ class Call(NamedTuple):
     reason: str
 
 
+def deployers(stack: Stack) -> tuple[str, ...]:
+    """What deploys, looks and checks calls everything; nobody where nobody does."""
+    found = stack.provider(ORCHESTRATOR)
+    return (f"{found}/{places.DEPLOY_TASK}", f"{found}/{places.LOOKS_SERVER}") if found else ()
+
+
+def servers(stack: Stack) -> dict[str, str]:
+    """Which server acts as an identity; the others have pods of their own."""
+    found = stack.provider(ORCHESTRATOR)
+    return {PAGES: f"{found}/{places.PAGES_SERVER}"} if found else {}
+
+
 def calls(stack: Stack) -> list[Call]:
     """All that is allowed among the components, sorted."""
     found = []
+    deployer, jobs = stack.provider(ORCHESTRATOR), stack.provider(JOBS)
     for name in stack.components:
         found.append(Call(name, name, (), "members of one component"))
         makers = {stack.resolve(claim.provider) for claim in stack.components[name].component.claims}
@@ -61,18 +71,18 @@ def calls(stack: Stack) -> list[Call]:
             if other != name and side.called:
                 port = stack.components[other].component.endpoints[side.called].port
                 found.append(Call(name, other, (port,), facet))
-        if DEPLOYER in stack.components and name != DEPLOYER:
+        if deployer and name != deployer:
             # All of Airflow may call these already.
-            known = _ports(stack, name, "components") if name in stack.callees(DEPLOYER) else ()
+            known = _ports(stack, name, "components") if name in stack.callees(deployer) else ()
             if more := tuple(port for port in _ports(stack, name) if port not in known):
-                found += [Call(party, name, more, "deploys and checks") for party in DEPLOYERS]
+                found += [Call(party, name, more, "deploys and checks") for party in deployers(stack)]
     for identity in identities(stack):
-        party = SERVERS.get(identity, identity)
+        party = servers(stack).get(identity, identity)
         for name in _called(stack, identity):
             if name != party.partition("/")[0] and (ports := _ports(stack, name, "components")):
                 found.append(Call(party, name, ports, f"identity {identity}"))
-    if {SPARK, DEPLOYER} <= stack.components.keys():
-        found += [Call(one, two, (), "executors and driver") for one, two in ((SPARK, SUBMIT), (SUBMIT, SPARK))]
+    if deployer and jobs:
+        found += [Call(one, two, (), "executors and driver") for one, two in ((jobs, SUBMIT), (SUBMIT, jobs))]
     return sorted(set(found))
 
 
@@ -112,7 +122,7 @@ def api_server_parties(stack: Stack) -> list[str]:
             found += [f"{name}/{process}" for process in here.api_server]
         found += [f"{name}/{pod}" for pod, spec in here.pods.items() if spec.api_server]
         found += [f"{name}/{places.DEPLOY_TASK}"] if here.runs_tasks else []
-    return sorted([*found, SUBMIT] if {SPARK, DEPLOYER} <= stack.components.keys() else found)
+    return sorted([*found, SUBMIT] if stack.provider(JOBS) and stack.provider(ORCHESTRATOR) else found)
 
 
 def policies(stack: Stack, api_server: str) -> list[Object]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
 from data_platform.stack.holders import PIPELINES
 from data_platform.stack.load import Stack
 from data_platform.targets.kubernetes import places
@@ -14,12 +15,7 @@ Object = dict[str, Any]
 #: Group, resources, verbs.
 Table = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
-#: The deployer's: of tasks that deploy, and of the triggerer.
-ACCOUNT = places.AIRFLOW
-#: Of the server whose pages show how components are; its release makes it.
-LOOKER = f"{places.AIRFLOW}-api-server"
 ROLE, LOOKER_ROLE = "data-platform-deployer", "data-platform-looker"
-_SPARK = "spark"
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ("get", "list", "watch")
 _WRITE = (*_READ, "create", "update", "patch", "delete")
@@ -72,6 +68,16 @@ SUBMITTER: dict[str, Table] = {
 }
 
 
+def account(stack: Stack) -> str:
+    """The deployer's: of tasks that deploy, and of the triggerer."""
+    return places.orchestrator(stack)
+
+
+def looker_account(stack: Stack) -> str:
+    """Of the server whose pages show how components are; its release makes it."""
+    return f"{places.orchestrator(stack)}-{places.PAGES_SERVER}"
+
+
 def namespaces(stack: Stack) -> list[str]:
     """Names of the platform's namespaces, those without a component too."""
     return [f"{stack.file.name}-{name}" for name in stack.file.namespaces]
@@ -85,13 +91,13 @@ def permissions(stack: Stack, runner: str = "pod") -> list[Object]:
         runner: how jobs of Spark run, as its values say.
     """
     names = namespaces(stack)
-    home = places.namespace(stack, ACCOUNT)
+    home = places.namespace(stack, ORCHESTRATOR)
     # Pods that name no account must not speak to the API server; nor must those of datasets.
     found = [_account("default", name) for name in names]
     found += [_account(PIPELINES, home)] if PIPELINES in stack.file.identities else []
-    if _SPARK in stack.components and (table := SUBMITTER[runner]):
+    if stack.provider(JOBS) and (table := SUBMITTER[runner]):
         found.append(_account(places.SUBMITTER, home))
-        found += _granted(places.SUBMITTER, places.namespace(stack, _SPARK), table, _subject(places.SUBMITTER, home))
+        found += _granted(places.SUBMITTER, places.namespace(stack, JOBS), table, _subject(places.SUBMITTER, home))
     cluster = f"{stack.file.name}-deployer"
     rules = [
         *_rules(READER),
@@ -105,7 +111,7 @@ def permissions(stack: Stack, runner: str = "pod") -> list[Object]:
             "verbs": ["get"],
         },
     ]
-    deployer, looker = _subject(ACCOUNT, home), _subject(LOOKER, home)
+    deployer, looker = _subject(account(stack), home), _subject(looker_account(stack), home)
     found += _bound(cluster, "", rules, deployer)
     found += _granted(f"{stack.file.name}-looker", "", LOOKS_EVERYWHERE, looker)
     for name in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from data_platform.stack.capabilities import ORCHESTRATOR
 from data_platform.stack.definition import Artifact
 from data_platform.stack.load import Stack
 
@@ -49,11 +50,11 @@ COMPONENT_VARIABLE = "DATA_PLATFORM_COMPONENT"
 SETTINGS_VARIABLE = "DATA_PLATFORM_KUBERNETES"
 SIZES = ("small", "production")
 
-#: Component whose servers deploy and run everything else.
-AIRFLOW = "airflow"
 #: Pods that Airflow makes, by the label COMPONENT. Those of `pipelines` (an identity) hold what it holds: tasks of
-#: datasets and tools, and, where jobs of Spark are pods, what starts them. Those of `airflow` deploy.
+#: datasets and tools, and, where jobs of Spark are pods, what starts them. Those of Airflow's own name deploy.
 TASK, SUBMIT, DEPLOY_TASK = "task", "submit", "deploy-task"
+#: Processes of the orchestrator: the one that has the pages, and the one in which tasks wait and look.
+PAGES_SERVER, LOOKS_SERVER = "api-server", "triggerer"
 #: Name of the template of tasks that deploy; the others are called after the component whose image they run.
 DEPLOYER_TEMPLATE = "deployer"
 #: Account of what starts jobs of Spark.
@@ -66,6 +67,15 @@ class Endpoint(NamedTuple):
     host: str
     port: int
     url: str
+
+
+def orchestrator(stack: Stack) -> str:
+    """Component whose servers deploy and run everything else.
+
+    Raises:
+        PlatformError: nobody does here.
+    """
+    return stack.resolve(ORCHESTRATOR)
 
 
 def namespace(stack: Stack, component: str) -> str:

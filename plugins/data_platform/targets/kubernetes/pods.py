@@ -23,17 +23,14 @@ from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.checkout import GitSync, add_checkout
 from data_platform.targets.kubernetes.definition import Content
 from data_platform.targets.kubernetes.mounts import file_of
-from data_platform.targets.kubernetes.permissions import ACCOUNT
+from data_platform.targets.kubernetes.permissions import account
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render
 
 Object = dict[str, Any]
-#: Component whose tasks they are.
-AIRFLOW = places.AIRFLOW
-#: The one of Airflow's files that a task reads, and the Secret that holds it alone. The Secret with all of them holds
-#: the templates too, which name this one.
+#: The one of Airflow's files that a task reads. A Secret holds it alone: the one with all of them holds the templates too,
+#: which name this one.
 CONFIGURATION = "airflow.cfg"
-_CONFIGURATION_SECRET = f"{AIRFLOW}-configuration"
 #: Cores that one of them may take.
 CPU_LIMIT = "2"
 #: What a task itself needs beside the tool that it runs, in MiB.
@@ -74,7 +71,7 @@ def _security(values: Path) -> dict[str, Object]:
 
 def with_tools(stack: Stack) -> list[str]:
     """Components whose image a dataset's task may run: those with tools, and Airflow's own."""
-    return [AIRFLOW, *(name for name, item in stack.components.items() if item.definition.tools)]
+    return [places.orchestrator(stack), *(name for name, item in stack.components.items() if item.definition.tools)]
 
 
 def templates(stack: Stack, settings: Settings, tasks: Tasks) -> dict[str, Object]:
@@ -85,10 +82,11 @@ def templates(stack: Stack, settings: Settings, tasks: Tasks) -> dict[str, Objec
 
 def mounted(stack: Stack) -> dict[str, tuple[str, ...]]:
     """Secrets that are mounted with credentials, and whose they are: of datasets' tasks, and of Airflow's pages."""
-    found = {_secret(name): tuple(dict.fromkeys((PIPELINES, name))) for name in with_tools(stack)}
-    found[_secret(AIRFLOW)] = (PIPELINES,)
+    airflow = places.orchestrator(stack)
+    found = {_secret(stack, name): tuple(dict.fromkeys((PIPELINES, name))) for name in with_tools(stack)}
+    found[_secret(stack, airflow)] = (PIPELINES,)
     # Airflow's own role has the results of checks; its API gives tasks their connections.
-    return {**found, f"{AIRFLOW}-{PAGES}": (AIRFLOW, PAGES, PIPELINES)}
+    return {**found, f"{airflow}-{PAGES}": (airflow, PAGES, PIPELINES)}
 
 
 def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]], files: Mapping[str, bytes]) -> list[Content]:
@@ -108,11 +106,15 @@ def secrets(stack: Stack, known: Callable[[str], Mapping[str, str]], files: Mapp
         Content(name, {key: text for each in whose for key, text in file_of(each, present(each)).items()})
         for name, whose in mounted(stack).items()
     ]
-    return [*found, Content(_CONFIGURATION_SECRET, dict(files))]
+    return [*found, Content(_configuration(stack), dict(files))]
 
 
-def _secret(component: str) -> str:
-    return f"{AIRFLOW}-{places.TASK}-{component}"
+def _configuration(stack: Stack) -> str:
+    return f"{places.orchestrator(stack)}-configuration"
+
+
+def _secret(stack: Stack, component: str) -> str:
+    return f"{places.orchestrator(stack)}-{places.TASK}-{component}"
 
 
 def task_pod(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Object:
@@ -134,26 +136,27 @@ def task_pod(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> 
     pod["spec"]["containers"][0]["volumeMounts"].append(
         {"name": "credentials", "mountPath": str(places.CREDENTIALS), "readOnly": True}
     )
-    secret = {"secretName": tasks.stored(_secret(component)), "defaultMode": 0o440}
+    secret = {"secretName": tasks.stored(_secret(stack, component)), "defaultMode": 0o440}
     pod["spec"]["volumes"].append({"name": "credentials", "secret": secret})
     return pod
 
 
 def deployer_pod(stack: Stack, settings: Settings, tasks: Tasks) -> Object:
     """The pod of a task that deploys, without its command."""
-    pod = _task(stack, settings, AIRFLOW, tasks)
-    pod["metadata"]["labels"] = places.labels(stack, AIRFLOW, places.DEPLOY_TASK)
-    pod["spec"] |= {"serviceAccountName": ACCOUNT, "automountServiceAccountToken": True}
+    airflow = places.orchestrator(stack)
+    pod = _task(stack, settings, airflow, tasks)
+    pod["metadata"]["labels"] = places.labels(stack, airflow, places.DEPLOY_TASK)
+    pod["spec"] |= {"serviceAccountName": account(stack), "automountServiceAccountToken": True}
     return pod
 
 
 def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Object:
     """What both kinds have; neither an account nor labels."""
-    needs = stack.components[component].component.resources
-    tools = component != AIRFLOW
+    airflow, needs = places.orchestrator(stack), stack.components[component].component.resources
+    tools = component != airflow
     memory = f"{_TASK_MIB + (needs.memory_mib if tools else 0)}Mi"
     mounts = [
-        {"name": "etc", "mountPath": str(places.ETC / AIRFLOW), "readOnly": True},
+        {"name": "etc", "mountPath": str(places.ETC / airflow), "readOnly": True},
         {"name": "data", "mountPath": str(places.DATA)},
         {"name": "logs", "mountPath": str(places.LOGS)},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a volume of the pod's own
@@ -181,7 +184,7 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
     pod: Object = {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": "task", "namespace": places.namespace(stack, AIRFLOW)},
+        "metadata": {"name": "task", "namespace": places.namespace(stack, airflow)},
         "spec": {
             "restartPolicy": "Never",
             "enableServiceLinks": False,
@@ -189,9 +192,9 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
             "securityContext": security(stack)["pod"],
             "containers": [container],
             "volumes": [
-                {"name": "etc", "secret": {"secretName": tasks.stored(_CONFIGURATION_SECRET)}},
+                {"name": "etc", "secret": {"secretName": tasks.stored(_configuration(stack))}},
                 {"name": "data", "emptyDir": {}},
-                {"name": "logs", "persistentVolumeClaim": {"claimName": f"{AIRFLOW}-logs"}},
+                {"name": "logs", "persistentVolumeClaim": {"claimName": f"{airflow}-logs"}},
                 {"name": "tmp", "emptyDir": {}},
             ],
         },

@@ -15,6 +15,7 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
 from data_platform.stack import entrance
 from data_platform.stack.bindings import Bindings, Places, bindings, listed
+from data_platform.stack.capabilities import ORCHESTRATOR
 from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
@@ -202,11 +203,11 @@ class KubernetesTarget:
         return {name: places.artifact_home(name, spec) for name, spec in specs.items()}
 
     def _git_sync(self) -> GitSync | None:
-        airflow = self.stack.components.get(pods.AIRFLOW)
-        return git_sync(needs.values_of(airflow, self.settings.size)) if airflow else None
+        airflow = self.stack.provider(ORCHESTRATOR)
+        return git_sync(needs.values_of(self.stack.components[airflow], self.settings.size)) if airflow else None
 
     def _tasks(self) -> pods.Tasks:
-        item, values = self._item(pods.AIRFLOW), self.bindings(pods.AIRFLOW).open
+        item, values = self._item(ORCHESTRATOR), self.bindings(ORCHESTRATOR).open
         said = item.kubernetes.task_environment if item.kubernetes else {}
         environment = {key: render(text, values, f"{item.folder}: {key}") for key, text in said.items()}
         stored = {content.name: content.stored for content in self._of_tasks(self._files(item))}
