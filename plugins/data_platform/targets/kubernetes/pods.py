@@ -28,8 +28,8 @@ from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.render import render
 
 Object = dict[str, Any]
-#: The one of Airflow's files that a task reads. A Secret holds it alone: the one with all of them holds the templates too,
-#: which name this one.
+#: The one of Airflow's files that a task reads. A Secret holds it alone: the one with all of them holds the templates
+#: too, which name this one.
 CONFIGURATION = "airflow.cfg"
 #: Cores that one of them may take.
 CPU_LIMIT = "2"

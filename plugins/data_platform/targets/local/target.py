@@ -7,37 +7,28 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-from data_platform.checks.base import Address, Deadline, ToolCommand, ToolResult
+from data_platform.checks.base import Deadline, ToolCommand, ToolResult
 from data_platform.clients.commands import run, run_to_end
 from data_platform.clients.supervisor import ALIVE, Supervisor
-from data_platform.stack import entrance
-from data_platform.stack.bindings import Bindings, Places, bindings, listed
-from data_platform.stack.definition import Job, Process, Tool
+from data_platform.stack.bindings import Bindings
+from data_platform.stack.definition import Job, Process
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.holders import holder as holder_of
-from data_platform.stack.load import LOCAL, Stack
 from data_platform.stack.model import Loaded
 from data_platform.stack.plan import Kind, Resource, Seen, Step
-from data_platform.targets import claims, trust
-from data_platform.targets.local import artifacts, ports
-from data_platform.targets.local.cache import cache_folder
-from data_platform.targets.local.confinement import confinement, make_places, prefix
+from data_platform.targets import claims
+from data_platform.targets.local import artifacts, tools
+from data_platform.targets.local.confinement import confinement, make_places
+from data_platform.targets.local.context import LocalContext
 from data_platform.targets.local.privileges import own
 from data_platform.targets.local.programs import (
     ALWAYS,
-    PYTHON,
-    LaunchFile,
-    Where,
     inherit_environment,
-    launch_file,
     program_file,
     write_program,
 )
-from data_platform.targets.local.state import State, read_json, write_private
-from data_platform.targets.render import render, rendered_files
+from data_platform.targets.local.state import read_json, write_private
+from data_platform.targets.render import render
 
 _LOG_TAIL = 25
 
@@ -46,124 +37,17 @@ class NotReadyError(Exception):
     """A process does not take requests yet."""
 
 
-class LocalTarget:
-    """Runs the components of a stack as supervised processes.
-
-    Args:
-        stack: the platform.
-        state: the state folder.
-        asked: what else it was asked to be (`State.settings`).
-    """
-
-    name = LOCAL
-    #: Its servers speak no TLS.
-    authorities: Path | None = None
-
-    def __init__(self, stack: Stack, state: State, asked: Mapping[str, Any] = MappingProxyType({})) -> None:
-        self.stack = stack
-        self.state = state
-        self.domain = str(asked.get("domain") or "")
-        #: See `Target`.
-        self.authorities = Path(asked["authorities"]) if asked.get("authorities") else None
-        self.cache = cache_folder()
-        self._known: dict[str, dict[str, str]] | None = None
-
-    # --- what a component sees ------------------------------------------------------------------------------------
-
-    @cached_property
-    def _ports(self) -> dict[str, int]:
-        return ports.choose(self.stack, self.state, self.cache)
-
-    @property
-    def _credentials(self) -> dict[str, dict[str, str]]:
-        if self._known is None:
-            self._known = self.state.credentials(self.stack)
-        return self._known
+class LocalTarget(LocalContext):
+    """Runs the components of a stack as supervised processes."""
 
     @cached_property
     def _supervisor(self) -> Supervisor:
         return Supervisor(self.state.socket)
 
-    def _item(self, component: str) -> Loaded:
-        return self.stack.components[self.stack.resolve(component)]
-
-    def address(self, component: str, endpoint: str) -> Address:
-        """See `Target`."""
-        item = self._item(component)
-        if endpoint not in item.component.endpoints:
-            raise PlatformError(
-                f"{item.name} has no endpoint {endpoint!r}", f"use one of: {', '.join(item.component.endpoints)}"
-            )
-        port, scheme = self._ports[f"{item.name}.{endpoint}"], item.component.endpoints[endpoint].scheme
-        return Address(ports.LOOPBACK, port, f"{scheme}://{ports.LOOPBACK}:{port}")
-
-    def internal_address(self, component: str, endpoint: str) -> Address:
-        """See `Target`."""
-        return self.address(component, endpoint)
-
-    def public_url(self, component: str, endpoint: str) -> str:
-        """See `Target`: without an entrance the address on this machine."""
-        name = self._item(component).name
-        entrance.refuse_strangers(self.stack, name, endpoint)
-        return f"https://{entrance.host(name, self.domain)}" if self.domain else self.address(name, endpoint).url
-
-    def credentials(self, holder: str) -> Mapping[str, str]:
-        """See `Target`."""
-        return self._credentials.get(holder_of(self.stack, holder).name, {})
-
-    def ensure_credentials(self) -> None:
-        """See `Target`."""
-        self.state.ensure_credentials(self.stack)
-        self._known = None
-
-    def stage(self, holder: str, key: str) -> str:
-        """See `Target`."""
-        self._known = None
-        return self.state.stage(holder, key)
-
-    def promote(self, holder: str, key: str) -> None:
-        """See `Target`."""
-        self.state.promote(holder, key)
-        self._known = None
-
-    def _bindings(self, component: str) -> Bindings:
-        own = {
-            **{f"ARTIFACT_{n.upper()}": self._home(p) for n, p in self._placed(component).items()},
-            "BIND": ports.LOOPBACK,
-            "NODE_ADDRESS": ports.LOOPBACK,
-            "ETC": str(self.state.etc(component)),
-            "DATA": str(self.state.data(component)),
-            "TMPDIR": str(self.state.tmp(component)),
-            "LOGS": str(self.state.logs),
-            "ROOT": str(self.stack.root),
-            "STATE": str(self.state.folder),
-            "PLATFORM_PYTHON": PYTHON,
-            **trust.binding(self.authorities, str(self.state.etc(component))),
-        }
-        return bindings(self.stack, component, self._places, self.credentials).with_open(own)
-
-    @property
-    def _places(self) -> Places:
-        return Places(self.address, self.public_url)
-
-    def _files(self, item: Loaded) -> dict[str, bytes]:
-        """Its configuration files, which may list those for whom it makes something."""
-        known = {**self._bindings(item.name).all, **listed(self.stack, item.name, self._places, self.credentials)}
-        of_trust = {trust.CA: trust.read(self.authorities).encode()} if self.authorities else {}
-        return rendered_files(item.folder / "etc", known) | of_trust
-
     def _build_values(self, component: str) -> dict[str, str]:
         """Bindings that a build may see: no address and no secret."""
         values = self._bindings(component).open
         return {k: v for k, v in values.items() if k.startswith("ARTIFACT_") or k in ("ROOT", "PLATFORM_PYTHON")}
-
-    @staticmethod
-    def _home(placed: artifacts.Placed) -> str:
-        """Folder that a binding names: a toolchain's `home` is inside its wheel."""
-        return str(placed.folder / placed.spec.home)
-
-    def _placed(self, component: str) -> dict[str, artifacts.Placed]:
-        return artifacts.place(self.stack, component, self.cache)
 
     def prepare(self) -> list[str]:
         """See `Target`: folders are made with the component that needs them."""
@@ -188,9 +72,6 @@ class LocalTarget:
         for kind, names in kinds:
             found += [Resource(kind=kind, name=n, digest=self._launch(item, n, values)["digest"]) for n in names]
         return found
-
-    def _launch(self, item: Loaded, name: str, values: Bindings) -> LaunchFile:
-        return launch_file(item, name, values, self._files(item), Where(self.stack.root, self.state, self.cache))
 
     # --- observe --------------------------------------------------------------------------------------------------
 
@@ -413,25 +294,7 @@ class LocalTarget:
             PlatformError: the component has no such tool, or its program is not there yet.
         """
         item = self._item(component)
-        values = self._bindings(item.name)
-        if tool not in item.definition.tools:
-            there = ", ".join(item.definition.tools) or "it has none"
-            raise PlatformError(f"{item.name} has no tool {tool!r}", f"use one of its tools: {there}")
-        spec: Tool = item.definition.tools[tool]
-        where = f"{item.name}.{tool}"
-        own = confinement(spec, values.open, where, writes)
-        # Where a component has tools alone, nothing else has made its folders.
-        make_places(own, self.state.folder)
-        environment = {
-            **inherit_environment(ALWAYS),
-            **({"HOME": values.open["DATA"]} if own else {}),
-            **values.open,
-            **{key: render(text, values.all, where) for key, text in spec.environment.items()},
-            **inherit_environment(spec.inherit),
-        }
-        command = [render(word, values.open, where) for word in spec.command]
-        confined = prefix(own, PYTHON, self.state.folder, self.cache)
-        return ToolCommand([*confined, *command, *arguments], environment)
+        return tools.command(item, tool, arguments, self._bindings(item.name), writes=writes, where=self._where)
 
     def run_tool(
         self, component: str, tool: str, arguments: Sequence[str], seconds: float, writes: Sequence[Path] = ()

@@ -10,7 +10,7 @@ import pytest
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.model import Loaded
 from data_platform.targets.kubernetes import releases
-from data_platform.targets.kubernetes import target as kubernetes
+from data_platform.targets.kubernetes import context
 from data_platform.targets.kubernetes.definition import etc_files, secret_object
 from data_platform.targets.kubernetes.target import KubernetesTarget
 from tests.unit.targets.kubernetes.conftest import FakeHelm, steps
@@ -25,7 +25,7 @@ def configure(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     def changed(item: Loaded, values: Mapping[str, Any]) -> dict[str, bytes]:
         return etc_files(item, values) | ({"application.properties": text.encode()} if item.name == "nessie" else {})
 
-    monkeypatch.setattr(kubernetes, "etc_files", changed)
+    monkeypatch.setattr(context, "etc_files", changed)
 
 
 def deploy(target: KubernetesTarget, component: str = "nessie") -> None:
