@@ -78,7 +78,8 @@ class CommandLease:
             try:
                 self._held.enter_context(work)
             except HeldError as error:
-                if error.lease and error.lease.is_of_a_run and self._target.condition(database.OWNER) in _AWAY:
+                owner = self._target.stack.resolve(database.OWNER)
+                if error.lease and error.lease.is_of_a_run and self._target.condition(owner) in _AWAY:
                     dead = error.lease.holder
                     continue
                 if time.monotonic() - told >= _TELL:

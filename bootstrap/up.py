@@ -171,7 +171,7 @@ def install(target: Target, component: str, progress: Progress, lease: CommandLe
         target.fetch(component, observation.steps)
         target.apply(component, [step for step in observation.steps if step.kind != "artifact"])
     # The database of results is there once its owner is.
-    keep = component == database.OWNER
+    keep = component == target.stack.provider(database.OWNER)
     for change in schema.migrate(target) if keep else ():
         progress.say(component, change)
     progress.say(component, "wait")

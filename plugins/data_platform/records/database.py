@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
 NAME = "platform"
-#: Whose role owns it.
+#: Whose role owns it: of who stands for this capability.
 OWNER = ORCHESTRATOR
 #: The newest of migrations/versions/. They are numbered, so that newer and older can be told apart without Alembic.
 REVISION = "0002"

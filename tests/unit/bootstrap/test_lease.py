@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,9 +17,11 @@ from bootstrap.progress import Progress
 from data_platform.records import database, holding, schema, writes
 from data_platform.records.leases import HeldError, of_command
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import load_stack
 from tests.unit.operators.fake_lease import held_by
 
 MINE = of_command(lease.platform.node())
+STACK = load_stack(Path(__file__).resolve().parents[3])
 RUN = held_by("stack_deploy/first")
 
 
@@ -68,7 +71,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Database:
 
 def rotated(known: Database, times: int = 1) -> None:
     """A command that asks for the lease so many times."""
-    target: Any = SimpleNamespace(condition=lambda name: {"airflow": known.airflow}[name])
+    target: Any = SimpleNamespace(stack=STACK, condition=lambda name: {"airflow": known.airflow}[name])
     with CommandLease(target, "rotate trino", Progress()) as taken:
         for _ in range(times):
             taken.take()

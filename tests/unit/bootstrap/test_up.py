@@ -78,11 +78,13 @@ class FakeLease(CommandLease):
         self.done.append("take the lease")
 
 
-@pytest.mark.parametrize("name", ["postgresql", "airflow"])
+@pytest.mark.parametrize("name", ["postgresql", "portal"])
 def test_what_is_changed_is_changed_under_the_lease_and_the_owner_of_the_records_brings_their_schema(
     tiny: Tiny, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     done: list[str] = []
+    tiny.edit(tiny.component("portal"), lambda c: c.update(provides=["orchestrator"]))
+    tiny.edit(tiny.stack_file, lambda c: c["capabilities"].update(orchestrator="portal"))
     target: Any = SimpleNamespace(
         stack=load_stack(tiny.root),
         fetch=lambda *_: done.append("fetch"),
@@ -93,8 +95,8 @@ def test_what_is_changed_is_changed_under_the_lease_and_the_owner_of_the_records
     monkeypatch.setattr(lifecycle, "verify", lambda *_, keep: done.append(f"verify, {keep=}") or [])
     monkeypatch.setattr(schema, "migrate", lambda _: done.append("migrate") or ["schema: none → 1"])
     install(target, name, Progress(), FakeLease(target, done))
-    migrated = ["migrate"] if name == "airflow" else []
-    assert done == ["take the lease", "fetch", "apply", *migrated, "wait", f"verify, keep={name == 'airflow'}"]
+    migrated = ["migrate"] if name == "portal" else []
+    assert done == ["take the lease", "fetch", "apply", *migrated, "wait", f"verify, keep={name == 'portal'}"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from data_platform.stack import load
 
 AT = datetime(2026, 11, 2, 6, 0)  # noqa: DTZ001 - as Trino gives a timestamp
 LOADED = datetime(2026, 11, 2, 6, 5)  # noqa: DTZ001
+CHOSEN = {"query-engine": "trino", "table-catalog": "nessie", "s3": "minio"}
 Rows = Callable[[str], list[list[Any]]]
 
 
@@ -47,8 +48,8 @@ def away(sql: str) -> list[list[Any]]:
 class FakeTrino:
     answers: Rows
 
-    def __init__(self, url: str, seconds: float, catalog: str) -> None:
-        assert (url, catalog) == ("http://trino", "lakehouse")
+    def __init__(self, url: str, seconds: float, catalog: str, settings: None) -> None:
+        assert (url, catalog, settings) == ("http://query-engine", "lakehouse", None)
         assert seconds <= 5, "a page must not wait"
 
     def __enter__(self) -> Self:
@@ -68,9 +69,9 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     folder = tmp_path / "datasets" / "fx_rates"
     folder.mkdir(parents=True)
     (folder / "contract.odcs.yaml").touch()
-    monkeypatch.setattr(datasets, "Trino", FakeTrino)
+    monkeypatch.setattr("data_platform.clients.trino.Trino", FakeTrino)
     target: Any = SimpleNamespace(
-        stack=SimpleNamespace(datasets=load.datasets(tmp_path)),
+        stack=SimpleNamespace(datasets=load.datasets(tmp_path), resolve=CHOSEN.__getitem__),
         credentials={"pages": {"s3_access_key": "pages", "s3_secret_key": "b"}}.__getitem__,
         address=lambda component, _: Address("h", 1, f"http://{component}"),
         # What a reader opens, who is in no pod.
@@ -121,6 +122,7 @@ def test_a_dataset_without_a_load_says_how_to_get_one(show: Callable[..., str]) 
 def test_a_trino_that_is_away_is_said_and_the_rest_is_shown(show: Callable[..., str]) -> None:
     page = show(away, lambda *_: True)
     assert "The tables could not be read" in page
+    assert "bootstrap check trino nessie says more" in page
     assert "none yet" not in page, "what is unknown must not look like nothing"
     assert 'href="reports/fx_rates/index.html"' in page
 
@@ -131,6 +133,7 @@ def test_a_store_that_is_away_is_said_and_the_rest_is_shown(show: Callable[..., 
 
     page = show(published, refuse)
     assert "The object store did not answer" in page
+    assert "bootstrap check minio says more" in page
     assert "221,702" in page
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.model import Loaded
-from data_platform.targets.kubernetes import releases
-from data_platform.targets.kubernetes import context
+from data_platform.targets.kubernetes import context, releases
 from data_platform.targets.kubernetes.definition import etc_files, secret_object
 from data_platform.targets.kubernetes.target import KubernetesTarget
 from tests.unit.targets.kubernetes.conftest import FakeHelm, steps
