@@ -52,7 +52,7 @@ def test_every_component_is_described_in_order(place: Any) -> None:
     found = describe(place)
     assert [c["name"] for c in found["components"]] == list(place.stack.components)
     assert (found["target"], found["profile"]) == ("local", "default")
-    assert found["airflow"] == {"url": "https://airflow.api.example"}
+    assert found["airflow"] == {"url": "https://orchestrator.api.example"}
     assert found["lease"] is None
 
 

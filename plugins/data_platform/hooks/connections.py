@@ -12,10 +12,6 @@ from data_platform.stack.load import Stack
 from data_platform.targets.base import Target
 from data_platform.targets.current import current
 
-#: What hooks ask `extra` of a server that speaks TLS, by type: for that alone, and for whom to trust.
-_TLS: dict[str, dict[str, str]] = {"trino": {"protocol": "https"}}
-_TRUST, _TRUSTS = "verify", {"datahub_rest": "ca_certificate_path"}
-
 
 def connection_ids(stack: Stack) -> dict[str, str]:
     """Connection ids and the component behind each: its own name and the capabilities that it stands for."""
@@ -43,9 +39,8 @@ def describe(target: Target, component: str) -> dict[str, Any]:
     extra = dict(connection.extra)
     if target.stack.components[component].component.endpoints[connection.endpoint].scheme == "https":
         found |= {"schema": "https"} if connection.type == "http" else {}
-        extra |= _TLS.get(connection.type, {})
-        trusts = _TRUSTS.get(connection.type, _TRUST)
-        extra |= {trusts: str(target.authorities)} if target.authorities else {}
+        extra |= connection.tls
+        extra |= {connection.trust: str(target.authorities)} if target.authorities else {}
     if connection.type == "aws":
         extra["endpoint_url"] = address.url
         del found["host"], found["port"]

@@ -28,6 +28,8 @@ class Connection(Strict):
     password: Key | None = Field(None, description="Credential of the identity `pipelines` that is the password.")
     db_schema: str | None = Field(None, alias="schema", description="Airflow's `schema` field (a database or catalog).")
     extra: dict[str, Any] = Field(default_factory=dict, description="Airflow's `extra` field.")
+    tls: dict[str, Any] = Field(default_factory=dict, description="More of `extra`, where its endpoint is https.")
+    trust: str = Field("verify", description="Field of `extra` with the file of certificates of trusted authorities.")
     url_host: bool = Field(False, description="True where the hook wants the whole address in `host`.")
 
 

@@ -129,27 +129,36 @@ def test_the_backend_leaves_other_names_to_airflow(place: Any, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("type_", "more", "trust"),
+    ("said", "more", "trust"),
     [
-        ("http", {"schema": "https", "extra": {}}, "verify"),
-        ("trino", {"extra": {"protocol": "https"}}, "verify"),
-        ("datahub_rest", {"extra": {}}, "ca_certificate_path"),
+        ({"type": "http"}, {"schema": "https", "extra": {}}, "verify"),
+        ({"type": "trino", "tls": {"protocol": "https"}}, {"extra": {"protocol": "https"}}, "verify"),
+        ({"type": "datahub_rest", "trust": "ca_certificate_path"}, {"extra": {}}, "ca_certificate_path"),
     ],
 )
 def test_a_server_of_tls_is_spoken_to_by_it_and_known_by_the_platforms_certificates(
-    tiny: Tiny, type_: str, more: dict[str, Any], trust: str
+    tiny: Tiny, said: dict[str, Any], more: dict[str, Any], trust: str
 ) -> None:
     def change(component: dict[str, Any]) -> None:
         component["endpoints"]["http"]["scheme"] = "https"
-        component["connection"] = {"type": type_, "endpoint": "http"}
+        component["connection"] = {**said, "endpoint": "http"}
 
     tiny.edit(tiny.component("portal"), change)
     stack = load_stack(tiny.root)
     usual: Any = Place(stack)
     found = describe(usual, "portal")
-    expected = {"conn_type": type_, "host": "127.0.0.1", "port": 21040, **more}
+    expected = {"conn_type": said["type"], "host": "127.0.0.1", "port": 21040, **more}
     assert found == {key: value for key, value in expected.items() if value}
     own: Any = Place(stack, Path("/etc/ca.pem"))
     assert describe(own, "portal")["extra"] == {**more["extra"], trust: "/etc/ca.pem"}
     # Who speaks no TLS is told nothing of it.
     assert "verify" not in describe(own, "reader")["extra"]
+
+
+def test_what_hooks_want_of_tls_is_said_by_the_components(root: Path) -> None:
+    components = load_stack(root).components
+    said = {name: c.component.connection for name, c in components.items() if c.component.connection}
+    assert {name for name, found in said.items() if found.type == "trino"} == {"trino"}
+    # Airflow's hook of Trino speaks HTTP unless it is told; DataHub's has a field of its own for whom to trust.
+    assert said["trino"].tls == {"protocol": "https"}
+    assert said["datahub"].trust == "ca_certificate_path"

@@ -109,7 +109,7 @@ def test_published_pages_are_linked_and_others_are_not(show: Callable[..., str])
     assert "reports/fx_rates/dbt/index.html" not in page
     assert "dbt documentation: not published yet" in page
     assert 'href="/dags/pipelines_fx_rates"' in page
-    assert "https://datahub.data.example/entity?urn=urn%3Ali%3Adataset" in page
+    assert "https://lineage-catalog.data.example/entity?urn=urn%3Ali%3Adataset" in page
 
 
 def test_a_dataset_without_a_load_says_how_to_get_one(show: Callable[..., str]) -> None:
