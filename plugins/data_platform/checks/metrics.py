@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.clients import connect
 
 
 class Params(KindParams):
@@ -23,7 +24,8 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
     url = platform.address(params.component, params.endpoint).url.rstrip("/") + params.path
     try:
-        found = scrape(url, params.user, deadline.remaining)
+        with connect.http(platform, deadline.remaining, params.component, params.endpoint) as client:
+            found = scrape(client, params.path, params.user)
     except MetricsError as error:
         raise CheckFailed(f"{url}: {error}") from None
     if missing := [name for name in params.names if name not in found]:

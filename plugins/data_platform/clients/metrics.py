@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import TYPE_CHECKING
 
-from data_platform.clients import http
+if TYPE_CHECKING:
+    import httpx
 
 #: What Prometheus itself asks for. Some servers have one of the formats alone, and refuse who does not ask for it.
 ACCEPT = (
@@ -22,20 +24,19 @@ class MetricsError(Exception):
     """What a server answers is no metrics; the message says what it is."""
 
 
-def scrape(url: str, user: str, seconds: float) -> Counter[str]:
+def scrape(client: httpx.Client, path: str, user: str = "") -> Counter[str]:
     """How many samples of each name a server has.
 
     Args:
-        url: address with path.
+        client: of its endpoint.
+        path: below the endpoint's address.
         user: name to log in with and an empty password; nobody when empty.
-        seconds: deadline.
 
     Raises:
         MetricsError: it answers with something else.
         httpx.HTTPError: it does not answer.
     """
-    with http.client(seconds=seconds, headers={"Accept": ACCEPT}) as client:
-        answer = client.get(url, auth=(user, "")) if user else client.get(url)
+    answer = client.get(path, headers={"Accept": ACCEPT}, auth=(user, "") if user else None)
     if answer.status_code != 200:  # noqa: PLR2004 - a status of HTTP
         raise MetricsError(f"it answers {answer.status_code}: {answer.text[:200]!r}")
     return samples(answer.text)

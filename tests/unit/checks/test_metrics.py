@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import base64
+from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
 from data_platform.checks.base import Address, CheckFailed, Deadline, Platform
 from data_platform.checks.metrics import Params, check
-from data_platform.clients import metrics
+from data_platform.clients import http
 
 
 class Place:
-    """A platform with one address."""
+    """A platform with one address, and authorities of its own."""
+
+    authorities = Path("/etc/bank/ca.pem")
 
     def address(self, component: str, endpoint: str) -> Address:
         assert (component, endpoint) == ("nessie", "management")
-        return Address("127.0.0.1", 8421, "http://127.0.0.1:8421")
+        return Address("127.0.0.1", 8421, "https://127.0.0.1:8421")
 
 
 def checked(monkeypatch: pytest.MonkeyPatch, served: str, *names: str) -> str:
     """What the check says of a server with these metrics."""
 
-    def scrape(url: str, user: str, seconds: float) -> Counter[str]:
-        assert (url, user) == ("http://127.0.0.1:8421/q/metrics", "metrics")
+    def client(base_url: str, seconds: float, ca: str) -> httpx.Client:
+        assert (base_url, ca) == ("https://127.0.0.1:8421", "/etc/bank/ca.pem")
         assert 0 < seconds <= 5
-        return metrics.samples(served)
+        return httpx.Client(base_url=base_url, transport=httpx.MockTransport(nessie))
 
-    monkeypatch.setattr(metrics, "scrape", scrape)
+    def nessie(request: httpx.Request) -> httpx.Response:
+        assert request.url == "https://127.0.0.1:8421/q/metrics"
+        assert request.headers["Authorization"] == f"Basic {base64.b64encode(b'metrics:').decode()}"
+        return httpx.Response(200, text=served)
+
+    monkeypatch.setattr(http, "client", client)
     asked = {"component": "nessie", "endpoint": "management", "path": "/q/metrics", "user": "metrics", "names": names}
     place: Platform = Place()  # type: ignore[assignment]
     return check(Params.model_validate(asked), place, Deadline(5))
@@ -36,7 +45,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, served: str, *names: str) -> str:
 
 def test_it_tells_how_much_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     said = checked(monkeypatch, 'up{a="1"} 1\nup{a="2"} 0\nother 2\n', "up")
-    assert said == "http://127.0.0.1:8421/q/metrics serves 3 samples of 2 names, up among them"
+    assert said == "https://127.0.0.1:8421/q/metrics serves 3 samples of 2 names, up among them"
 
 
 def test_names_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from data_platform.clients import http, metrics
+from data_platform.clients import metrics
 from data_platform.clients.metrics import MetricsError, samples, scrape
 
 #: As servers of the platform write them: Micrometer's (Nessie) with a comma at the end of the labels, airlift's (Trino)
@@ -64,35 +64,23 @@ def test_a_line_that_is_no_sample_is_said(line: str) -> None:
     assert repr(line) in str(caught.value)
 
 
-Serve = Callable[[Callable[[httpx.Request], httpx.Response]], None]
+def serving(answer: Callable[[httpx.Request], httpx.Response]) -> httpx.Client:
+    """A client whose requests a function answers."""
+    return httpx.Client(base_url="http://127.0.0.1:8440", transport=httpx.MockTransport(answer))
 
 
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
-    """Give all requests to a function."""
-
-    def use(answer: Callable[[httpx.Request], httpx.Response]) -> None:
-        def client(seconds: float, headers: dict[str, str]) -> httpx.Client:
-            return httpx.Client(transport=httpx.MockTransport(answer), timeout=seconds, headers=headers)
-
-        monkeypatch.setattr(http, "client", client)
-
-    return use
-
-
-def test_it_asks_as_prometheus_does(serve: Serve) -> None:
+def test_it_asks_as_prometheus_does() -> None:
     """Trino has OpenMetrics alone, and answers 406 to who asks for something else."""
 
     def trino(request: httpx.Request) -> httpx.Response:
         asked = request.headers["Accept"]
         return httpx.Response(200, text=TEXT) if "application/openmetrics-text" in asked else httpx.Response(406)
 
-    serve(trino)
-    assert scrape("http://127.0.0.1:8440/metrics", "", 5) == NAMES
+    assert scrape(serving(trino), "/metrics") == NAMES
     assert "text/plain" in metrics.ACCEPT
 
 
-def test_it_says_who_it_is_where_the_server_wants_to_know(serve: Serve) -> None:
+def test_it_says_who_it_is_where_the_server_wants_to_know() -> None:
     """Trino refuses a password where nobody has one."""
 
     def trino(request: httpx.Request) -> httpx.Response:
@@ -100,7 +88,6 @@ def test_it_says_who_it_is_where_the_server_wants_to_know(serve: Serve) -> None:
         wanted = f"Basic {base64.b64encode(b'metrics:').decode()}"
         return httpx.Response(200, text="up 1\n") if said == wanted else httpx.Response(401, text="who are you")
 
-    serve(trino)
-    assert scrape("http://127.0.0.1:8440/metrics", "metrics", 5) == {"up": 1}
+    assert scrape(serving(trino), "/metrics", "metrics") == {"up": 1}
     with pytest.raises(MetricsError, match="it answers 401: 'who are you'"):
-        scrape("http://127.0.0.1:8440/metrics", "", 5)
+        scrape(serving(trino), "/metrics")
