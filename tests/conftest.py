@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 # Before anything imports Airflow: without a home it would make one in the user's, and read the user's settings.
 _HOME = tempfile.TemporaryDirectory(prefix="data-platform-airflow-")
@@ -23,6 +24,10 @@ os.environ |= {
 }
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any_machine")
 
 _STACK = """
 name: tiny

@@ -246,15 +246,13 @@ def test_waiting_waits(place: Place) -> None:
     assert place.done == [("wait", "reader", [])]
 
 
-def test_what_changes_the_platform_holds_the_lease_for_the_run(place: Place, niced: list[int]) -> None:
-    del niced
+def test_what_changes_the_platform_holds_the_lease_for_the_run(place: Place) -> None:
     for operator in (FetchArtifactsOperator, ApplyComponentOperator, WaitComponentOperator):
         operator(task_id="any", component="reader").execute(with_plan())
     assert place.lease.taken == [("stack_deploy/first", "deploy")] * 3
 
 
-def test_nothing_is_changed_while_somebody_else_does(place: Place, niced: list[int]) -> None:
-    del niced
+def test_nothing_is_changed_while_somebody_else_does(place: Place) -> None:
     place.lease.others = [held_by("stack_upgrade/second")]
     for operator in (FetchArtifactsOperator, ApplyComponentOperator, WaitComponentOperator):
         with pytest.raises(AirflowFailException, match="somebody else is changing the platform: stack_upgrade/second"):

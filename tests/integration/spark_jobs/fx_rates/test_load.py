@@ -186,7 +186,6 @@ _FILES = st.dictionaries(st.sampled_from(_DAYS), _RATES, min_size=1).map(lambda 
 
 @settings(
     max_examples=5,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

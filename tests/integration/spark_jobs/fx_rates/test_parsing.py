@@ -226,7 +226,6 @@ def _contents(draw: st.DrawFn) -> bytes:
 
 @settings(
     max_examples=6,
-    deadline=None,
     # Each example is a run of Spark over many files: to make one smaller takes longer than to read it.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large, HealthCheck.too_slow],
