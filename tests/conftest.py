@@ -141,6 +141,12 @@ tools:
 """
 
 
+#: A store that takes part beside the one that stands for the capability.
+_VAULT = "name: vault\nendpoints: {http: {port: 21050}}\nserves: {bucket: s3, s3_user: minio_admin}" + _STORE.replace(
+    "provides: [s3]\n", ""
+)
+
+
 class Tiny:
     """A small valid stack in a folder of its own. Break it in one place a test."""
 
@@ -180,6 +186,16 @@ class Tiny:
     def local(self, name: str) -> Path:
         """Its local.yaml."""
         return self.folder(name) / "local.yaml"
+
+    def second_store(self) -> None:
+        """Add a store beside the one that stands for the capability, and what the reader claims of it."""
+        folder = self.root / "stack" / "components" / "storage" / "vault"
+        folder.mkdir(parents=True)
+        (folder / "component.yaml").write_text(_VAULT, encoding="utf-8")
+        (folder / "local.yaml").write_text("{}\n", encoding="utf-8")
+        bucket = {"kind": "bucket", "of": "vault", "name": "saved"}
+        user = {"kind": "s3_user", "of": "vault", "buckets": {"saved": "write"}}
+        self.edit(self.component("reader"), lambda c: c["claims"].extend((bucket, user)))
 
     def dataset(self, name: str) -> None:
         """Add a dataset: a folder with a flow."""

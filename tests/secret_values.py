@@ -56,6 +56,5 @@ def told(stack: Stack, component: str, spec: Process | Job | Tool) -> set[str]:
 def given(stack: Stack, component: str) -> set[str]:
     """Secrets that files of a component may hold: its own, and the keys of those whom it knows as users."""
     own = {f"{component}.{key}" for key in holder(stack, component).generated}
-    if component == stack.resolve("s3"):
-        own |= {f"{each.holder}.s3_secret_key" for each in claimed(stack, component, "s3_user")}
-    return own
+    users = claimed(stack, component, "s3_user")
+    return own | {f"{each.holder}.{key}" for each in users for key in each.claim.generated}

@@ -10,7 +10,9 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.clients import connect
+from data_platform.stack.capabilities import OBJECT_STORE
 from data_platform.stack.holders import CHECKS
+from data_platform.stack.terms import Name
 
 #: Enough for more than one part of a stream, little enough for every hour.
 _BYTES = 1 << 20
@@ -20,6 +22,7 @@ class Params(KindParams):
     """Arguments of the kind."""
 
     bucket: str = Field(description="Bucket to write to.")
+    of: Name = Field(OBJECT_STORE, description="Which object store: a component or capability.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
@@ -27,7 +30,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     from minio.deleteobjects import DeleteObject
     from minio.error import S3Error
 
-    store = connect.s3(platform, CHECKS, deadline.remaining)
+    store = connect.s3(platform, CHECKS, deadline.remaining, params.of)
     name, content = f".checks/{uuid.uuid4()}", secrets.token_bytes(_BYTES)
     try:
         store.put_object(params.bucket, name, io.BytesIO(content), len(content))
@@ -35,7 +38,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
             if answer.read() != content:
                 raise CheckFailed(f"{params.bucket}/{name} came back different")
         try:
-            connect.s3_as_nobody(platform).stat_object(params.bucket, name)
+            connect.s3_as_nobody(platform, provider=params.of).stat_object(params.bucket, name)
         except S3Error as error:
             if error.code != "AccessDenied":
                 raise

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
+from data_platform.claims.bucket import Bucket
 from data_platform.claims.s3_user import S3User
 from data_platform.clients import connect
-from data_platform.stack.holders import claimed, names_of
+from data_platform.stack.capabilities import OBJECT_STORE
+from data_platform.stack.holders import claimed
+from data_platform.stack.terms import Name
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -23,22 +26,20 @@ _KEY = ".checks/users/nothing"
 class Params(KindParams):
     """Arguments of the kind."""
 
+    of: Name = Field(OBJECT_STORE, description="Which object store: a component or capability.")
     add_is_write: bool = Field(default=False, description="The store does not tell putting from removing.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
-    """As each user, list every bucket of the platform, and put an object where it may not."""
+    """As each user, list every bucket that was claimed of the store, and put an object where it may not."""
     stack = platform.stack
-    users = [
-        (each.name, each.claim)
-        for each in claimed(stack, stack.resolve("s3"), "s3_user")
-        if isinstance(each.claim, S3User)
-    ]
+    there = claimed(stack, stack.resolve(params.of))
+    users = [(each.holder, each.claim) for each in there if isinstance(each.claim, S3User)]
     if not users:
         raise CheckFailed("nobody has claimed a user of the object store")
-    buckets, problems = tuple(names_of(stack, "bucket")), []
+    buckets, problems = tuple(each.name for each in there if isinstance(each.claim, Bucket)), []
     for user, claim in users:
-        store = connect.s3(platform, user, deadline.remaining)
+        store = connect.s3(platform, user, deadline.remaining, claim.of)
         problems += [f"{user} {problem}" for problem in _problems(store, claim, buckets, params)]
     if problems:
         raise CheckFailed("; ".join(problems))

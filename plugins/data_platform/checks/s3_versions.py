@@ -9,20 +9,23 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.clients import connect
+from data_platform.stack.capabilities import OBJECT_STORE
 from data_platform.stack.holders import CHECKS
+from data_platform.stack.terms import Name
 
 
 class Params(KindParams):
     """Arguments of the kind."""
 
     bucket: str = Field(description="Bucket to write to.")
+    of: Name = Field(OBJECT_STORE, description="Which object store: a component or capability.")
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Put an object twice and read the first version back by its id."""
     from minio.deleteobjects import DeleteObject
 
-    store = connect.s3(platform, CHECKS, deadline.remaining)
+    store = connect.s3(platform, CHECKS, deadline.remaining, params.of)
     name = f".checks/{uuid.uuid4()}"
     versions: list[str | None] = []
     try:

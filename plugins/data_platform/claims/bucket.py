@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, cast
 from pydantic import Field
 
 from data_platform.clients import connect
+from data_platform.stack.capabilities import OBJECT_STORE
 from data_platform.stack.claim import Claim, Claimed, Place, digest_of
 from data_platform.stack.plan import Seen
 from data_platform.stack.terms import Name
@@ -18,6 +19,7 @@ class Bucket(Claim):
 
     kind: Literal["bucket"]
     name: Name
+    of: Name = Field(OBJECT_STORE, description="Which object store: a component or capability.")
     versioned: bool = Field(True, description="What is overwritten or removed is kept for a while.")
     expire_noncurrent_days: int = Field(30, ge=1, description="Old versions are removed after this many days.")
     expire_days: dict[Annotated[str, Field(pattern="/$")], Annotated[int, Field(ge=1)]] = Field(
@@ -31,7 +33,7 @@ class Bucket(Claim):
     @property
     def provider(self) -> str:
         """See `Claim`."""
-        return "s3"
+        return self.of
 
     def made(self, holder: str) -> str:
         """See `Claim`."""
@@ -41,7 +43,7 @@ class Bucket(Claim):
     def definition(self, holder: str) -> object:
         """See `Claim`."""
         del holder
-        return self.model_dump(exclude={"kind", "name"})
+        return self.model_dump(exclude={"kind", "name", "of"})
 
     @classmethod
     def observe(cls, place: Place, provider: str, claimed: Sequence[Claimed]) -> list[Seen]:

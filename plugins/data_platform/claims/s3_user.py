@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from pydantic import Field
 
 from data_platform.clients import connect
+from data_platform.stack.capabilities import OBJECT_STORE
 from data_platform.stack.claim import CONFIGURATION, Claim, Claimed, Place, digest_of, resource_name
 from data_platform.stack.plan import Seen
 from data_platform.stack.terms import Name
@@ -15,14 +16,14 @@ from data_platform.stack.terms import Name
 if TYPE_CHECKING:
     from minio import MinioAdmin
 
-#: Names of its credentials.
-ACCESS_KEY, SECRET_KEY = connect.S3_ACCESS_KEY, connect.S3_SECRET_KEY
-
 
 class S3User(Claim):
     """A user of the object store, with a policy for its buckets and verbs, and a key of its own."""
 
     kind: Literal["s3_user"]
+    of: Name = Field(
+        OBJECT_STORE, description="Which object store: a component or capability; its credentials are named after it."
+    )
     buckets: dict[Name, Literal["read", "add", "write"]] = Field(
         min_length=1,
         description="What it may do in which bucket: read; add, which is read and put; write, which is add and delete.",
@@ -35,7 +36,7 @@ class S3User(Claim):
     @property
     def provider(self) -> str:
         """See `Claim`."""
-        return "s3"
+        return self.of
 
     def made(self, holder: str) -> str:
         """See `Claim`."""
@@ -49,22 +50,22 @@ class S3User(Claim):
         return s3_admin.policy_of(self.buckets)
 
     def about(self) -> tuple[tuple[str, str], ...]:
-        """See `Claim`: its buckets."""
+        """See `Claim`: its buckets, in the same store."""
         return tuple(("bucket", name) for name in self.buckets)
 
     def fixed(self, holder: str) -> dict[str, str]:
         """See `Claim`."""
-        return {ACCESS_KEY: holder}
+        return {connect.s3_keys(self.of)[0]: holder}
 
     @property
     def generated(self) -> tuple[str, ...]:
         """See `Claim`."""
-        return (SECRET_KEY,)
+        return (connect.s3_keys(self.of)[1],)
 
     def entry(self, holder: str, credentials: Mapping[str, str]) -> dict[str, Any]:
         """See `Claim`: name, access_key, secret_key and buckets."""
-        keys = {"access_key": credentials[ACCESS_KEY], "secret_key": credentials[SECRET_KEY]}
-        return {"name": holder, **keys, "buckets": self.buckets}
+        access_key, secret_key = (credentials[key] for key in connect.s3_keys(self.of))
+        return {"name": holder, "access_key": access_key, "secret_key": secret_key, "buckets": self.buckets}
 
     @classmethod
     def observe(cls, place: Place, provider: str, claimed: Sequence[Claimed]) -> list[Seen]:
@@ -85,7 +86,7 @@ class S3User(Claim):
         for each in claimed:
             if each.name not in there:
                 continue
-            problem = _problem(place, provider, each) if there[each.name].enabled else "it is disabled"
+            problem = _problem(place, each) if there[each.name].enabled else "it is disabled"
             policy = policies.get(there[each.name].policy)
             digest = None if problem else digest_of(policy)
             found.append(Seen(kind="claim", name=each.resource, digest=digest, note=problem))
@@ -100,7 +101,8 @@ class S3User(Claim):
         """
         from data_platform.clients import s3_admin
 
-        key = place.credentials(claimed.holder)[SECRET_KEY]
+        (secret,) = claimed.claim.generated
+        key = place.credentials(claimed.holder)[secret]
         s3_admin.ensure_user(_admin(place, provider), claimed.name, key, cast(S3User, claimed.claim).buckets)
 
     @classmethod
@@ -115,13 +117,14 @@ def _admin(place: Place, provider: str, seconds: float = 10) -> MinioAdmin:
     return connect.s3_admin(place, seconds, provider)
 
 
-def _problem(place: Place, provider: str, claimed: Claimed) -> str:
+def _problem(place: Place, claimed: Claimed) -> str:
     """Why a user's key is no good; empty when the store lets it in."""
     from minio.error import S3Error
 
-    store = connect.s3(place, claimed.holder, 3, provider)
+    claim = cast(S3User, claimed.claim)
+    store = connect.s3(place, claimed.holder, 3, claim.of)
     try:
-        store.bucket_exists(min(cast(S3User, claimed.claim).buckets))
+        store.bucket_exists(min(claim.buckets))
     except S3Error as error:
         return f"its key is refused ({error.code})"
     return ""

@@ -17,6 +17,7 @@ class Token(Claim):
 
     kind: Literal["token"]
     of: Name = Field(description="Component that accepts it.")
+    later: bool = Field(False, description="Its holder can begin without who accepts it, and need not come after it.")
 
     ways: ClassVar = (CONFIGURATION,)
     listed_as: ClassVar = "TOKENS"
@@ -26,6 +27,11 @@ class Token(Claim):
     def provider(self) -> str:
         """See `Claim`."""
         return self.of
+
+    @property
+    def first(self) -> bool:
+        """See `Claim`."""
+        return not self.later
 
     @property
     def key(self) -> str:

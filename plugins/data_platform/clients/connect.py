@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 HTTP, SQL, API = "http", "sql", "api"
 #: Names of what a holder has of a claim of its own.
 DATABASE_USER, DATABASE_PASSWORD = "database_user", "database_password"
-S3_ACCESS_KEY, S3_SECRET_KEY = "s3_access_key", "s3_secret_key"
 #: Names of what a provider itself has: a server's administrator, an object store's root.
 ADMIN, ADMIN_PASSWORD = "username", "password"
 ROOT_KEY, ROOT_SECRET = "access_key", "secret_key"
@@ -155,11 +154,34 @@ def _token(place: Known, holder: str, provider: str) -> str:
 
 
 def s3(place: Place, holder: str, seconds: float = _SECONDS, provider: str = capabilities.OBJECT_STORE) -> Minio:
-    """The object store with the key of a holder; his claim says what he may do."""
+    """An object store with the key of a holder; his claim says what he may do.
+
+    Args:
+        place: where.
+        holder: who acts.
+        seconds: for each request.
+        provider: the store, by the word by which the holder's claim names it.
+
+    Raises:
+        PlatformError: the holder has claimed no user of it.
+    """
     from data_platform.clients import s3 as module
 
     server, own = _server(place, provider, HTTP), place.credentials(holder)
-    return module.client(server.url, own[S3_ACCESS_KEY], own[S3_SECRET_KEY], seconds, **server.trust)
+    try:
+        access_key, secret_key = (own[key] for key in s3_keys(provider))
+    except KeyError:
+        raise PlatformError(
+            f"{holder} has claimed no user of the object store {provider}",
+            f"add {{kind: s3_user, of: {provider}, buckets: …}} to its claims, and run: python3 -m bootstrap up",
+        ) from None
+    return module.client(server.url, access_key, secret_key, seconds, **server.trust)
+
+
+def s3_keys(provider: str) -> tuple[str, str]:
+    """What a holder has of his user of an object store: names of the access key and of the secret key."""
+    stem = provider.replace("-", "_")
+    return f"{stem}_access_key", f"{stem}_secret_key"
 
 
 def s3_as_nobody(place: Place, seconds: float = _SECONDS, provider: str = capabilities.OBJECT_STORE) -> Minio:

@@ -61,8 +61,6 @@ class Claim(Strict):
     ways: ClassVar[tuple[str, ...]]
     #: Data: made where it is missing, never removed.
     keeps: ClassVar[bool] = False
-    #: Its holder can do nothing before it is made, so it comes after the provider.
-    first: ClassVar[bool] = True
     #: Its credentials are bindings named after their holder (NESSIE_DATABASE_USER), not after what they are alone.
     of_holder: ClassVar[bool] = False
     #: Binding by which the provider's templates know all that is claimed, where it serves it by its configuration.
@@ -77,6 +75,11 @@ class Claim(Strict):
     def provider(self) -> str:
         """Component or capability that makes it."""
 
+    @property
+    def first(self) -> bool:
+        """Whether its holder can do nothing before it is made, so that it comes after the provider."""
+        return True
+
     @abstractmethod
     def made(self, holder: str) -> str:
         """Name of what is made; no two claims of the kind with one provider have the same."""
@@ -86,7 +89,7 @@ class Claim(Strict):
         """All that decides what is made, as JSON can say it; not its credentials."""
 
     def about(self) -> tuple[tuple[str, str], ...]:
-        """Kind and name of each claim, anybody's, that it is about and that must be there."""
+        """Kind and name of each claim of the same provider, anybody's, that it is about and that must be there."""
         return ()
 
     def fixed(self, holder: str) -> dict[str, str]:

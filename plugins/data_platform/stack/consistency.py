@@ -10,6 +10,7 @@ from data_platform.stack.holders import claimed, holders
 from data_platform.stack.model import Loaded, StackFile
 
 if TYPE_CHECKING:
+    from data_platform.stack.claim import Claim
     from data_platform.stack.load import Stack
 
 
@@ -103,22 +104,22 @@ def refuse_unserved_claims(stack: Stack, loaded: dict[str, Loaded]) -> None:
         raise PlatformError(
             f"stack.yaml: identities: {', '.join(twice)} is the name of a component too", "give it another name"
         )
-    everything = {(claim.kind, claim.made(name)) for name, each in holders(stack).items() for claim in each.claims}
-    elsewhere = {name: item.component.claims for name, item in loaded.items()}
-    elsewhere |= {name: identity.claims for name, identity in stack.file.identities.items()}
-    everything |= {(claim.kind, claim.made(name)) for name, claims in elsewhere.items() for claim in claims}
+    here = [(name, claim) for name, each in holders(stack).items() for claim in each.claims]
+    here += [(name, claim) for name, item in loaded.items() for claim in item.component.claims]
+    here += [(name, claim) for name, identity in stack.file.identities.items() for claim in identity.claims]
+    everything = {(_maker(stack, claim), claim.kind, claim.made(name)) for name, claim in here}
     for name, each in holders(stack).items():
         where = _where(stack, name)
         for claim in each.claims:
-            provider = stack.components.get(stack.capabilities.get(claim.provider, claim.provider))
+            provider = stack.components.get(_maker(stack, claim))
             if provider is None or claim.kind not in provider.component.serves:
                 raise PlatformError(
                     f"{where}: claims: {claim.provider!r} serves no claim of the kind {claim.kind}",
                     "correct the name, or say in its component.yaml how it serves it (serves)",
                 )
             for kind, wanted in claim.about():
-                if (kind, wanted) not in everything:
-                    there = sorted(made for one, made in everything if one == kind)
+                if (provider.name, kind, wanted) not in everything:
+                    there = sorted(made for *of, made in everything if of == [provider.name, kind])
                     raise PlatformError(
                         f"{where}: claims: there is no {kind} {wanted}", f"claim it, or use one of: {', '.join(there)}"
                     )
@@ -136,6 +137,10 @@ def _refuse_shared_names(stack: Stack) -> None:
                     "take out one of the claims, or give what it names another name",
                 )
             owners[each.resource] = each.holder
+
+
+def _maker(stack: Stack, claim: Claim) -> str:
+    return stack.capabilities.get(claim.provider, claim.provider)
 
 
 def _where(stack: Stack, holder: str) -> str:

@@ -158,13 +158,15 @@ class Place:
         return self._stack
 
     def address(self, component: str, endpoint: str) -> Address:
-        assert (component, endpoint) == ("s3", "http")
+        assert (component in ("s3", "vault"), endpoint) == (True, "http")
         return Address("store.test", 1, URL)
 
     def credentials(self, holder: str) -> Mapping[str, str]:
         # The root key is none of its business.
         assert holder == "checks"
-        return {"s3_access_key": "checks", "s3_secret_key": KEY}
+        return dict.fromkeys(("s3_access_key", "vault_access_key"), "checks") | (
+            dict.fromkeys(("s3_secret_key", "vault_secret_key"), KEY)
+        )
 
 
 def use(monkeypatch: pytest.MonkeyPatch, *names: str) -> Buckets:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from minio.error import S3Error
 
-from data_platform.checks.base import CheckFailed, Deadline, Params
-from data_platform.checks.s3_buckets import check
+from data_platform.checks.base import CheckFailed, Deadline
+from data_platform.checks.s3_buckets import Params, check
 from data_platform.stack.load import load_stack
 from tests.unit.checks.fake_buckets import Bucket, Buckets, Place, rule, use
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
 
-Run = Callable[[], str]
+Run = Callable[..., str]
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Buckets:
 def run(tiny: Tiny) -> Run:
     """Runs the check on what the files of the small stack say at that moment."""
 
-    def checked() -> str:
+    def checked(**params: str) -> str:
         place: Any = Place(load_stack(tiny.root))
-        return check(Params(), place, Deadline(5))
+        return check(Params(**params), place, Deadline(5))
 
     return checked
 
@@ -108,3 +108,14 @@ def test_where_nobody_claims_a_bucket_the_check_has_not_passed(run: Run, store: 
     tiny.edit(tiny.stack_file, lambda c: c["identities"]["pipelines"].pop("claims"))
     with pytest.raises(CheckFailed, match="nobody has claimed a bucket"):
         run()
+
+
+def test_buckets_of_another_store_are_looked_for_there_alone(run: Run, store: Buckets, tiny: Tiny) -> None:
+    tiny.second_store()
+    store.buckets["saved"] = Bucket()
+    store.buckets["saved"].rules = [rule(days=30)]
+    assert run(of="vault") == "saved: versioned, old versions 30 days"
+    del store.buckets["saved"]
+    with pytest.raises(CheckFailed, match=r"^missing: saved$"):
+        run(of="vault")
+    assert run().startswith("results: versioned")

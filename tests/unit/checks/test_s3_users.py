@@ -30,7 +30,7 @@ class Store:
         self.down = ""
 
     def open(self, url: str, name: str, key: str, seconds: float) -> Session:
-        assert (url, key) == ("http://store", f"key of {name}")
+        assert (url, key) in (("http://s3", f"key of {name}"), ("http://vault", f"other key of {name}"))
         assert seconds > 0
         return Session(self, name)
 
@@ -70,13 +70,15 @@ class Place:
         self.stack = stack
 
     def address(self, component: str, endpoint: str) -> Address:
-        assert (component, endpoint) == ("s3", "http")
-        return Address("store", 1, "http://store")
+        assert (component in ("s3", "vault"), endpoint) == (True, "http")
+        return Address("store", 1, f"http://{component}")
 
     def credentials(self, holder: str) -> Mapping[str, str]:
         # The root key is none of its business.
         assert holder in ("reader", "pipelines", "checks")
-        return {"s3_access_key": holder, "s3_secret_key": f"key of {holder}"}
+        return {"s3_access_key": holder, "s3_secret_key": f"key of {holder}"} | (
+            {"vault_access_key": holder, "vault_secret_key": f"other key of {holder}"}
+        )
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     return made
 
 
-def run(tiny: Tiny, profile: str = "default", **params: bool) -> str:
+def run(tiny: Tiny, profile: str = "default", **params: Any) -> str:
     place: Any = Place(load_stack(tiny.root, profile))
     return check(Params(**params), place, Deadline(5))
 
@@ -169,3 +171,13 @@ def test_without_a_user_it_fails(tiny: Tiny, store: Store) -> None:
     with pytest.raises(CheckFailed, match="nobody has claimed a user"):
         run(tiny)
     assert store.asked == []
+
+
+def test_users_and_buckets_of_another_store_are_its_own(tiny: Tiny, store: Store) -> None:
+    tiny.second_store()
+    assert run(tiny).startswith("3 users")
+    assert {bucket for _, _, bucket in store.asked} == {"raw", "results"}
+    store.asked.clear()
+    store.rights["reader", "saved"] = set(ACTS["write"])
+    assert run(tiny, of="vault") == "1 users let into their own buckets alone: reader"
+    assert store.asked == [("reader", "list", "saved")]

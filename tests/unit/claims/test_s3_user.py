@@ -188,3 +188,34 @@ def test_a_user_has_the_name_of_its_holder_and_is_about_its_buckets() -> None:
     assert claim.generated == ("s3_secret_key",)
     assert claim.about() == (("bucket", "raw"), ("bucket", "reports"))
     assert claim.definition("night-shift") == policy_of({"raw": "read", "reports": "write"})
+
+
+def test_credentials_of_a_user_are_named_after_the_store() -> None:
+    claim = S3User(kind="s3_user", of="the-vault", buckets={"saved": "read"})
+    assert claim.provider == "the-vault"
+    assert (claim.fixed("night-shift"), claim.generated) == (
+        {"the_vault_access_key": "night-shift"},
+        ("the_vault_secret_key",),
+    )
+
+
+def test_a_holder_has_a_user_with_a_key_of_its_own_in_each_store(
+    place: LocalTarget, store: FakeAdmin, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.second_store()
+    place, vault = again(place), FakeAdmin()
+    stores = {place.address(STORE, "http").url: store, place.address("vault", "http").url: vault}
+    for module, method in (("s3_admin", "connect"), ("s3", "open")):
+        monkeypatch.setattr(
+            f"data_platform.clients.{module}.client", lambda url, *rest, do=method: getattr(stores[url], do)(url, *rest)
+        )
+    carry_out(place)
+    assert store.users.keys() == set(USERS)
+    assert conftest.said(place, "vault", KIND) == ["make s3_user reader: it is not there"]
+    conftest.carry_out(place, "vault", KIND)
+    assert vault.root == ("platform", place.credentials("vault")["secret_key"])
+    mine = place.credentials("reader")
+    assert (store.keys["reader"], vault.keys) == (mine["s3_secret_key"], {"reader": mine["vault_secret_key"]})
+    assert mine["s3_secret_key"] != mine["vault_secret_key"]
+    assert vault.policies[PREFIX + "reader"] == policy_of({"saved": "write"})
+    assert said(place) == conftest.said(place, "vault", KIND) == []

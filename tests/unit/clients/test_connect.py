@@ -22,6 +22,7 @@ KNOWN = {
     "airflow": {"username": "admin", "password": "airflow-secret"},
     "pipelines": {
         "s3_access_key": "pipelines", "s3_secret_key": "key-secret", "datahub_token": "token-secret",
+        "nessie_access_key": "pipelines", "nessie_secret_key": "other-secret",
         "database_user": "pipelines", "database_password": "p@ss/word",
     },
 }  # fmt: skip
@@ -77,6 +78,11 @@ CASES: dict[str, tuple[str, Callable[[Any], Any], tuple[Any, ...]]] = {
     "s3": (
         "s3.client", lambda p: connect.s3(p, "pipelines", 2), ("minio.http.test:1", "pipelines", "key-secret", 2)
     ),
+    "s3, of another store": (
+        "s3.client",
+        lambda p: connect.s3(p, "pipelines", 2, "nessie"),
+        ("nessie.http.test:1", "pipelines", "other-secret", 2),
+    ),
     "s3, as nobody": ("s3.client", lambda p: connect.s3_as_nobody(p, 2), ("minio.http.test:1", "", "", 2)),
     "s3, as root": ("s3.client", lambda p: connect.s3_as_root(p, 2), ("minio.http.test:1", "root", "root-secret", 2)),
     "s3 admin": ("s3_admin.client", lambda p: connect.s3_admin(p, 2), ("minio.http.test:1", "root", "root-secret", 2)),
@@ -102,6 +108,12 @@ def test_a_client_of_another_component_is_asked_for_by_its_name(monkeypatch: pyt
     monkeypatch.setattr("data_platform.clients.trino.Trino", made)
     found: Any = connect.trino(Place(), 2, provider="nessie", endpoint="management")
     assert found.given[0] == "http://nessie.management.test:1"
+
+
+def test_a_holder_without_a_user_of_a_store_is_told_what_to_claim() -> None:
+    with pytest.raises(PlatformError, match="pipelines has claimed no user of the object store minio") as caught:
+        connect.s3(Place(), "pipelines", 2, "minio")
+    assert "{kind: s3_user, of: minio" in caught.value.remedy
 
 
 def test_a_holder_without_a_token_is_told_what_to_claim() -> None:

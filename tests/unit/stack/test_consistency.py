@@ -171,3 +171,14 @@ def test_a_capability_whose_provider_takes_no_part_is_unknown(tiny: Tiny) -> Non
     tiny.edit(tiny.stack_file, lambda c: c["profiles"]["default"].update(without=["minio", "reader"]))
     tiny.edit(tiny.component("portal"), lambda c: c.update(claims=[]))
     assert "portal/component.yaml: calls names 's3'" in refusal(tiny).problem
+
+
+def test_a_user_of_one_store_is_about_buckets_of_that_store(tiny: Tiny) -> None:
+    tiny.second_store()
+    stack = load_stack(tiny.root)
+    assert stack.callees("reader") == ("postgresql", "minio", "vault")
+    assert set(names_of(stack, "s3_user")) == {"reader", "pipelines", "checks"}
+    tiny.edit(tiny.component("reader"), lambda c: c["claims"][-1]["buckets"].update(raw="read"))
+    error = refusal(tiny)
+    assert "claims: there is no bucket raw" in error.problem
+    assert error.remedy == "claim it, or use one of: saved"

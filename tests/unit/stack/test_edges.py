@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-import pytest
-
-from data_platform.claims.token import Token
+from data_platform.stack.holders import holder
 from data_platform.stack.load import load_stack
 from tests.unit.stack.conftest import refusal
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny
-
-
-class Later(Token):
-    """A token that its holder can begin without."""
-
-    first: ClassVar[bool] = False
 
 
 def test_who_must_come_before_and_who_is_called_are_told_apart(tiny: Tiny) -> None:
@@ -42,15 +34,18 @@ def test_a_call_of_who_comes_later_makes_no_circle(tiny: Tiny) -> None:
     assert stack.callees("postgresql") == ("portal",)
     # It is deployed without who comes later.
     assert stack.only(("postgresql",)) == ("postgresql",)
+    assert stack.dependencies("postgresql") == ()
     # The same said as an order is a circle.
     tiny.edit(tiny.component("postgresql"), lambda c: c.update(after=["portal"]))
     assert "in a circle" in refusal(tiny).problem
 
 
-@pytest.mark.parametrize("kind", [Token, Later])
-def test_a_claim_whose_holder_can_begin_without_it_is_a_call_alone(tiny: Tiny, kind: type[Token]) -> None:
-    component = load_stack(tiny.root).components["portal"].component
-    claim = kind.model_validate({"kind": "token", "of": "reader"})
-    found = component.model_copy(update={"claims": (claim,)})
-    assert found.all_called == ("reader",)
-    assert found.all_before == (("reader",) if kind is Token else ())
+def test_a_claim_whose_holder_can_begin_without_it_is_a_call_alone(tiny: Tiny) -> None:
+    token = {"kind": "token", "of": "reader"}
+    tiny.edit(tiny.component("postgresql"), lambda c: c.update(claims=[token]))
+    assert "in a circle" in refusal(tiny).problem
+    tiny.edit(tiny.component("postgresql"), lambda c: c.update(claims=[token | {"later": True}]))
+    stack = load_stack(tiny.root)
+    assert stack.callees("postgresql") == ("reader",)
+    assert list(stack.components) == ["minio", "postgresql", "reader", "portal"]
+    assert "reader_token" in holder(stack, "postgresql").generated
