@@ -69,7 +69,8 @@ def _digest(stack: Stack, item: Loaded, files: Sequence[Path], code: str) -> str
     folders = [item.folder, *([stack.root / _LIBRARY] if (item.folder / "chart").is_dir() else [])]
     own = {path for path in files if path.suffix not in _WORDS and any(each in path.parents for each in folders)}
     for spec in (*here.artifacts.values(), *there.artifacts.values(), *shared.values()):
-        if spec.environment:
+        # One of its own is in its folder.
+        if spec.is_shared:
             own.add(stack.root / "locks" / f"{spec.environment}.txt")
     for spec in shared.values():
         # A component's own sources are in its folder.

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
+from data_platform.stack.load import KUBERNETES, LOCAL, load_stack
 from docs import generate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ def test_a_second_generation_is_the_same(files: dict[str, str]) -> None:
 
 
 def test_nothing_of_this_machine_is_in_it(files: dict[str, str]) -> None:
-    assert len(files) == 13
+    assert len(files) == 14
     for name, content in files.items():
         assert str(ROOT) not in content, name
         assert str(Path.home()) not in content, name
@@ -157,3 +158,15 @@ def test_every_key_of_a_schema_is_described_or_speaks_for_itself(files: dict[str
     silent = {name for name, spec in properties.items() if not spec.get("description")}
     spoken = {"name", "endpoints", "connection", "resources", "checks", "backup"}
     assert silent <= spoken
+
+
+@pytest.mark.parametrize("target", [LOCAL, KUBERNETES])
+def test_the_picture_of_the_components_has_an_arrow_for_each_call_and_no_other(target: str) -> None:
+    stack = load_stack(generate.ROOT, target=target)
+    page = (generate.REFERENCE / "components.md").read_text(encoding="utf-8")
+    (picture,) = re.findall(rf"## Who calls whom on `{target}`.*?```mermaid\n(.*?)```", page, re.DOTALL)
+    drawn = re.findall(r"c_(\w+) --> c_(\w+)", picture)
+    assert sorted(drawn) == sorted((name, other) for name in stack.components for other in stack.callees(name)) != []
+    later = {(one, other) for one, other in re.findall(r"c_(\w+) -\.-> c_(\w+)", picture)}
+    orders = {(name, other) for name in stack.components for other in stack.dependencies(name)}
+    assert later == orders - set(drawn)

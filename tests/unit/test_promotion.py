@@ -60,6 +60,7 @@ def test_another_checkout_of_the_same_content_has_the_same(tiny: Tiny, tmp_path:
         ("stack/components/processing/reader/__pycache__/x.pyc", set()),
         ("stack/charts/platform/values.yaml", {"portal"}),
         ("locks/tool.txt", {"portal"}),
+        ("stack/components/core/portal/own.txt", {"portal"}),
         ("plugins/data_platform/code.py", {"minio"}),
     ],
 )
@@ -67,8 +68,9 @@ def test_a_change_of_a_file_changes_what_it_defines(tiny: Tiny, file: str, names
     (tiny.folder("portal") / "chart").mkdir()
     (tiny.folder("portal") / "chart" / "Chart.yaml").write_text("name: portal\n")
     tiny.edit(tiny.local("portal"), lambda c: c.update(artifacts={"tool": {"environment": "tool"}}))
+    tiny.edit(tiny.local("portal"), lambda c: c["artifacts"].update(own={"environment": "own.txt"}))
     (tiny.folder("minio") / "kubernetes.yaml").write_text("image: {platform: true}\n")
-    for name in ("locks/tool.txt", "stack/charts/platform/values.yaml"):
+    for name in ("locks/tool.txt", "stack/components/core/portal/own.txt", "stack/charts/platform/values.yaml"):
         (tiny.root / name).parent.mkdir(parents=True, exist_ok=True)
         (tiny.root / name).write_text("one\n")
     before = digests(load_stack(tiny.root))

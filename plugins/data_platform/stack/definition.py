@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from data_platform.stack.endpoint import Endpoint
 from data_platform.stack.facets import FacetedTarget
 from data_platform.stack.terms import Key, Name, Seconds, Sha256, Strict, Variable
+
+#: A lock with names, versions and digests: one of the checkout's by its name, or a file.
+EnvironmentLock = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}(\.txt)?$")]
 
 
 class Artifact(Strict):
     """Something to fetch or build, into the per-user cache by the digest of its inputs. Exactly one source."""
 
     wheel: str | None = Field(None, description="PyPI wheel as NAME==VERSION, unpacked.")
-    environment: Key | None = Field(None, description="Python environment from locks/NAME.txt.")
+    environment: EnvironmentLock | None = Field(
+        None,
+        description="Python environment: NAME from locks/NAME.txt, or NAME.txt, a lock of its own beside local.yaml.",
+    )
     maven: str | None = Field(None, description="Maven coordinate GROUP:ARTIFACT:VERSION[:TYPE[:CLASSIFIER]].")
     maven_lock: str | None = Field(None, description="File beside local.yaml: a line `COORDINATE SHA256` a file.")
     go: str | None = Field(None, description="Go package, built from the go.mod and go.sum in `source`.")
@@ -46,6 +52,11 @@ class Artifact(Strict):
         if given[0] == "go" and not self.source:
             raise ValueError("go needs source, the folder of its go.mod and go.sum")
         return self
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is a Python environment whose lock is one of the checkout's, in `locks/`."""
+        return self.environment is not None and not self.environment.endswith(".txt")
 
     @property
     def kind(self) -> str:

@@ -65,7 +65,7 @@ class Placed:
     @property
     def lock(self) -> Path:
         """Lock file of an environment."""
-        return self.source / "locks" / f"{self.spec.environment}.txt"
+        return _lock(self.spec, self.source)
 
     @property
     def is_there(self) -> bool:
@@ -112,7 +112,7 @@ def place_all(specs: Mapping[str, tuple[Artifact, Path]], root: Path, where: Pat
                 "take one of these names out of a needs",
             )
         spec, folder = specs[name]
-        if spec.environment:
+        if spec.is_shared:
             folder = root
         needs = tuple(add(needed, (*asking, name)) for needed in spec.needs)
         digest = digest_of(
@@ -129,11 +129,15 @@ def place_all(specs: Mapping[str, tuple[Artifact, Path]], root: Path, where: Pat
     return placed
 
 
+def _lock(spec: Artifact, folder: Path) -> Path:
+    return folder / (f"locks/{spec.environment}.txt" if spec.is_shared else str(spec.environment))
+
+
 def _inputs(root: Path, spec: Artifact, folder: Path) -> list[str]:
     """Digests of the files that define an artifact."""
     files: list[Path] = []
     if spec.environment:
-        files.append(root / "locks" / f"{spec.environment}.txt")
+        files.append(_lock(spec, folder))
     if spec.maven_lock:
         files.append(folder / spec.maven_lock)
     if spec.source:

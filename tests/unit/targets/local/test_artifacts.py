@@ -331,8 +331,30 @@ def test_the_lock_of_an_environment_is_an_input(tiny: Tiny, cache: Path) -> None
     assert placed(tiny, cache, environment="spark").digest != before.digest
 
 
+def test_a_component_may_bring_the_lock_of_its_environment(
+    tiny: Tiny, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tiny.folder("portal") / "server.txt"
+    lock.write_text("pypiserver==1\n")
+    before = placed(tiny, cache, environment="server.txt")
+    assert before.lock == lock
+    lock.write_text("pypiserver==2\n")
+    now = placed(tiny, cache, environment="server.txt")
+    assert now.digest != before.digest
+    made: list[Path] = []
+    monkeypatch.setattr("data_platform.clients.packages.make_environment", lambda *given: made.append(given[0]))
+    fetch(now, {}, cache)
+    assert made == [lock]
+
+
 @pytest.mark.parametrize(
-    "artifact", [{"maven_lock": "lib.lock"}, {"build": ["true"], "source": "image"}, {"environment": "x"}]
+    "artifact",
+    [
+        {"maven_lock": "lib.lock"},
+        {"build": ["true"], "source": "image"},
+        {"environment": "x"},
+        {"environment": "own-x.txt"},
+    ],
 )
 def test_a_missing_input_is_named(tiny: Tiny, cache: Path, artifact: dict[str, object]) -> None:
     with pytest.raises(PlatformError, match=r"(lib\.lock|image|x\.txt) is missing"):
