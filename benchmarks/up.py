@@ -27,7 +27,7 @@ from bootstrap.arguments import ROOT
 from bootstrap.place import make_target, remember
 from bootstrap.progress import Progress
 from bootstrap.up import install
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.local import mark
 from data_platform.targets.local.target import LocalTarget
 

@@ -11,7 +11,8 @@ from bootstrap import folders
 from bootstrap.arguments import ROOT
 from data_platform.stack.environment import Environment
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack, load_stack, parse
+from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, load_stack, parse
+from data_platform.stack.stack import Stack
 
 DEFAULT_SIZE = "small"
 #: What cannot be changed of a platform that is there: its data lies there, or was cut to it.

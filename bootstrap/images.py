@@ -16,7 +16,8 @@ from bootstrap.progress import Progress
 from data_platform.clients import skopeo
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import KUBERNETES, Stack
+from data_platform.stack.load import KUBERNETES
+from data_platform.stack.stack import Stack
 from data_platform.targets.images.build import LOCAL_REGISTRY, Builder, Built, known_images
 from data_platform.targets.images.layout import Layout
 from data_platform.targets.local.artifacts import Placed

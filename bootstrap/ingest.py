@@ -8,13 +8,13 @@ import os
 from bootstrap.arguments import ROOT
 from bootstrap.place import open_target
 from data_platform.datasets.landing import landing_of
-from data_platform.stack import load
+from data_platform.stack import stack
 from data_platform.stack.errors import PlatformError
 
 
 def datasets() -> list[str]:
     """Names of the datasets."""
-    return list(load.datasets(ROOT))
+    return list(stack.datasets(ROOT))
 
 
 def ingest(arguments: argparse.Namespace) -> int:

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bootstrap import environments, promote
+from bootstrap import environments
 from bootstrap.progress import Progress
+from data_platform import promotion
 from data_platform.clients import kubernetes
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holders
-from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, Stack
+from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES
+from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import guard_rails, ownership, places, preflight, releases
@@ -100,7 +102,7 @@ def prepare(
     """
     chosen = choose(state, asked)
     stack = environments.stack_of(chosen)
-    promote.refuse_unproven(stack, chosen)
+    promotion.refuse_unproven(stack, chosen)
     cluster = open_cluster(chosen)
     chosen["api_server"] = preflight.api_server_address(cluster)
     facts = preflight.read_facts(cluster, stack)

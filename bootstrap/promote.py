@@ -17,7 +17,6 @@ from bootstrap.place import open_target
 from data_platform import promotion
 from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
 from data_platform.targets.local import mark
 from data_platform.targets.local.state import State
 
@@ -94,25 +93,3 @@ def _read(file: Path) -> promotion.Record:
         where = ".".join(map(str, first["loc"]))
         said = f"{where}: {first['msg']}" if where else first["msg"]
         raise PlatformError(f"{file} is no record of what was proven: {said}", remedy) from None
-
-
-def refuse_unproven(stack: Stack, settings: Mapping[str, Any]) -> None:
-    """Refuse to deploy what the environment before has not proven.
-
-    Args:
-        stack: what is to be deployed.
-        settings: of the platform, with the record where there is one to hold to.
-
-    Raises:
-        PlatformError: names all of it.
-    """
-    if "promotion" not in settings:
-        return
-    record = promotion.Record.model_validate(settings["promotion"])
-    if found := promotion.unproven(promotion.digests(stack), record):
-        whose = record.environment or "the platform before"
-        at = f" (commit {record.commit})" if record.commit else ""
-        raise PlatformError(
-            f"{whose}{at} has not proven what would be deployed:\n" + "\n".join(f"- {each}" for each in found),
-            f"check out what {whose} has proven; or bring this checkout up there, and give its new record by --proven",
-        )

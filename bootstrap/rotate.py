@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
+from bootstrap.install import install
 from bootstrap.lease import CommandLease
 from bootstrap.locks import alone
 from bootstrap.place import open_target
@@ -20,8 +21,6 @@ from data_platform.targets.local.state import State
 
 def rotate(arguments: argparse.Namespace) -> int:
     """Give a holder's secrets other values; 0 when who holds them runs with them and passes its checks."""
-    from bootstrap.up import install
-
     state, progress = mark.require(State(arguments.state)), Progress()
     with alone(state), closing(open_target(arguments)) as target:
         secrets = rotation.secrets_of(target, arguments.holder, arguments.secret)

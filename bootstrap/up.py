@@ -9,20 +9,18 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from rich.markup import escape
-
 from bootstrap import environments, promote, runs, supervision
 from bootstrap.arguments import ROOT
 from bootstrap.doctor import refuse_unfit
+from bootstrap.install import install
 from bootstrap.lease import CommandLease
 from bootstrap.locks import alone
 from bootstrap.place import connect, make_target, refuse_another_target, remember
 from bootstrap.progress import Progress
 from bootstrap.report import print_summary
 from bootstrap.rotate import begin_takeover, finish
-from data_platform import lifecycle, rotation
+from data_platform import lifecycle, promotion, rotation
 from data_platform.clients.airflow import Airflow
-from data_platform.records import database, schema
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL
 from data_platform.targets.base import Target
@@ -74,7 +72,7 @@ def up(arguments: argparse.Namespace) -> int:
 def _prepare_local(state: State, settings: Mapping[str, Any], only: tuple[str, ...], progress: Progress) -> LocalTarget:
     """Everything before the first component on this machine: what it lacks, the supervisor."""
     target = make_target(state.folder, settings)
-    promote.refuse_unproven(target.stack, settings)
+    promotion.refuse_unproven(target.stack, settings)
     refuse_unfit(target, target.stack.only(only))
     remember(target, settings)
     supervision.ensure(target.state)
@@ -148,39 +146,6 @@ def _downloads(target: Target, looks: Mapping[str, lifecycle.Observation | None]
         and step.kind == "artifact"
         and artifact.megabytes
     ]
-
-
-def install(target: Target, component: str, progress: Progress, lease: CommandLease) -> None:
-    """Bring one component to its definition and verify it, without Airflow.
-
-    Args:
-        target: where.
-        component: its name.
-        progress: says what is done.
-        lease: taken before anything is changed.
-
-    Raises:
-        PlatformError: a step failed, or a check did.
-    """
-    progress.say(component, "observe")
-    observation = lifecycle.observe(target, component)
-    for step in observation.steps:
-        progress.say(component, escape(str(step)))
-    if observation.steps:
-        lease.take()
-        target.fetch(component, observation.steps)
-        target.apply(component, [step for step in observation.steps if step.kind != "artifact"])
-    # The database of results is there once its owner is.
-    keep = component == target.stack.provider(database.OWNER)
-    for change in schema.migrate(target) if keep else ():
-        progress.say(component, change)
-    progress.say(component, "wait")
-    # Also when nothing is to be done and all is proven: a supervisor that was just started has just started it.
-    target.wait(component)
-    if observation.steps or not observation.proven:
-        progress.say(component, "verify")
-        lifecycle.require_passed(lifecycle.verify(target, component, "deploy", keep=keep))
-    progress.done(component)
 
 
 def _stay(state: State) -> None:

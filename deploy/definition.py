@@ -27,7 +27,8 @@ for _folder in (ROOT, ROOT / "plugins"):
 from data_platform.claims.database import PASSWORD, USER, Database  # noqa: E402 - the path is set above
 from data_platform.clients.kubernetes import Cluster  # noqa: E402
 from data_platform.clients.postgres import verifier  # noqa: E402
-from data_platform.stack.load import KUBERNETES, Stack, load_stack  # noqa: E402
+from data_platform.stack.load import KUBERNETES, load_stack  # noqa: E402
+from data_platform.stack.stack import Stack  # noqa: E402
 from data_platform.targets.kubernetes import credentials, guard_rails, places  # noqa: E402
 from data_platform.targets.kubernetes.definition import stored_object  # noqa: E402
 from data_platform.targets.kubernetes.releases import Helm  # noqa: E402

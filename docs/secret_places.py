@@ -14,8 +14,9 @@ from data_platform.stack.bindings import Places, bindings
 from data_platform.stack.claim import CONFIGURATION, Claimed
 from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.holders import PIPELINES, claimed, holder, holders
-from data_platform.stack.load import KUBERNETES, LOCAL, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, LOCAL, load_stack
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.pods import mounted
 
 #: Where the platform may be: profile and target.

@@ -10,7 +10,7 @@ from jinja2 import meta
 from data_platform.stack.bindings import prefix
 from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.holders import Holder, claimed, holder, holders
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.base import Target
 
 #: A piece of a secret is a secret too: some are cut to the length that a format wants.

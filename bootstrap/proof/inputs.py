@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from data_platform.stack.load import CONTRACT, DATASETS, KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.stack import CONTRACT, DATASETS, Stack
 
 #: Rooms whose tests need a platform or a cluster, and the package of targets that is theirs.
 PLATFORM_ROOMS: Mapping[str, str] = {"e2e": "local", "drills": "local", "cluster": "kubernetes"}

@@ -15,7 +15,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from data_platform.dagkit.components import DEFAULTS
 from data_platform.operators.maintain import MaintainTablesOperator
-from data_platform.stack.load import datasets
+from data_platform.stack.stack import datasets
 from data_platform.targets.current import ROOT
 
 with DAG(

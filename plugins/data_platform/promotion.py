@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from data_platform import lifecycle, summary
 from data_platform.stack.definition import Kubernetes, Local
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack, parse
+from data_platform.stack.load import parse
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.stack.terms import Name, Sha256, Strict
 from data_platform.targets.base import Target
 from data_platform.targets.images.content import project_digest, project_files
@@ -144,3 +145,25 @@ def unproven(wanted: Mapping[str, str], proven: Record) -> list[str]:
         elif before.digest != digest:
             found.append(f"{name}: its definition there was another one (version {before.version})")
     return found
+
+
+def refuse_unproven(stack: Stack, settings: Mapping[str, Any]) -> None:
+    """Refuse to deploy what the environment before has not proven.
+
+    Args:
+        stack: what is to be deployed.
+        settings: of the platform, with the record where there is one to hold to.
+
+    Raises:
+        PlatformError: names all of it.
+    """
+    if "promotion" not in settings:
+        return
+    record = Record.model_validate(settings["promotion"])
+    if found := unproven(digests(stack), record):
+        whose = record.environment or "the platform before"
+        at = f" (commit {record.commit})" if record.commit else ""
+        raise PlatformError(
+            f"{whose}{at} has not proven what would be deployed:\n" + "\n".join(f"- {each}" for each in found),
+            f"check out what {whose} has proven; or bring this checkout up there, and give its new record by --proven",
+        )

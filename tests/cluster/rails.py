@@ -14,7 +14,7 @@ import yaml
 
 from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_api import Request
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.guard_rails import guard_rails
 from data_platform.targets.kubernetes.permissions import namespaces
 from data_platform.targets.kubernetes.preflight import api_server_address

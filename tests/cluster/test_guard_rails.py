@@ -15,7 +15,8 @@ import pytest
 
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes_streams import Executed
-from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.network import SUBMIT, api_server_parties, calls, deployers, servers
 from data_platform.targets.kubernetes.preflight import api_server_address

@@ -17,7 +17,7 @@ import yaml
 
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.holders import PAGES, PIPELINES, holder
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.target import KubernetesTarget

@@ -13,7 +13,8 @@ import pytest
 
 from data_platform.dagkit.alerts import alert
 from data_platform.stack.datasets import registry
-from data_platform.stack.load import Stack, datasets, load_stack
+from data_platform.stack.load import load_stack
+from data_platform.stack.stack import Stack, datasets
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.local import confine
 from tests.running import Running
 from tests.secret_values import given, secrets_of, told

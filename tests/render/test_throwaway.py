@@ -14,7 +14,8 @@ import yaml
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.entrance import routes
 from data_platform.stack.holders import PAGES, holders
-from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.guard_rails import guard_rails
 from data_platform.targets.kubernetes.needs import quantity
 from data_platform.targets.kubernetes.network import deployers, policies

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data_platform import lifecycle, summary
-from data_platform.promotion import Proven, Record, digests, record, unproven
+from data_platform.promotion import Proven, Record, digests, record, refuse_unproven, unproven
 from data_platform.records.results import KeptResult
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL, load_stack
@@ -145,3 +145,24 @@ def test_what_the_environment_before_has_not_proven_is_named(place: Any) -> None
 def test_a_record_of_nothing_is_none() -> None:
     with pytest.raises(ValueError, match="components"):
         Record(environment="", platform="", target="local", profile="default", commit="", at="", components={})
+
+
+def test_the_same_definitions_are_deployed_and_others_are_refused(tiny: Tiny) -> None:
+    found = digests(load_stack(tiny.root))
+    components = {name: Proven(version="1", digest=digest, checks={"x": "now"}) for name, digest in found.items()}
+    kept = Record(
+        environment="staging", platform="id", target="local", profile="default", commit="abc", at="now",
+        components=components,
+    )  # fmt: skip
+    settings = {"promotion": kept.model_dump(mode="json")}
+    refuse_unproven(load_stack(tiny.root), settings)
+    with pytest.raises(PlatformError) as caught:
+        refuse_unproven(load_stack(tiny.root, "weeds"), settings)
+    assert caught.value.problem.splitlines() == [
+        "staging (commit abc) has not proven what would be deployed:",
+        "- weeds: it was not deployed there",
+    ]
+    (tiny.folder("reader") / "source.txt").write_text("patched\n")
+    with pytest.raises(PlatformError, match="- reader: its definition there was another one"):
+        refuse_unproven(load_stack(tiny.root), settings)
+    refuse_unproven(load_stack(tiny.root), {})

@@ -15,7 +15,8 @@ from data_platform.clients import postgres
 from data_platform.rotation import Secret
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holders
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.local.state import State
 
 if TYPE_CHECKING:

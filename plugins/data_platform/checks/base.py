@@ -22,7 +22,7 @@ from tenacity import RetryError, Retrying, retry_if_exception, stop_after_delay,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from data_platform.stack.load import Stack
+    from data_platform.stack.stack import Stack
 
 #: Multiplies every deadline, for slow machines.
 PATIENCE_VARIABLE = "DATA_PLATFORM_PATIENCE"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from data_platform.clients.nifi import NiFi
     from data_platform.clients.postgres import Contents
     from data_platform.clients.trino import Trino
-    from data_platform.stack.load import Stack
+    from data_platform.stack.stack import Stack
 
     Database = psycopg.Connection[tuple[object, ...]]
 

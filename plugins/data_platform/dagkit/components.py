@@ -20,7 +20,7 @@ from data_platform.operators.lifecycle import (
     ReleaseLeaseOperator,
     WaitComponentOperator,
 )
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 
 #: Arguments of every task of the platform.
 DEFAULTS: dict[str, Any] = {

@@ -21,7 +21,7 @@ from data_platform.stack.terms import Key, Name, Seconds
 
 if TYPE_CHECKING:
     from data_platform.stack.claim import Location
-    from data_platform.stack.model import Loaded
+    from data_platform.stack.facet import Described
 
 #: Ends the name of the Secret with what a scraper logs in with.
 _LOGIN = "scraper"
@@ -56,16 +56,16 @@ class Metrics(Facet):
     told_as: ClassVar = "SCRAPES"
     optional_objects: ClassVar = (("monitoring.coreos.com/v1", "ServiceMonitor"),)
 
-    def misfit(self, item: Loaded) -> str:
+    def misfit(self, item: Described) -> str:
         """See `Facet`."""
-        spec = item.component.endpoints.get(self.endpoint)
+        spec = item.endpoints.get(self.endpoint)
         if spec is None:
-            there = ", ".join(item.component.endpoints) or "none"
+            there = ", ".join(item.endpoints) or "none"
             return f"endpoint: there is no endpoint {self.endpoint!r}; there is: {there}"
         if spec.scheme not in ("http", "https"):
             return f"endpoint: {self.endpoint!r} does not speak HTTP"
-        if self.process is not None and self.process not in item.definition.processes:
-            return f"process: there is no process {self.process!r}; there is: {', '.join(item.definition.processes)}"
+        if self.process is not None and self.process not in item.processes:
+            return f"process: there is no process {self.process!r}; there is: {', '.join(item.processes)}"
         return ""
 
     def checks(self) -> tuple[CheckSpec, ...]:
@@ -95,11 +95,11 @@ class Metrics(Facet):
         """See `Facet`: the Prometheus Operator takes user and password from a Secret alone, and wants both."""
         return {_LOGIN: {"username": self.user, "password": ""}} if self.user else {}
 
-    def chart(self, item: Loaded, secrets: Mapping[str, str]) -> dict[str, Any]:
+    def chart(self, item: Described, secrets: Mapping[str, str]) -> dict[str, Any]:
         """See `Facet`."""
         found = {
             "endpoint": self.endpoint,
-            "scheme": item.component.endpoints[self.endpoint].scheme,
+            "scheme": item.endpoints[self.endpoint].scheme,
             "path": self.path,
             "process": self.process,
             "login": secrets.get(_LOGIN),

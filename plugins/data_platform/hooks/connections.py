@@ -8,7 +8,7 @@ from typing import Any
 from airflow.secrets import BaseSecretsBackend
 
 from data_platform.stack.holders import PIPELINES
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.base import Target
 from data_platform.targets.current import current
 

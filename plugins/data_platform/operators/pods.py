@@ -17,7 +17,7 @@ from data_platform.targets.kubernetes.places import DEPLOYER_TEMPLATE, ETC
 from data_platform.targets.kubernetes.settings import inside
 
 if TYPE_CHECKING:
-    from data_platform.stack.load import Stack
+    from data_platform.stack.stack import Stack
 
 
 def tasks_are_pods() -> bool:

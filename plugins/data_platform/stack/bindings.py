@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from data_platform.stack.claim import CONFIGURATION, Location
-from data_platform.stack.facets import FACETS, worked_with
+from data_platform.stack.facets import FACETS
 from data_platform.stack.holders import NEXT, claimed, holder, names_of
 from data_platform.stack.kinds import KINDS
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 
 
 class Bindings(NamedTuple):
@@ -110,7 +110,7 @@ def listed(stack: Stack, name: str, places: Places, credentials: Callable[[str],
     """
     own = stack.components[name].component
     found: dict[str, Any] = {facet.told_as: [] for key, facet in FACETS.items() if facet.told_as and own.has_trait(key)}
-    for other, key, side in worked_with(stack, name):
+    for other, key, side in stack.worked_with(name):
         found[FACETS[key].told_as].append(side.told(other, places.address(other, side.called)))
     return found | {
         KINDS[kind].listed_as: [

@@ -11,7 +11,7 @@ from data_platform.stack.model import Loaded, StackFile
 
 if TYPE_CHECKING:
     from data_platform.stack.claim import Claim
-    from data_platform.stack.load import Stack
+    from data_platform.stack.stack import Stack
 
 
 def refuse_shared_ports(loaded: dict[str, Loaded]) -> None:

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from data_platform.stack.contract import Contract, Zone
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import CONTRACT, DATASETS, datasets, parse
+from data_platform.stack.load import parse
+from data_platform.stack.stack import CONTRACT, DATASETS, datasets
 from data_platform.stack.terms import Strict
 
 _PIPELINE = "pipeline.yaml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 
 
 class Route(NamedTuple):

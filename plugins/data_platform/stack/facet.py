@@ -7,15 +7,27 @@ target. All facets: `data_platform.stack.facets`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from data_platform.stack.terms import Strict
 
 if TYPE_CHECKING:
     from data_platform.stack.check import CheckSpec
     from data_platform.stack.claim import Location
-    from data_platform.stack.model import Loaded
+    from data_platform.stack.endpoint import Endpoint
+
+
+class Described(Protocol):
+    """What a facet may know of the component that has it, as it is on its target."""
+
+    @property
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Addresses that it listens on, by name."""
+
+    @property
+    def processes(self) -> Collection[str]:
+        """Names of its processes."""
 
 
 class Facet(Strict):
@@ -34,7 +46,7 @@ class Facet(Strict):
     #: made before the cluster did is made anew.
     optional_objects: ClassVar[tuple[tuple[str, str], ...]] = ()
 
-    def misfit(self, item: Loaded) -> str:
+    def misfit(self, item: Described) -> str:
         """Why a component cannot have it, with the key; empty when it can."""
         del item
         return ""
@@ -61,7 +73,7 @@ class Facet(Strict):
         """On Kubernetes: Secrets that its objects refer to, by the end of the name, each with its content."""
         return {}
 
-    def chart(self, item: Loaded, secrets: Mapping[str, str]) -> dict[str, Any]:
+    def chart(self, item: Described, secrets: Mapping[str, str]) -> dict[str, Any]:
         """On Kubernetes: values of the component's chart.
 
         Args:

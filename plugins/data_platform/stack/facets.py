@@ -10,9 +10,6 @@ from data_platform.stack.facet import Facet
 from data_platform.stack.found import any_of, models
 from data_platform.stack.terms import Strict
 
-if TYPE_CHECKING:
-    from data_platform.stack.load import Stack
-
 # Not beside `Facet`: one that is imported first would be looked for while it is only begun.
 FACETS: dict[str, type[Facet]] = models("data_platform.facets", Facet)
 
@@ -49,15 +46,3 @@ else:
     Faceted = create_model("Faceted", __base__=_Faceted, **_keys(of_target=False))
     #: Base of kubernetes.yaml.
     FacetedTarget = create_model("FacetedTarget", __base__=_Faceted, **_keys(of_target=True))
-
-
-def worked_with(stack: Stack, component: str) -> list[tuple[str, str, Facet]]:
-    """What a component works with by its traits: component, name of the facet, and that component's facet."""
-    own = stack.components[component].component
-    return [
-        (other, name, side)
-        for name in FACETS
-        if own.has_trait(name)
-        for other, item in stack.components.items()
-        if (side := item.component.facets.get(name)) is not None
-    ]

@@ -16,7 +16,7 @@ from data_platform.stack.errors import PlatformError
 from data_platform.stack.kinds import KINDS
 
 if TYPE_CHECKING:
-    from data_platform.stack.load import Stack
+    from data_platform.stack.stack import Stack
 
 #: What the tasks of datasets hold, what checks use, what Airflow's pages use (stack/stack.yaml).
 PIPELINES, CHECKS, PAGES = "pipelines", "checks", "pages"

@@ -200,3 +200,13 @@ class Loaded(Strict):
     def name(self) -> str:
         """The component's name."""
         return self.component.name
+
+    @property
+    def endpoints(self) -> dict[str, Endpoint]:
+        """Addresses that it listens on."""
+        return self.component.endpoints
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Names of its processes."""
+        return tuple(self.definition.processes)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from data_platform.checks.base import Address, ToolCommand, ToolResult
-from data_platform.stack.load import Stack
 from data_platform.stack.plan import Resource, Seen, Step
+from data_platform.stack.stack import Stack
 
 
 class Target(Protocol):

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, LOCAL, Stack, load_stack
+from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES, LOCAL, load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import settings
 

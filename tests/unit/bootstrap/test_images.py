@@ -17,7 +17,7 @@ from bootstrap.cluster import images as node_images
 from bootstrap.progress import Progress
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.images.layout import Layout
 from data_platform.targets.local.state import State
 

@@ -14,7 +14,8 @@ from bootstrap.progress import Progress
 from data_platform import promotion
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NOT_YET, holders
-from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.current import current_stack
 from data_platform.targets.kubernetes import ownership, places, releases
 from data_platform.targets.kubernetes.permissions import namespaces, permissions

@@ -12,7 +12,7 @@ import yaml
 
 from bootstrap import environments, promote, up
 from bootstrap.place import make_target, remember
-from bootstrap.promote import proven, refuse_unproven, required
+from bootstrap.promote import proven, required
 from data_platform import promotion
 from data_platform.promotion import Proven, Record
 from data_platform.stack.errors import PlatformError
@@ -92,21 +92,6 @@ def test_what_is_no_record_is_refused(file: Path, text: str) -> None:
     file.unlink()
     with pytest.raises(PlatformError, match="there is no file"):
         required(PRODUCTION, {}, file)
-
-
-def test_the_same_definitions_are_deployed_and_others_are_refused(checkout: Tiny, file: Path) -> None:
-    settings = required(PRODUCTION, {}, file)
-    refuse_unproven(load_stack(checkout.root), settings)
-    with pytest.raises(PlatformError) as caught:
-        refuse_unproven(load_stack(checkout.root, "weeds"), settings)
-    assert caught.value.problem.splitlines() == [
-        "staging (commit abc) has not proven what would be deployed:",
-        "- weeds: it was not deployed there",
-    ]
-    (checkout.folder("reader") / "source.txt").write_text("patched\n")
-    with pytest.raises(PlatformError, match="- reader: its definition there was another one"):
-        refuse_unproven(load_stack(checkout.root), settings)
-    refuse_unproven(load_stack(checkout.root), {})
 
 
 def up_words(state: Path, environment: Path, proof: Path | None) -> argparse.Namespace:

@@ -40,9 +40,9 @@ class Lease:
 def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done, in its order."""
     found: list[str] = []
-    monkeypatch.setattr(up, "install", lambda _, name, *__: found.append(f"install {name}"))
     monkeypatch.setattr(rotation, "affected", lambda _, secrets: ["postgresql", "airflow"] if secrets else [])
     for module in (rotate, up):
+        monkeypatch.setattr(module, "install", lambda _, name, *__: found.append(f"install {name}"))
         monkeypatch.setattr(module, "finish", lambda *_: found.append("finish"))
         monkeypatch.setattr(module, "CommandLease", Lease)
     return found

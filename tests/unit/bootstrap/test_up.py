@@ -12,12 +12,10 @@ import pytest
 
 from bootstrap import runs
 from bootstrap.doctor import doctor
-from bootstrap.lease import CommandLease
 from bootstrap.place import open_target
 from bootstrap.progress import Progress
-from bootstrap.up import _deploy, install, up
+from bootstrap.up import _deploy, up
 from data_platform import lifecycle
-from data_platform.records import schema
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import load_stack
 from data_platform.stack.plan import Resource
@@ -56,47 +54,6 @@ def test_a_copy_is_refused_before_anything_is_written(tmp_path: Path) -> None:
         with pytest.raises(PlatformError, match=f"was made as {original.folder}"):
             act(words_of(copy.folder))
     assert sorted(path.name for path in copy.folder.iterdir()) == ["platform.json", "settings.json"]
-
-
-def test_what_was_proven_is_waited_for_all_the_same(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A supervisor that was killed starts servers again that nothing has to be changed of."""
-    waited: list[str] = []
-    target: Any = SimpleNamespace(stack=load_stack(tiny.root), wait=waited.append)
-    monkeypatch.setattr(lifecycle, "observe", lambda *_: lifecycle.Observation([], [], proven=True))
-    install(target, "postgresql", Progress(), FakeLease(target, waited))
-    assert waited == ["postgresql"]
-
-
-class FakeLease(CommandLease):
-    """Notes when it is taken."""
-
-    def __init__(self, target: Any, done: list[str]) -> None:
-        super().__init__(target, "up", Progress())
-        self.done = done
-
-    def take(self) -> None:
-        self.done.append("take the lease")
-
-
-@pytest.mark.parametrize("name", ["postgresql", "portal"])
-def test_what_is_changed_is_changed_under_the_lease_and_the_owner_of_the_records_brings_their_schema(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    done: list[str] = []
-    tiny.edit(tiny.component("portal"), lambda c: c.update(provides=["orchestrator"]))
-    tiny.edit(tiny.stack_file, lambda c: c["capabilities"].update(orchestrator="portal"))
-    target: Any = SimpleNamespace(
-        stack=load_stack(tiny.root),
-        fetch=lambda *_: done.append("fetch"),
-        apply=lambda *_: done.append("apply"),
-        wait=lambda _: done.append("wait"),
-    )
-    monkeypatch.setattr(lifecycle, "observe", lambda *_: lifecycle.Observation(CHANGED, [], proven=False))
-    monkeypatch.setattr(lifecycle, "verify", lambda *_, keep: done.append(f"verify, {keep=}") or [])
-    monkeypatch.setattr(schema, "migrate", lambda _: done.append("migrate") or ["schema: none → 1"])
-    install(target, name, Progress(), FakeLease(target, done))
-    migrated = ["migrate"] if name == "portal" else []
-    assert done == ["take the lease", "fetch", "apply", *migrated, "wait", f"verify, keep={name == 'portal'}"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersion
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
 from data_platform.checks.base import Address
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from tests.unit.clients.fake_object_store import refusal
 
 URL = "http://store.test:1"

@@ -10,7 +10,8 @@ from minio.error import S3Error
 
 from data_platform.checks.base import Address, CheckFailed, Deadline
 from data_platform.checks.s3_users import Params, check
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import load_stack
+from data_platform.stack.stack import Stack
 from tests.unit.clients.fake_object_store import refusal
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from data_platform.checks.base import Address
 from data_platform.hooks import connections
 from data_platform.hooks.connections import PlatformConnections, connection_ids, describe
 from data_platform.stack.holders import holders
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import load_stack
+from data_platform.stack.stack import Stack
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny

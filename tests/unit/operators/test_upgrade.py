@@ -18,8 +18,9 @@ from data_platform.operators.upgrade import (
     RollOutOperator,
 )
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import load_stack
 from data_platform.stack.plan import Resource, Seen, Step
+from data_platform.stack.stack import Stack
 from tests.unit.operators.fake_lease import FakeLease, held_by
 
 if TYPE_CHECKING:

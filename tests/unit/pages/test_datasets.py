@@ -14,7 +14,7 @@ from data_platform.checks.base import Address
 from data_platform.clients import s3
 from data_platform.pages import datasets
 from data_platform.pages.render import render
-from data_platform.stack import load
+from data_platform.stack import stack
 
 AT = datetime(2026, 11, 2, 6, 0)  # noqa: DTZ001 - as Trino gives a timestamp
 LOADED = datetime(2026, 11, 2, 6, 5)  # noqa: DTZ001
@@ -71,7 +71,7 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     (folder / "contract.odcs.yaml").touch()
     monkeypatch.setattr("data_platform.clients.trino.Trino", FakeTrino)
     target: Any = SimpleNamespace(
-        stack=SimpleNamespace(datasets=load.datasets(tmp_path), resolve=CHOSEN.__getitem__),
+        stack=SimpleNamespace(datasets=stack.datasets(tmp_path), resolve=CHOSEN.__getitem__),
         credentials={"pages": {"s3_access_key": "pages", "s3_secret_key": "b"}}.__getitem__,
         address=lambda component, _: Address("h", 1, f"http://{component}"),
         # What a reader opens, who is in no pod.
@@ -138,4 +138,4 @@ def test_a_store_that_is_away_is_said_and_the_rest_is_shown(show: Callable[..., 
 
 
 def test_the_projects_own_datasets_are_found() -> None:
-    assert {"currencies", "fx_rates"} <= set(load.datasets(Path(__file__).resolve().parents[3]))
+    assert {"currencies", "fx_rates"} <= set(stack.datasets(Path(__file__).resolve().parents[3]))

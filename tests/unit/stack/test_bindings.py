@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from data_platform.stack.bindings import Bindings, Places, bindings, listed, prefix
 from data_platform.stack.definition import Local
 from data_platform.stack.holders import NEXT, claimed, holder, holders
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import load_stack
 from data_platform.stack.model import Component, Identity, Loaded, StackFile
+from data_platform.stack.stack import Stack
 
 if TYPE_CHECKING:
     from tests.conftest import Tiny

@@ -21,7 +21,7 @@ import yaml
 
 from data_platform.stack.contract import Contract, Table
 from data_platform.stack.datasets import contract, dataset
-from data_platform.stack.load import datasets
+from data_platform.stack.stack import datasets
 
 ROOT = Path(__file__).resolve().parents[3]
 EVERY_DATASET = pytest.mark.parametrize("name", datasets(ROOT))

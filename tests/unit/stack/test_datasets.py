@@ -9,7 +9,7 @@ import yaml
 
 from data_platform.stack.datasets import contract, dataset, registry
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import datasets
+from data_platform.stack.stack import datasets
 from tests.unit.stack.test_contract import GOOD
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -14,7 +14,7 @@ from data_platform import facets
 from data_platform.stack.definition import Kubernetes
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.facet import Facet
-from data_platform.stack.facets import FACETS, worked_with
+from data_platform.stack.facets import FACETS
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.model import Component
 
@@ -71,12 +71,12 @@ def test_who_works_with_a_side_works_with_that_of_all_who_have_it(tiny: Tiny) ->
         tiny.edit(tiny.component(name), lambda c: c.update(metrics=METRICS))
     tiny.edit(tiny.component("portal"), lambda c: c.update(scrapes=True))
     stack = load_stack(tiny.root)
-    assert [(other, name) for other, name, _ in worked_with(stack, "portal")] == [
+    assert [(other, name) for other, name, _ in stack.worked_with("portal")] == [
         ("minio", "metrics"),
         ("reader", "metrics"),
         ("portal", "metrics"),
     ]
-    assert worked_with(stack, "reader") == []
+    assert stack.worked_with("reader") == []
     # It needs nobody of them.
     assert "minio" not in (*stack.callees("portal"), *stack.dependencies("portal"))
 

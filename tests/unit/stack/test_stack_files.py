@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from data_platform.checks.run import arguments, kind
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import KUBERNETES, TARGETS, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, TARGETS, load_stack
 from data_platform.stack.model import CheckSpec, Loaded
+from data_platform.stack.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[3]
 PROFILES = sorted(yaml.safe_load((ROOT / "stack" / "stack.yaml").read_text(encoding="utf-8"))["profiles"])

@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from data_platform.clients import debian
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.images import sbom
 from data_platform.targets.images.base import python_of
 from data_platform.targets.images.definition import Image, Layer, images

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from data_platform.stack.definition import Artifact
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import KUBERNETES, Stack
+from data_platform.stack.load import KUBERNETES
+from data_platform.stack.stack import Stack
 from data_platform.targets.images import content
 from data_platform.targets.images.base import BaseFile, base_entries, read_base
 from data_platform.targets.images.layers import Entry

@@ -12,8 +12,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from data_platform.clients.kubernetes import Cluster
-from data_platform.stack.load import Stack
 from data_platform.stack.plan import Seen
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import credentials, places
 from data_platform.targets.kubernetes.definition import SHORT, Content, content_of, stored_object
 from data_platform.targets.kubernetes.releases import Record, history

@@ -17,8 +17,9 @@ from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.holders import holders
-from data_platform.stack.load import KUBERNETES, Stack
+from data_platform.stack.load import KUBERNETES
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.kubernetes import (
     credentials,

@@ -14,8 +14,8 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import CONFLICT, ClusterError
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NEXT, NOT_YET, Holder, holder, holders, new_secret
-from data_platform.stack.load import Stack
 from data_platform.stack.plan import Resource, Seen
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.definition import Content, content_of, digest, secret_object
 from data_platform.targets.kubernetes.releases import DIGEST_LABEL

@@ -16,8 +16,8 @@ import yaml
 from data_platform.stack.bindings import Bindings
 from data_platform.stack.definition import ChartReference, Job, Process, Ready, Tool
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.settings import Settings

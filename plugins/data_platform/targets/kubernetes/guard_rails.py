@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import Asked, Need
 from data_platform.targets.kubernetes.network import policies

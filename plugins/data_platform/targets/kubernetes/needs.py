@@ -12,8 +12,8 @@ import yaml
 
 from data_platform.stack import capabilities
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.pods import CPU_LIMIT, Tasks, templates
 from data_platform.targets.kubernetes.settings import Settings

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
 from data_platform.stack.endpoint import Audience
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.facets import worked_with
 from data_platform.stack.holders import PAGES, PIPELINES, holders
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.permissions import namespaces
 
@@ -67,7 +66,7 @@ def calls(stack: Stack) -> list[Call]:
             for other in stack.callees(name)
             if _ports(stack, other, "components")
         ]
-        for other, facet, side in worked_with(stack, name):
+        for other, facet, side in stack.worked_with(name):
             if other != name and side.called:
                 port = stack.components[other].component.endpoints[side.called].port
                 found.append(Call(name, other, (port,), facet))

@@ -8,7 +8,7 @@ from typing import Any
 
 from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
 from data_platform.stack.holders import PIPELINES
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 
 Object = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from data_platform.stack.capabilities import ORCHESTRATOR
 from data_platform.stack.definition import Artifact
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 
 #: In every image. The checkout is a link into a folder of its own: git-sync's volume takes the place of that folder and
 #: hides nothing else.

@@ -17,8 +17,8 @@ import yaml
 
 from data_platform.stack.definition import Pod
 from data_platform.stack.holders import NEXT, PAGES, PIPELINES
-from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.checkout import GitSync, add_checkout
 from data_platform.targets.kubernetes.definition import Content

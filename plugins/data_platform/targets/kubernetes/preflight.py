@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, ownership, spark_application
 from data_platform.targets.kubernetes.needs import Asked, Need, quantity
 from data_platform.targets.kubernetes.permissions import DEPLOYER, namespaces, permissions

@@ -20,7 +20,7 @@ from data_platform.clients import packages
 from data_platform.clients.commands import run
 from data_platform.stack.definition import Artifact
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.render import render
 
 #: Time of all files of artifacts and images: 2026-01-01. Java compares the time of a jar with what an archive of

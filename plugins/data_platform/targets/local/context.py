@@ -13,8 +13,9 @@ from data_platform.stack import entrance
 from data_platform.stack.bindings import Bindings, Places, bindings, listed
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
-from data_platform.stack.load import LOCAL, Stack
+from data_platform.stack.load import LOCAL
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.local import artifacts, ports
 from data_platform.targets.local.cache import cache_folder

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.local.state import State, read_json, write_private
 
 LOOPBACK = "127.0.0.1"

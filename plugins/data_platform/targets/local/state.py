@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NEXT, NOT_YET, holders, new_secret
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 
 #: Longest path of a unix socket (Linux: 108 bytes with the closing zero).
 SOCKET_LIMIT = 107

@@ -14,7 +14,8 @@ import yaml
 
 from data_platform.clients import debian, packages
 from data_platform.stack.definition import Artifact
-from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.images.build import Builder
 from data_platform.targets.local.artifacts import Placed
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.plan import Step, plan
+from data_platform.stack.stack import Stack
 from data_platform.targets import claims
 from data_platform.targets.kubernetes import releases
 from data_platform.targets.kubernetes.settings import Settings

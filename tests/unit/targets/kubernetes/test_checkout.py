@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from data_platform.stack.holders import holders
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places, pods
 from data_platform.targets.kubernetes.checkout import GitSync, git_sync
 from data_platform.targets.kubernetes.needs import asked, read_values

@@ -13,7 +13,7 @@ import pytest
 from data_platform.clients.kubernetes_errors import FORBIDDEN, ClusterError
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NEXT, NOT_YET, holder
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import credentials, places
 from data_platform.targets.kubernetes.definition import content_of
 from data_platform.targets.kubernetes.releases import DIGEST_LABEL

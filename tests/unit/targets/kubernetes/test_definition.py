@@ -6,7 +6,7 @@ import pytest
 
 from data_platform.stack.definition import Process, Ready
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.definition import _probe, etc_of, value_bindings
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.guard_rails import CLUSTER_WIDE, ORDER, guard_rails, inside
 from data_platform.targets.kubernetes.needs import all_asked, quantity

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
 from data_platform.stack.model import Loaded
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs
 from data_platform.targets.kubernetes.needs import (
     Asked,

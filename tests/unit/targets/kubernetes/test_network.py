@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import KUBERNETES, Stack, load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.network import ENTRY, addresses, calls, policies
 

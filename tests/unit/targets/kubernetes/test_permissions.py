@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.permissions import permissions
 
 

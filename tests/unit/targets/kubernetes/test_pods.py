@@ -11,7 +11,7 @@ import yaml
 
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.holders import holders
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places, pods
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings

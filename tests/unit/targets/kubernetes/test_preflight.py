@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import all_asked, total
 from data_platform.targets.kubernetes.permissions import namespaces

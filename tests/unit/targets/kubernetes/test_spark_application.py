@@ -13,7 +13,7 @@ import yaml
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holders
-from data_platform.stack.load import Stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.local import ports
 from data_platform.targets.local.ports import choose, holder, is_free, refuse_taken
 from data_platform.targets.local.state import State

@@ -13,7 +13,8 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NEXT, NOT_YET, SECRET_BYTES, holders
-from data_platform.stack.load import Stack, load_stack
+from data_platform.stack.load import load_stack
+from data_platform.stack.stack import Stack
 from data_platform.targets.local.state import SOCKET_LIMIT, State, read_json, write_private
 
 if TYPE_CHECKING:
