@@ -156,6 +156,10 @@ class Image(Strict):
         False, description="The platform's Python environment, this checkout, helm and kubectl are in it too."
     )
     artifacts: tuple[Key, ...] = Field((), description="Artifacts and toolchains that are in it.")
+    over: Name | None = Field(
+        None,
+        description="Component (or capability) whose image is below, without its checkout: what that runs is there.",
+    )
 
 
 class ChartReference(Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data_platform.stack.definition import Artifact
@@ -62,7 +62,7 @@ def images(stack: Stack, cache: Path, release: str, tools: Placed) -> dict[str, 
         tools: the artifact with helm and kubectl.
 
     Raises:
-        PlatformError: an image names an artifact that its component does not have.
+        PlatformError: an image names an artifact that its component does not have, or stands on one that is none.
     """
     if stack.target != KUBERNETES:
         raise PlatformError(f"images belong to the target kubernetes, not {stack.target}", "load the stack for it")
@@ -87,7 +87,22 @@ def images(stack: Stack, cache: Path, release: str, tools: Placed) -> dict[str, 
         if spec.platform:
             layers = (*below, *layers, *above)
         found[name] = Image(name, (base, *layers), spec.platform)
-    return found
+    return {name: _over(stack, wanted[name].over, image, found) for name, image in found.items()}
+
+
+def _over(stack: Stack, over: str | None, image: Image, known: Mapping[str, Image]) -> Image:
+    """An image with all that was built for another one below it; the checkout, which changes often, is not."""
+    if over is None:
+        return image
+    if (other := known.get(stack.resolve(over))) is None:
+        raise PlatformError(
+            f"{stack.components[image.component].folder / 'kubernetes.yaml'}: image.over: {over} has no image",
+            f"use one of: {', '.join(known)}",
+        )
+    found = [layer for layer in other.layers if layer.base or layer.artifact is not None]
+    # An artifact of both is there once.
+    found += [layer for layer in image.layers if layer not in found]
+    return replace(image, layers=tuple(found))
 
 
 def _base(spec: BaseFile, release: str) -> Layer:

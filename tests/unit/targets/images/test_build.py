@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from data_platform.clients import debian
 from data_platform.stack.errors import PlatformError
@@ -138,6 +139,50 @@ def test_an_image_on_top_of_another_runs_its_program_and_is_the_same_whatever_th
     built = builder().build()
     assert builder().extend("operator", "portal", program, {"HOMES": "/here"}) == reference
     assert set(builder().layout.images()) == {reference, *(image.reference for image in built.values())}
+
+
+STARTER = """
+name: starter
+namespace: core
+version: "1"
+summary: "It starts what another one runs."
+resources: {cpu: 1, memory_mib: 100}
+checks: [{name: answers-on-its-page, kind: http, with: {component: portal, path: /}}]
+backup: {kind: none, reason: it is a test}
+"""
+
+
+def standing_on(stacked: Tiny, over: str) -> None:
+    """Add a component whose image stands on that of another one."""
+    folder = stacked.folder("portal").parent / "starter"
+    folder.mkdir()
+    (folder / "component.yaml").write_text(STARTER, encoding="utf-8")
+    (folder / "program").write_text("a program\n", encoding="utf-8")
+    build = ["sh", "-c", "cp program $OUT"]
+    said: dict[str, object] = {"artifacts": {"program": {"build": build, "source": "program"}}}
+    said["image"] = {"over": over, "artifacts": ["program"]}
+    (folder / "kubernetes.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
+
+
+def test_an_image_on_top_of_another_has_its_layers_and_is_the_same_whatever_the_checkout(
+    builder: Make, stacked: Tiny
+) -> None:
+    standing_on(stacked, "portal")
+    before = builder().build()
+    layers = {name: [layer.name for layer in image.layers] for name, image in builder().images.items()}
+    assert "the checkout" in layers["portal"]
+    assert layers["starter"] == [*(name for name in layers["portal"] if name != "the checkout"), "program"]
+    (stacked.root / "plugins" / "code.py").write_text("three = 3\n", encoding="utf-8")
+    after = builder().build()
+    assert after["portal"].reference != before["portal"].reference
+    assert after["starter"].reference == before["starter"].reference
+
+
+def test_an_image_can_stand_on_no_component_without_one(builder: Make, stacked: Tiny) -> None:
+    standing_on(stacked, "minio")
+    with pytest.raises(PlatformError, match=r"starter/kubernetes\.yaml: image\.over: minio has no image") as caught:
+        builder()
+    assert "portal" in caught.value.remedy
 
 
 def test_a_bill_of_materials_that_is_gone_is_written_again(builder: Make) -> None:
