@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -92,6 +93,18 @@ class ClusterContext:
 
     def _namespace(self, component: str) -> str:
         return places.namespace(self.stack, component)
+
+    def namespace(self, component: str) -> str:
+        """See `checks.objects.OnCluster`."""
+        return self._namespace(component)
+
+    def volumes(self) -> list[tuple[str, str]]:
+        """See `checks.objects.OnCluster`."""
+        return needs.volumes(self.stack, self.settings.size, self.settings.storage_class)
+
+    def scratch_pod(self, name: str, script: str, volumes: Mapping[str, str]) -> dict[str, Any]:
+        """See `checks.objects.OnCluster`: in the orchestrator's namespace and of its image, which nodes have."""
+        return pods.scratch_pod(self.stack, self.settings, name, script, volumes)
 
     def address(self, component: str, endpoint: str) -> Address:
         """See `Target`."""

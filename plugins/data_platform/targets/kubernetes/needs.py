@@ -185,6 +185,25 @@ def all_asked(stack: Stack, size: str) -> dict[str, Asked]:
     return {name: asked(item, values_of(item, size)) for name, item in stack.components.items()}
 
 
+def volumes(stack: Stack, size: str, storage_class: str = "") -> list[tuple[str, str]]:
+    """Which volumes components ask for: classes (the cluster's default when empty) with the way of access, sorted.
+
+    Args:
+        stack: the platform.
+        size: small or production.
+        storage_class: what the platform was told, over the defaults of a size.
+    """
+    found: set[tuple[str, str]] = set()
+    for item in stack.components.values():
+        values = values_of(item, size)
+        default, shared = storage_class or values.get("defaultStorageClass", ""), values.get("sharedVolumes") or {}
+        if asked(item, values).steady.claims > len(shared):
+            found.add((default, "ReadWriteOnce"))
+        made = (volume for volume in shared.values() if not volume.get("existingClaim"))
+        found |= {(volume.get("storageClass") or default, volume["accessMode"]) for volume in made}
+    return sorted(found)
+
+
 def job(stack: Stack, size: str) -> tuple[Need, int]:
     """A pod of a job of Spark, as large as the component says that a job is, and how many a job has beside its task.
 

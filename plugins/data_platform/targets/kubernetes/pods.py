@@ -39,6 +39,8 @@ _TASK_MIB = 600
 _CONTAINER = "base"
 #: Spark keeps what it shuffles in volumes whose names begin so; by itself it would add one.
 _LOCAL_DIRECTORY = "spark-local-dir-1"
+#: What a pod of a check may take.
+_SCRATCH = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "64Mi"}}
 _NODE_ADDRESS = {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
 
 
@@ -228,6 +230,46 @@ def tool_pod(
     volumes = [{"name": v["name"], "emptyDir": {}} if v["name"] in spare else v for v in pod["spec"]["volumes"]]
     pod["spec"]["volumes"] = volumes
     return pod
+
+
+def scratch_pod(stack: Stack, settings: Settings, name: str, script: str, volumes: Mapping[str, str]) -> Object:
+    """A pod that runs a script of the shell to its end, in the orchestrator's namespace; it has no token.
+
+    Args:
+        stack: the platform.
+        settings: of the platform.
+        name: of the pod.
+        script: of the shell.
+        volumes: claims by the folders in which they are.
+    """
+    runner, allowed = places.orchestrator(stack), security(stack)
+    claims = dict(enumerate(volumes.items()))
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": places.namespace(stack, runner)},
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": allowed["pod"],
+            "containers": [
+                {
+                    "name": "script",
+                    "image": settings.image(runner),
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["/bin/sh", "-ec", script],
+                    "resources": _SCRATCH,
+                    "securityContext": allowed["container"],
+                    "volumeMounts": [{"name": f"v{n}", "mountPath": folder} for n, (folder, _) in claims.items()],
+                }
+            ],
+            "volumes": [
+                {"name": f"v{n}", "persistentVolumeClaim": {"claimName": claim}} for n, (_, claim) in claims.items()
+            ],
+        },
+    }
 
 
 def made(
