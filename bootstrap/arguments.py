@@ -76,14 +76,6 @@ def make_parser() -> argparse.ArgumentParser:
     cluster.add_argument(
         "--level", choices=["api", "full"], default="full", help="api: requests only, in seconds; full: pods too"
     )
-    cluster.add_argument(
-        "--with",
-        dest="operators",
-        action="append",
-        choices=["spark-operator"],
-        default=[],
-        help="up: bring this in too, once the platform's namespaces are there",
-    )
     _add_images(
         verb("images", "the platform's container images, made of packages without a daemon", state, environment)
     )
@@ -208,8 +200,6 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
         _environments(parser, found.environment)
         return found
     _choose_state(parser, found)
-    if found.verb == "cluster" and found.operators and (found.action, found.level) != ("up", "full"):
-        parser.error("--with is for cluster up, at the level full")
     if found.verb == "images" and found.action != "push" and found.registry:
         parser.error("only images push takes a registry")
     if found.verb == "images" and found.action == "push" and not (found.registry or found.environment):

@@ -58,6 +58,7 @@ def describe(given: environments.Given) -> dict[str, Any]:
         "environment": given.name,
         **{key: settings.get(key) for key in _KEYS},
         "capabilities": dict(sorted(stack.capabilities.items())),
+        "cluster_services": {name: item.provided for name, item in sorted(stack.components.items()) if item.service},
         "components": {
             name: {
                 "version": item.component.version,
@@ -75,6 +76,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Di
         if one[key] != other[key]:
             yield Difference(key.replace("_", " "), one[key], other[key])
     yield from _within("capability ", one["capabilities"], other["capabilities"])
+    yield from _within("cluster service ", one["cluster_services"], other["cluster_services"])
     for name in sorted({*one["components"], *other["components"]}):
         mine, theirs = one["components"].get(name), other["components"].get(name)
         if mine is None or theirs is None:

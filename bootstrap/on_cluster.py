@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bootstrap import environments
+from bootstrap import cluster_services, environments
 from bootstrap.progress import Progress
 from data_platform import promotion
 from data_platform.clients import kubernetes
@@ -19,7 +19,7 @@ from data_platform.stack.load import DEFAULT_PROFILE, KUBERNETES
 from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.base import Target
-from data_platform.targets.kubernetes import guard_rails, ownership, places, preflight, releases
+from data_platform.targets.kubernetes import guard_rails, inventory, ownership, places, preflight, releases
 from data_platform.targets.kubernetes.permissions import namespaces, permissions
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
@@ -104,8 +104,8 @@ def prepare(
     stack = environments.stack_of(chosen)
     promotion.refuse_unproven(stack, chosen)
     cluster = open_cluster(chosen)
-    chosen["api_server"] = preflight.api_server_address(cluster)
-    facts = preflight.read_facts(cluster, stack)
+    chosen["api_server"] = inventory.api_server_address(cluster)
+    facts = inventory.read_facts(cluster, stack)
     verdict = preflight.judge(stack, chosen["size"], facts, chosen["storage_class"], platform)
     verdict.refuse()
     for warning in verdict.warnings:
@@ -115,6 +115,7 @@ def prepare(
     target = open_target(chosen, platform)
     for change in target.prepare():
         progress.say("namespaces", change)
+    cluster_services.make_kinds_known(target, cache_folder(), progress)
     return target, ready
 
 
@@ -200,7 +201,7 @@ def _delete_secrets(target: KubernetesTarget, namespace: str, but: str = "") -> 
 def _purge(target: KubernetesTarget, theirs: dict[str, list[dict[str, Any]]], progress: Progress) -> list[str]:
     """Delete the namespaces of ours; of those in which others have something, what is ours there.
 
-    Returns cluster-wide roles and bindings of our names that somebody else made.
+    Returns cluster-wide roles and bindings of our names that somebody else made, and kinds that others use.
     """
     empty = [here for here, things in theirs.items() if not things]
     for here in empty:
@@ -212,7 +213,7 @@ def _purge(target: KubernetesTarget, theirs: dict[str, list[dict[str, Any]]], pr
             _purge_inside(target, here, {ownership.named(thing) for thing in things})
     for here in empty:
         target.cluster.wait_until("v1", "Namespace", here, done=_gone, seconds=300)
-    left = []
+    left = cluster_services.forget_kinds(target.cluster, target.settings.platform, frozenset(empty))
     for wanted in permissions(target.stack):
         version, kind, name = wanted["apiVersion"], wanted["kind"], wanted["metadata"]["name"]
         if kind not in guard_rails.CLUSTER_WIDE or (found := target.cluster.get(version, kind, name)) is None:

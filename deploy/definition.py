@@ -148,7 +148,9 @@ def write(stack: Stack, settings: Settings, folder: Path) -> list[str]:
     rails = guard_rails.guard_rails(stack, settings.size, settings.api_server)
     (folder / "guard-rails.yaml").write_text(_text(*rails), encoding="utf-8")
     target.ensure_credentials()
-    for name, item in stack.components.items():
+    # An administrator's cluster service is his to install.
+    ours = {name: item for name, item in stack.components.items() if item.is_deployed}
+    for name, item in ours.items():
         for content in target._secrets(item).values():
             kept.server_side_apply(stored_object(stack, name, content))
         (folder / "values" / f"{name}.yaml").write_text(_text(dict(target._release(item).values)), encoding="utf-8")
@@ -156,7 +158,7 @@ def write(stack: Stack, settings: Settings, folder: Path) -> list[str]:
             write_private(folder / "databases" / f"{name}.sql", f"{sql}\n")
     kept.save()
     first = shlex.join(["kubectl", "apply", "--server-side", "--filename", str(folder / "guard-rails.yaml")])
-    return [first, *(command for name in stack.components for command in commands(target, name, folder))]
+    return [first, *(command for name in ours for command in commands(target, name, folder))]
 
 
 def main(words: list[str]) -> None:

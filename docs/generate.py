@@ -335,7 +335,27 @@ def _guard_rails() -> str:
         if table:
             lines += [f"What starts jobs of Spark (`{places.SUBMITTER}`) where their runner is `{runner}`:", ""]
             lines += _rights(table)
-    return _text(lines)
+    return _text([*lines, *_services()])
+
+
+def _services() -> list[str]:
+    """What each cluster service is granted where the platform deploys it."""
+    from data_platform.stack.load import KUBERNETES, load_stack
+    from data_platform.targets.kubernetes import permissions
+    from data_platform.targets.kubernetes.grants import all_granted
+
+    names = [name for name, item in load_stack(ROOT, target=KUBERNETES).components.items() if item.service]
+    stack = load_stack(ROOT, target=KUBERNETES, cluster_services=dict.fromkeys(names, "deployed"))
+    why = "[why](../kubernetes/services.md#rights)"
+    lines = ["## Cluster services", ""]
+    lines += [f"What each is granted where the platform deploys it, by the bootstrap alone ({why}).", ""]
+    for each in all_granted(stack):
+        who = f"its account `{each.service}`" if each.to == "own" else f"the deployer (`{permissions.account(stack)}`)"
+        where = f"in `{each.namespace}`" if each.namespace else "in the whole cluster"
+        lines += [f"**{each.service}**: {who}, {where}. {' '.join(each.reasons)}", ""]
+        lines += _rights([(right.group, right.resources, right.verbs) for right in each.rights])
+    lines += ["In a privileged namespace, which the bootstrap alone deploys, the deployer has no more than this:", ""]
+    return lines + _rights(permissions.SEES)
 
 
 def _secrets() -> str:

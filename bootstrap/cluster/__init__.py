@@ -1,6 +1,6 @@
 """A real Kubernetes with one node on this machine, for tests and labs. Not for production.
 
-    python3 -m bootstrap cluster up|down|status [--level api|full] [--with spark-operator] [--state DIR]
+    python3 -m bootstrap cluster up|down|status [--level api|full] [--state DIR]
 
 Its programs are built from Go modules (`stack/cluster/`) and no image is pulled. It lives in a network and a mount
 namespace of its own that end with its last process; the little that is changed outside of them is written to

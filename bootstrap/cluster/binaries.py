@@ -24,7 +24,6 @@ class ClusterFile(Strict):
     """`stack/cluster/cluster.yaml`."""
 
     artifacts: dict[Key, Artifact] = Field(min_length=1)
-    on_demand: dict[Key, Artifact] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,6 @@ class Programs:
 def programs(cache: Path) -> Programs:
     """The programs in the cache; nothing is built yet."""
     return Programs(_place(parse(ClusterFile, _FILE).artifacts, cache))
-
-
-def on_demand(cache: Path) -> dict[str, Placed]:
-    """What is built when it is asked for, by name; nothing is built yet."""
-    return _place(parse(ClusterFile, _FILE).on_demand, cache)
 
 
 def _place(wanted: Mapping[str, Artifact], cache: Path) -> dict[str, Placed]:

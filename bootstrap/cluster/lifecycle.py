@@ -55,12 +55,7 @@ def cluster(arguments: argparse.Namespace) -> int:
         _refuse_others(layout)
     if arguments.action == "up":
         mark.refuse_unclaimable(State(arguments.state))
-        code = up(layout, arguments.level)
-        if "spark-operator" in arguments.operators:
-            from bootstrap.cluster import spark_operator
-
-            spark_operator.bring_in(layout)
-        return code
+        return up(layout, arguments.level)
     return down(layout) if arguments.action == "down" else report.status(layout)
 
 

@@ -44,7 +44,7 @@ def describe(target: Target) -> dict[str, Any]:
         components.append(
             {
                 "name": name,
-                "namespace": item.component.namespace,
+                "namespace": item.part,
                 "version": item.component.version,
                 "summary": item.component.summary,
                 "state": target.condition(name),

@@ -16,8 +16,8 @@ from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_api import Request
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.guard_rails import guard_rails
+from data_platform.targets.kubernetes.inventory import api_server_address
 from data_platform.targets.kubernetes.permissions import namespaces
-from data_platform.targets.kubernetes.preflight import api_server_address
 from tests.cluster.given import Given
 
 Object = dict[str, Any]

@@ -23,10 +23,11 @@ from data_platform.stack.holders import NEXT
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.kubernetes import credentials, places, spark_application
 from data_platform.targets.kubernetes.guard_rails import guard_rails, inside
+from data_platform.targets.kubernetes.inventory import api_server_address, read_facts
 from data_platform.targets.kubernetes.needs import quantity
 from data_platform.targets.kubernetes.ownership import kept
 from data_platform.targets.kubernetes.permissions import ROLE, namespaces, permissions
-from data_platform.targets.kubernetes.preflight import api_server_address, judge, read_facts
+from data_platform.targets.kubernetes.preflight import judge
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
@@ -278,6 +279,71 @@ def test_two_that_deploy_at_the_same_time_make_the_same_credentials(rails: Rails
     assert f"s3_secret_key{NEXT}" not in found
 
 
+# Cluster services
+
+
+def role(space: str, name: str, *rights: dict[str, list[str]]) -> dict[str, Any]:
+    meta = {"name": name, "namespace": space}
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": meta, "rules": list(rights)}
+
+
+def test_airflow_can_neither_widen_what_a_service_is_granted_nor_give_it_to_itself(
+    rails: Rails, airflow: Cluster
+) -> None:
+    space = f"{rails.stack.file.name}-processing"
+    more = {"apiGroups": ["sparkoperator.k8s.io"], "resources": ["sparkconnects"], "verbs": ["create"]}
+    for name in ("spark-operator-service", "of-my-own"):
+        with pytest.raises(ClusterError, match="attempting to grant RBAC permissions not currently held"):
+            airflow.server_side_apply(role(space, name, more))
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "of-my-own", "namespace": space},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "spark-operator-service"},
+        "subjects": [{"kind": "ServiceAccount", "name": "airflow", "namespace": f"{rails.stack.file.name}-core"}],
+    }
+    with pytest.raises(ClusterError, match="attempting to grant RBAC permissions not currently held"):
+        airflow.server_side_apply(binding)
+    for verb, resource in (("create", "customresourcedefinitions"), ("patch", "customresourcedefinitions")):
+        assert not airflow.can_i(verb, resource, group="apiextensions.k8s.io")
+
+
+def test_airflow_grants_what_starts_jobs_a_part_of_what_it_was_given(rails: Rails, airflow: Cluster) -> None:
+    space = f"{rails.stack.file.name}-processing"
+    part = {"apiGroups": ["sparkoperator.k8s.io"], "resources": ["sparkapplications"], "verbs": ["create", "get"]}
+    assert airflow.server_side_apply(role(space, "starts-jobs", part), dry_run=True)["rules"] == [part]
+
+
+@pytest.fixture(scope="module")
+def privileged(given: Given, root: Path) -> Iterator[Rails]:
+    """The guard rails of a platform that deploys OpenEBS."""
+    stack = load_stack(root, target=KUBERNETES, cluster_services={"openebs": "deployed"})
+    found = its.make(given.client, its.called(stack, f"nodes-{uuid.uuid4().hex[:6]}"))
+    yield found
+    its.remove(found)
+
+
+def test_in_a_privileged_namespace_airflow_reads_alone(
+    given: Given, privileged: Rails, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    core, space = (f"{privileged.stack.file.name}-{part}" for part in ("core", "openebs"))
+    mine = its.as_account(given, "airflow", core, tmp_path_factory.mktemp("airflow"))
+    pod = restricted_pod("helper", space)
+    pod["spec"]["volumes"] = [{"name": "host", "hostPath": {"path": "/"}}]
+    given.client.server_side_apply(pod, dry_run=True)
+    for wanted in (pod, restricted_pod("ordinary", space)):
+        with pytest.raises(ClusterError, match="cannot patch resource"):
+            mine.server_side_apply(wanted, dry_run=True)
+    assert mine.list_objects("v1", "Secret", space) == []
+    label = {"pod-security.kubernetes.io/enforce": "privileged"}
+    for name, may in ((core, True), (space, False)):
+        assert mine.can_i("patch", "namespaces", name=name) is may
+    with pytest.raises(ClusterError, match="cannot patch resource"):
+        mine.server_side_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "labels": label}})
+    for wanted in inside(privileged.objects):
+        mine.server_side_apply(wanted, dry_run=True)
+
+
 # Preflight
 
 
@@ -290,9 +356,9 @@ def test_an_administrator_lacks_no_permission_and_airflow_does(given: Given, rai
 
 def read_facts_of(cluster: Cluster, rails: Rails) -> list[str]:
     """Permissions that a client lacks; it may not look at the pods of others, which preflight counts too."""
-    from data_platform.targets.kubernetes.preflight import _read_denied
+    from data_platform.targets.kubernetes.inventory import _read_denied
 
-    return _read_denied(cluster, rails.namespaces)
+    return _read_denied(cluster, rails.stack, rails.namespaces)
 
 
 def test_namespaces_of_our_own_are_taken_and_one_of_another_is_refused(given: Given, rails: Rails) -> None:

@@ -46,9 +46,10 @@ def _object(api_version: str, kind: str, name: str, namespace: str, **more: Any)
 
 
 def placed(objects: list[Object], namespace: str) -> list[Object]:
-    """The objects in another namespace."""
+    """The objects in another namespace; what has none keeps it so."""
     for thing in objects:
-        thing["metadata"]["namespace"] = namespace
+        if "namespace" in thing["metadata"]:
+            thing["metadata"]["namespace"] = namespace
     return objects
 
 

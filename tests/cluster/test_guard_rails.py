@@ -18,8 +18,8 @@ from data_platform.clients.kubernetes_streams import Executed
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes.inventory import api_server_address
 from data_platform.targets.kubernetes.network import SUBMIT, api_server_parties, calls, deployers, servers
-from data_platform.targets.kubernetes.preflight import api_server_address
 from tests.cluster import rails as its
 from tests.cluster.rails import Rails, restricted_pod
 

@@ -13,7 +13,7 @@ import pytest
 
 from data_platform.dagkit.alerts import alert
 from data_platform.stack.datasets import registry
-from data_platform.stack.load import load_stack
+from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.stack import Stack, datasets
 
 if TYPE_CHECKING:
@@ -82,6 +82,22 @@ def test_every_dag_has_owner_tags_and_documentation(bag: DagBag, dag_id: str) ->
     assert "**When it fails:**" in dag.doc_md
     assert dag.catchup is False
     assert dag.max_active_runs == 1
+
+
+def test_a_deploy_has_cluster_services_on_kubernetes_alone(bag: DagBag) -> None:
+    from airflow.sdk import DAG
+
+    from data_platform.dagkit.components import deploy_groups
+
+    there = load_stack(ROOT, target=KUBERNETES)
+    services = {name for name, item in there.components.items() if item.service}
+    assert services == {"openebs", "spark-operator"}
+    with DAG("deploy_there", schedule=None) as deploy:
+        deploy_groups(there)
+    tasks = {f"{name}.{verb}" for name in services for verb in VERBS}
+    assert tasks <= set(deploy.task_ids)
+    assert not tasks & set(bag.dags["stack_deploy"].task_ids)
+    assert "spark-operator.verify" in deploy.get_task("spark.apply").upstream_task_ids
 
 
 def tasks_without_care(dag: Any) -> list[str]:

@@ -15,6 +15,7 @@ import yaml
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.holders import holders
 from data_platform.stack.load import KUBERNETES, load_stack
+from data_platform.stack.service import Provided
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
@@ -27,6 +28,8 @@ CHARTS = sorted(path.parent for path in COMPONENTS.glob("*/*/chart/Chart.yaml"))
 SIZES = ("small", "production")
 #: Kinds of the Prometheus Operator; a cluster that has it is told to helm by this name.
 MONITORING = "monitoring.coreos.com/v1"
+#: So that every chart is rendered.
+ALL_DEPLOYED: dict[str, Provided] = {"openebs": "deployed"}
 #: Is in every generated credential.
 CANARY = "canary"
 
@@ -50,7 +53,7 @@ def kubectl() -> str:
 @functools.cache
 def target() -> KubernetesTarget:
     """The platform on a cluster that nobody asks, with credentials that are nobody's."""
-    stack = load_stack(ROOT, target=KUBERNETES)
+    stack = load_stack(ROOT, target=KUBERNETES, cluster_services=ALL_DEPLOYED)
     images = {name: f"localhost/data-platform/{name}:0123456789ab" for name in stack.components}
     nobody = cast("Cluster", SimpleNamespace(knows=lambda *_: False))
     found = KubernetesTarget(stack, Settings(images=images), nobody, Helm(helm()), inside=True)

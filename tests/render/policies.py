@@ -19,6 +19,8 @@ _STABLE = {"app.kubernetes.io/name", "app.kubernetes.io/instance", "app.kubernet
 _LABELS = {*_STABLE, "app.kubernetes.io/part-of", "app.kubernetes.io/version", "app.kubernetes.io/managed-by"}
 _PINNED = re.compile(r"^[^\s:]+(:\d+/[^\s:]+)?(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$")
 _SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|PRIVATE|CREDENTIAL|_KEY$", re.IGNORECASE)
+#: Kinds without a namespace that a chart may make.
+_CLUSTER_WIDE = {"StorageClass"}
 #: Volume types that the Pod Security level `restricted` allows.
 _VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
 
@@ -162,8 +164,8 @@ def no_secret_is_in_a_release(objects: list[Object]) -> Problems:
 
 def tokens_are_where_they_are_needed(objects: list[Object]) -> Problems:
     """A pod has a token of the API server only where its account has a role: of its release, or of the namespaces."""
-    rails = permissions(load_stack(ROOT, target=KUBERNETES))
-    bindings = [thing for thing in (*objects, *rails) if thing["kind"] == "RoleBinding"]
+    rails = permissions(load_stack(ROOT, target=KUBERNETES, cluster_services={"openebs": "deployed"}))
+    bindings = [thing for thing in (*objects, *rails) if thing["kind"] in ("RoleBinding", "ClusterRoleBinding")]
     accounts = {subject["name"] for binding in bindings for subject in binding["subjects"]}
     for thing, pod in pods(objects):
         spec = pod["spec"]
@@ -200,6 +202,8 @@ def services_lead_to_pods(objects: list[Object]) -> Problems:
 def objects_name_their_namespace(objects: list[Object]) -> Problems:
     """Else `kubectl apply` of what was rendered would put them wherever one happens to be."""
     for thing in objects:
+        if thing["kind"] in _CLUSTER_WIDE:
+            continue
         if not thing["metadata"].get("namespace", "").startswith("data-platform-"):
             yield f"{name(thing)}: no namespace"
 

@@ -345,7 +345,7 @@ def test_each_server_of_airflow_has_the_account_that_it_needs() -> None:
 def test_no_account_of_a_release_reads_secrets() -> None:
     roles = [thing for path in CHARTS for thing in render(path, "small") if thing["kind"] == "Role"]
     assert {role["metadata"]["name"] for role in roles} == {
-        "airflow-api-server", "airflow-scheduler", "postgresql", "spark-driver",
+        "airflow-api-server", "airflow-scheduler", "postgresql", "spark-driver", "spark-operator",
     }  # fmt: skip
     assert not [role for role in roles for rule in role["rules"] if "secrets" in rule["resources"]]
 

@@ -21,7 +21,7 @@ from data_platform.claims.s3_user import S3User
 from data_platform.stack.holders import NOT_YET, holders
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.kubernetes.settings import Settings
-from tests.render.conftest import CHARTS, ROOT, kubectl, render
+from tests.render.conftest import ALL_DEPLOYED, CHARTS, ROOT, kubectl, render
 
 DEPLOY = ROOT / "deploy"
 _STUB = """#!/bin/sh
@@ -50,7 +50,7 @@ def written(definition: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 def platform() -> tuple[Any, Settings]:
     """The platform, with images that are nowhere."""
-    stack = load_stack(ROOT, target=KUBERNETES)
+    stack = load_stack(ROOT, target=KUBERNETES, cluster_services=ALL_DEPLOYED)
     images = {name: f"registry.example.org/{name}:1" for name in stack.components}
     return stack, Settings(images=images, api_server="10.0.0.1:6443")
 
@@ -68,6 +68,16 @@ def test_every_release_is_installed_after_its_secrets_and_what_it_needs(written:
         before = " ".join(commands[place["postgresql"] : place[name]])
         assert f"databases/{name}.sql" in before
         assert f"secrets/{name}.yaml" in before
+
+
+def test_what_an_administrator_has_is_not_written(definition: Any, tmp_path: Path) -> None:
+    stack = load_stack(ROOT, target=KUBERNETES, cluster_services={"spark-operator": "administrator"})
+    theirs = {name for name, item in stack.components.items() if not item.is_deployed}
+    assert theirs == {"openebs", "spark-operator"}
+    commands = definition.write(stack, platform()[1], tmp_path)
+    installs = {words.split()[3] for words in commands if words.startswith("helm")}
+    assert installs == set(stack.components) - theirs
+    assert not [path for path in tmp_path.rglob("*") if path.stem in theirs]
 
 
 def test_what_was_written_names_the_secrets_that_the_charts_use(written: tuple[Path, list[str]]) -> None:

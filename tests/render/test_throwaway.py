@@ -79,6 +79,7 @@ def test_the_scraper_is_told_the_addresses_of_services(place: KubernetesTarget) 
         "nessie": "http://nessie.data-platform-processing.svc.cluster.local:8421/q/metrics",
         "nifi": "http://nifi.data-platform-integration.svc.cluster.local:8480/nifi-api/flow/metrics/prometheus",
         "postgresql": "http://postgresql.data-platform-storage.svc.cluster.local:8008/metrics",
+        "spark-operator": "http://spark-operator.data-platform-spark-operator.svc.cluster.local:8491/metrics",
         "trino": "http://trino.data-platform-processing.svc.cluster.local:8440/metrics",
     }
 
@@ -119,6 +120,7 @@ def test_the_network_lets_the_scraper_through_to_metrics_and_to_nothing_else(pla
         ("nessie", 8421),
         ("nifi", 8480),
         ("postgresql", 8008),
+        ("spark-operator", 8491),
         ("trino", 8440),
     }
 

@@ -20,6 +20,10 @@ TABLE_CATALOG = "table-catalog"
 QUERY_ENGINE = "query-engine"
 #: Programs that load and maintain tables (its tool `submit`).
 JOBS = "jobs"
+#: Jobs as objects of the cluster, which it turns into pods; on Kubernetes alone.
+SPARK_APPLICATIONS = "spark-applications"
+#: Volumes of a cluster, by its classes; on Kubernetes alone.
+VOLUMES = "volumes"
 #: Tables made of tables, and their documentation (its tool `dbt`).
 MODELS = "models"
 #: Judges tables by expectations (its tool `validate`).

@@ -5,12 +5,13 @@ Unknown keys are errors. The JSON schema in `docs/reference/` is generated from 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from data_platform.stack.endpoint import Endpoint
 from data_platform.stack.facets import FacetedTarget
+from data_platform.stack.service import ClusterService
 from data_platform.stack.terms import Key, Name, Seconds, Sha256, Strict, Variable
 
 #: A lock with names, versions and digests: one of the checkout's by its name, or a file.
@@ -187,6 +188,9 @@ class Kubernetes(FacetedTarget):
     `processes` replace all of them where they are given. A facet takes the place of the component's.
     """
 
+    cluster_service: ClusterService | None = Field(
+        None, description="It is a cluster service; for what is in components/cluster/, and that alone."
+    )
     image: Image | None = Field(None, description="The image to build; none for a component without pods.")
     chart: ChartReference | None = Field(None, description="In the place of the component's own chart.")
     after: tuple[Name, ...] = Field((), description="What must be verified before on this target besides.")
@@ -206,6 +210,10 @@ class Kubernetes(FacetedTarget):
     bindings: dict[Variable, str] = Field(
         default_factory=dict,
         description="Values of its chart that templates may name besides, by binding: paths such as workload.replicas.",
+    )
+    values_with: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Values of its chart where somebody stands for a capability, by capability; those of a size win.",
     )
     pods: dict[Name, Pod] = Field(
         default_factory=dict,

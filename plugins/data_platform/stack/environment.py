@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from data_platform.stack.load import LOCAL
+from data_platform.stack.service import Provided
 from data_platform.stack.terms import Name, Strict
 
 #: What only a cluster has.
-_CLUSTER = ("size", "context", "kubeconfig", "registry", "storage_class", "values")
+_CLUSTER = ("size", "context", "kubeconfig", "registry", "storage_class", "cluster_services", "values")
 #: Words of letters, digits and hyphens with points between, as in `data.bank.example`.
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")]
 
@@ -48,6 +49,11 @@ class Environment(Strict):
     )
     storage_class: str | None = Field(
         None, min_length=1, description="kubernetes: of all volumes; that of the size, or the cluster's, when left out."
+    )
+    cluster_services: dict[Name, Provided] = Field(
+        default_factory=dict,
+        description="kubernetes: who has a cluster service: the platform deploys it, it is the administrator's and is"
+        " verified, or nobody has it; as the service says when left out.",
     )
     values: dict[Name, dict[str, Any]] = Field(
         default_factory=dict,

@@ -15,11 +15,12 @@ try:
 except ImportError:
     from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
-from data_platform.stack import consistency
+from data_platform.stack import consistency, services
 from data_platform.stack.definition import Artifact, Kubernetes, Local
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.graph import in_order
 from data_platform.stack.model import Component, Loaded, StackFile
+from data_platform.stack.service import CLUSTER, Provided
 from data_platform.stack.stack import Stack
 from data_platform.stack.terms import Strict
 
@@ -69,7 +70,7 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
             f"but its folder is {folder.parent.name}/{folder.name}",
             "give the folder and the component the same name and namespace",
         )
-    if component.namespace not in file.namespaces:
+    if component.namespace not in {*file.namespaces, CLUSTER}:
         raise PlatformError(
             f"{folder / 'component.yaml'}: namespace {component.namespace!r} is not in stack.yaml",
             f"use one of {', '.join(file.namespaces)}, or add it to stack/stack.yaml",
@@ -84,6 +85,7 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
             "calls": (*component.calls, *here.calls),
             "endpoints": {**component.endpoints, **here.endpoints},
             **here.facets,
+            "checks": (*component.checks, *(here.cluster_service.checks() if here.cluster_service else ())),
         }
     )
     return Loaded(component=component, definition=here.over(local), folder=folder, kubernetes=here)
@@ -113,6 +115,8 @@ def load_stack(
     target: str = LOCAL,
     capabilities: Mapping[str, str] | None = None,
     values: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    cluster_services: Mapping[str, Provided] | None = None,
 ) -> Stack:
     """Read and check `root/stack` for one profile on one target.
 
@@ -122,6 +126,7 @@ def load_stack(
         target: local or kubernetes.
         capabilities: which components an environment chooses, over the profile's.
         values: what an environment says over the values of charts, by component.
+        cluster_services: who has which, as an environment says.
 
     Raises:
         PlatformError: any mistake: unknown key, cycle, missing dependency, two components on one port, …
@@ -134,6 +139,9 @@ def load_stack(
     consistency.refuse_shared_ports(loaded)
     for item in loaded.values():
         consistency.refuse_unfit_facets(item)
+        services.refuse_misfits(item, file)
+    loaded = services.chosen(loaded, cluster_services or {})
+    away = services.names(base) - loaded.keys()
     consistency.refuse_homeless_identities(file, base)
     consistency.refuse_ambiguous_capabilities(file, loaded)
 
@@ -141,6 +149,8 @@ def load_stack(
     by_environment = capabilities or {}
     _refuse_unknown_capabilities(file, by_environment)
     capabilities = {**file.capabilities, **chosen.capabilities, **by_environment}
+    away |= {capability for capability, provider in capabilities.items() if provider in away}
+    capabilities = {capability: provider for capability, provider in capabilities.items() if capability not in away}
     for capability, provider in capabilities.items():
         if provider not in loaded or capability not in loaded[provider].component.provides:
             where = "environment" if capability in by_environment else "stack.yaml"
@@ -150,11 +160,13 @@ def load_stack(
             )
     # A component that provides a capability takes part only where it was chosen for one.
     components = {
-        name: item
+        name: services.without(item, away)
         for name, item in loaded.items()
         if name not in chosen.without
         and (not item.component.provides or any(capabilities.get(c) == name for c in item.component.provides))
     }
+    there = {capability for capability, provider in capabilities.items() if provider in components}
+    components = {name: services.given(item, file.capabilities, there) for name, item in components.items()}
     components |= _told(components, values or {})
     for item in components.values():
         consistency.refuse_two_pages(item)

@@ -16,6 +16,7 @@ from data_platform.stack.definition import Definition, Kubernetes
 from data_platform.stack.endpoint import Endpoint
 from data_platform.stack.facets import Faceted
 from data_platform.stack.kinds import KINDS, ClaimEntry
+from data_platform.stack.service import ADMINISTRATOR, ClusterService, Provided
 from data_platform.stack.terms import Key, Name, Strict
 
 
@@ -195,6 +196,10 @@ class Loaded(Strict):
     values: dict[str, Any] = Field(
         default_factory=dict, description="What the environment says over the values of its chart."
     )
+    given: dict[str, Any] = Field(
+        default_factory=dict, description="Values of its chart that follow from what is there; below those of a size."
+    )
+    provided: Provided | None = Field(default=None, description="Of a cluster service: who has it.")
 
     @property
     def name(self) -> str:
@@ -210,3 +215,25 @@ class Loaded(Strict):
     def processes(self) -> tuple[str, ...]:
         """Names of its processes."""
         return tuple(self.definition.processes)
+
+    @property
+    def service(self) -> ClusterService | None:
+        """What makes it a cluster service; None for what is none."""
+        return self.kubernetes.cluster_service if self.kubernetes else None
+
+    @property
+    def part(self) -> str:
+        """Its namespace without the platform's prefix: a cluster service has one of its own."""
+        return self.name if self.service else self.component.namespace
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether the platform deploys it; otherwise it is the administrator's, and only verified."""
+        return self.provided != ADMINISTRATOR
+
+    @property
+    def has_chart(self) -> bool:
+        """Whether it becomes a release on Kubernetes."""
+        return self.is_deployed and (
+            (self.folder / "chart").is_dir() or bool(self.kubernetes and self.kubernetes.chart)
+        )

@@ -38,6 +38,14 @@ class Stack:
         """Names of the datasets of this checkout."""
         return datasets(self.root)
 
+    @property
+    def parts(self) -> dict[str, str]:
+        """The platform's namespaces without its prefix, and what each is for. Each cluster service that it deploys has
+        one of its own.
+        """
+        own = {i.part: i.component.summary for i in self.components.values() if i.service and i.is_deployed}
+        return {**self.file.namespaces, **own}
+
     def resolve(self, name: str) -> str:
         """Component of that name, or the one that provides the capability of that name.
 

@@ -21,7 +21,8 @@ ROOT = Path(__file__).absolute().parents[3]
 def current_stack() -> Stack:
     """The stack of the profile that this platform was brought up with; of the default one outside a platform."""
     if (inside := settings.inside()) is not None:
-        return load_stack(ROOT, inside.profile, KUBERNETES, inside.capabilities, inside.values)
+        said = (inside.profile, KUBERNETES, inside.capabilities, inside.values)
+        return load_stack(ROOT, *said, cluster_services=inside.cluster_services)
     folder = os.environ.get(STATE_VARIABLE)
     if not folder:
         return load_stack(ROOT)

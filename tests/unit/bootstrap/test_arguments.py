@@ -103,8 +103,6 @@ def test_several_files_are_ingested() -> None:
         (["up", "--force"], "--force"),
         (["ingest", "fx_rates"], "FILE"),
         (["logs", "trino", "--lines", "many"], "many"),
-        (["cluster", "down", "--with", "spark-operator"], "--with is for cluster up"),
-        (["cluster", "up", "--level", "api", "--with", "spark-operator"], "--with is for cluster up"),
         (["test", "unitt"], "unknown test rooms: unitt"),
         (["test", "deep", "e2e"], "deep stands alone; one room of it is: test deep --room ROOM"),
         (["test", "--part", "1/2"], "--part, --room, -k and --since are for: test deep"),

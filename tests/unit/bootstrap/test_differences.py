@@ -74,7 +74,13 @@ def component(version: str = "1", definition: str = "a", **values: Any) -> dict[
 def described(target: str = "kubernetes", **components: Any) -> dict[str, Any]:
     keys = ("profile", "size", "domain", "authorities", "promoted_from", "context", "kubeconfig", "registry",
             "storage_class")  # fmt: skip
-    return {"target": target, **dict.fromkeys(keys), "capabilities": {}, "components": components}
+    return {
+        "target": target,
+        **dict.fromkeys(keys),
+        "capabilities": {},
+        "cluster_services": {},
+        "components": components,
+    }
 
 
 def test_versions_definitions_and_values_are_compared() -> None:
@@ -87,6 +93,12 @@ def test_versions_definitions_and_values_are_compared() -> None:
         Difference("trino: new", None, [1]),
         Difference("trino: replicas", 1, 2),
     ]
+
+
+def test_who_has_a_cluster_service_is_compared() -> None:
+    one, other = described(), described()
+    one["cluster_services"], other["cluster_services"] = {"an-operator": "deployed"}, {"an-operator": "administrator"}
+    assert list(differences(one, other)) == [Difference("cluster service an-operator", "deployed", "administrator")]
 
 
 def test_values_of_charts_are_no_difference_to_a_target_without_any() -> None:

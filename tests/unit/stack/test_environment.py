@@ -22,6 +22,7 @@ WHOLE = {
     "kubeconfig": "~/.kube/bank",
     "registry": "registry.example/data",
     "storage_class": "fast",
+    "cluster_services": {"spark-operator": "administrator"},
     "values": {"trino": {"workloads": {"worker": {"replicas": 4}}}},
 }
 

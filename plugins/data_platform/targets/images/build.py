@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
@@ -22,7 +22,7 @@ from data_platform.stack.stack import Stack
 from data_platform.targets.images import sbom
 from data_platform.targets.images.base import python_of
 from data_platform.targets.images.definition import Image, Layer, images
-from data_platform.targets.images.layers import Blob, Entry, write_layer
+from data_platform.targets.images.layers import Blob, write_layer
 from data_platform.targets.images.layout import Layout
 from data_platform.targets.images.parts import parts_of
 from data_platform.targets.kubernetes import places
@@ -202,33 +202,6 @@ class Builder:
         reference = f"{repository}:{configuration.digest[7:][:_TAG_DIGITS]}"
         others = {known: blob for known, blob in index.items() if known.rpartition(":")[0] != repository}
         return reference, {**others, reference: manifest}
-
-    def extend(self, name: str, component: str, program: Path, environment: Mapping[str, str]) -> str:
-        """An image of all that was built for a component's, and one more program, which it runs; returns its reference.
-
-        The checkout is not in it, which changes more often than the rest.
-
-        Args:
-            name: of the image.
-            component: whose image it is made of; that one is there.
-            program: the file.
-            environment: variables, besides those of the component's image.
-        """
-        place = PurePosixPath("/usr/local/bin", program.name)
-        with FileLock(self.folder / "build.lock"), tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            tar = Path(scratch) / "layer.tar"
-            blob = write_layer([Entry(str(place).lstrip("/"), "file", program, 0o755)], tar)
-            self.layout.adopt(tar, blob)
-            below = [layer for layer in self.images[component].layers if layer.base or layer.artifact is not None]
-            found = [(layer.name, self._record(layer)) for layer in below]
-            layers = [(title, Blob(record["digest"], record["size"])) for title, record in found]
-            config = _config(self.stack, self.images[component])
-            config["Env"] += [f"{key}={value}" for key, value in environment.items()]
-            config["Entrypoint"] = [str(place)]
-            config["Labels"]["org.opencontainers.image.title"] = name
-            reference, index = self._write(name, config, [*layers, (program.name, blob)], self.layout.images())
-            self.layout.write_index(index)
-        return reference
 
     def _bill(self, name: str, reference: str) -> Path:
         """The image's bill of materials."""

@@ -24,6 +24,7 @@ from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.kubernetes import (
     credentials,
+    grants,
     mounts,
     needs,
     places,
@@ -181,6 +182,8 @@ class ClusterContext:
             "PLATFORM_PYTHON": places.PYTHON,
             **trust.binding(self.settings.authorities, str(places.ETC / item.name)),
         }
+        if item.service:
+            found["SERVED_NAMESPACES"] = ",".join(grants.served(self.stack, item))
         if item.kubernetes and item.kubernetes.runs_tasks:
             found["SETTINGS"] = self.settings.model_dump_json()
         if item.kubernetes and (item.kubernetes.runs_tasks or item.kubernetes.pods):

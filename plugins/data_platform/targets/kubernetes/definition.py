@@ -133,7 +133,7 @@ def facts(item: Loaded) -> Object:
     component = item.component
     return {
         "component": item.name,
-        "part": component.namespace,
+        "part": item.part,
         "version": component.version,
         "endpoints": {name: {"port": spec.port} for name, spec in component.endpoints.items()},
         "resources": {
@@ -198,6 +198,7 @@ def chart_values(item: Loaded, settings: Settings, values: Mapping[str, str], se
             for name, job in item.definition.jobs.items()
         },
         "storageClass": settings.storage_class,
+        **item.given,
     }
     for side in item.component.facets.values():
         found |= side.chart(item, {end: secrets[f"{item.name}-{end}"].name for end in side.secrets()})

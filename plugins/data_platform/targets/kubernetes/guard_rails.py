@@ -13,7 +13,7 @@ from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import Asked, Need
 from data_platform.targets.kubernetes.network import policies
-from data_platform.targets.kubernetes.permissions import namespaces, permissions
+from data_platform.targets.kubernetes.permissions import namespaces, permissions, privileged
 
 Object = dict[str, Any]
 
@@ -56,20 +56,28 @@ def guard_rails(stack: Stack, size: str, api_server: str, platform: str = "") ->
     """
     asked = needs.all_asked(stack, size)
     found = [_namespace(stack, name) for name in namespaces(stack)]
-    for part in stack.file.namespaces:
+    for part in stack.parts:
         found += _bounds(stack, part, size, asked)
     said = needs.execution(stack, size)
     found += permissions(stack, str(said["runner"]) if said else "pod")
     found += policies(stack, api_server)
+    closed = {f"{stack.file.name}-{item.part}" for item in privileged(stack)}
     for thing in found:
-        thing["metadata"].setdefault("labels", {}).update(_labels(stack, platform))
+        labels = thing["metadata"].setdefault("labels", {})
+        labels |= _labels(stack, platform)
+        if closed & {thing["metadata"]["name"], thing["metadata"].get("namespace", "")}:
+            labels[places.APPLIED_BY] = places.BOOTSTRAP
     # A stable sort: within a kind the order above counts.
     return sorted(found, key=lambda thing: ORDER.index(thing["kind"]))
 
 
 def inside(objects: list[Object]) -> list[Object]:
     """Those that Airflow's own account may apply, in their order: its deploy repairs them."""
-    return [thing for thing in objects if thing["kind"] not in CLUSTER_WIDE]
+    return [
+        thing
+        for thing in objects
+        if thing["kind"] not in CLUSTER_WIDE and places.APPLIED_BY not in thing["metadata"].get("labels", {})
+    ]
 
 
 def _labels(stack: Stack, platform: str) -> dict[str, str]:
@@ -78,8 +86,12 @@ def _labels(stack: Stack, platform: str) -> dict[str, str]:
 
 
 def _namespace(stack: Stack, name: str) -> Object:
-    level = {f"pod-security.kubernetes.io/{mode}": _LEVEL for mode in ("enforce", "audit", "warn")}
-    summary = stack.file.namespaces[name.removeprefix(f"{stack.file.name}-")]
+    part = name.removeprefix(f"{stack.file.name}-")
+    service = stack.components[part].service if part in stack.components else None
+    level = dict.fromkeys((f"pod-security.kubernetes.io/{mode}" for mode in ("enforce", "audit", "warn")), _LEVEL)
+    # What it may be is said; what it should be is audited all the same.
+    level |= {"pod-security.kubernetes.io/enforce": service.pod_security} if service else {}
+    summary = stack.parts[part]
     return {
         "apiVersion": "v1",
         "kind": "Namespace",
@@ -126,7 +138,7 @@ def quota_of(stack: Stack, part: str, size: str, asked: Mapping[str, Asked]) -> 
     """
     found, largest = _SPARE, _DEFAULT
     for name, item in stack.components.items():
-        if item.component.namespace != part:
+        if item.part != part:
             continue
         found = found.plus(asked[name].steady).plus(asked[name].extra)
         largest = largest.most(asked[name].largest)

@@ -31,7 +31,8 @@ _SUFFIXES = {
     "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50,
 }  # fmt: skip
 _QUANTITY = re.compile(r"^([0-9.]+(?:[eE][0-9+-]+)?)([a-zA-Z]*)$")
-_MIB = 2.0**20
+#: Bytes.
+MIB = 2.0**20
 
 
 def quantity(value: object) -> float:
@@ -92,30 +93,38 @@ class Asked(NamedTuple):
     largest: Need = Need()
 
 
-def read_values(folder: Path, size: str) -> dict[str, Any]:
+def read_values(folder: Path, size: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What a component's chart is told in a size: its own values, and over them those of the size; empty without chart.
+
+    Args:
+        folder: of the component.
+        size: small or production.
+        given: values between both.
 
     Raises:
         PlatformError: there is no such size, or a file is not YAML.
     """
     if size not in places.SIZES:
         raise PlatformError(f"there is no size {size!r}", f"use one of: {', '.join(places.SIZES)}")
-    found: dict[str, Any] = {}
-    for path in (folder / "chart" / "values.yaml", folder / f"values.{size}.yaml"):
-        try:
-            found = _over(found, yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else found
-        except yaml.YAMLError as error:
-            raise PlatformError(f"{path} is not YAML: {error}", "correct the syntax at that line") from None
-    return found
+    own, of_size = (_file(path) for path in (folder / "chart" / "values.yaml", folder / f"values.{size}.yaml"))
+    return _over(_over(own, given or {}), of_size)
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.exists() else {}
+    except yaml.YAMLError as error:
+        raise PlatformError(f"{path} is not YAML: {error}", "correct the syntax at that line") from None
 
 
 def values_of(item: Loaded, size: str) -> dict[str, Any]:
-    """What a component's chart is told in a size, and over it what the environment says.
+    """What a component's chart is told in a size: its own values, what follows from what is there, those of the size,
+    and what the environment says.
 
     Raises:
         PlatformError: see `read_values`.
     """
-    return _over(read_values(item.folder, size), item.values)
+    return _over(read_values(item.folder, size, item.given), item.values)
 
 
 def _over(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +138,7 @@ def _over(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
 
 def asked(item: Loaded, values: Mapping[str, Any]) -> Asked:
     """What a component asks for, by its definition and the values of a size."""
-    if item.kubernetes is not None and item.kubernetes.image is None and not item.kubernetes.chart:
+    if item.kubernetes is not None and item.kubernetes.image is None and not item.has_chart:
         return Asked()
     steady, surge, job, largest = Need(), Need(), Need(), Need()
     # git-sync beside each server.
@@ -146,7 +155,7 @@ def asked(item: Loaded, values: Mapping[str, Any]) -> Asked:
         pod = _pod(item, other["resources"])
         steady, surge, largest = steady.plus(pod.times(other["replicas"])), surge.plus(pod), largest.most(pod)
     for volume in (values.get("sharedVolumes") or {}).values():
-        steady = steady.plus(Need(storage=quantity(volume.get("size", 0)) / _MIB, claims=1))
+        steady = steady.plus(Need(storage=quantity(volume.get("size", 0)) / MIB, claims=1))
     if item.definition.jobs:
         # They run one after the other.
         job = _pod(item, (values.get("job") or {}).get("resources") or {})
@@ -164,19 +173,19 @@ def _volumes(settings: Mapping[str, Any], values: Mapping[str, Any]) -> Need:
     # An object store counts its drives.
     if drives := values.get("drives"):
         sizes += [drives["size"]] * int(drives["count"])
-    return Need(storage=sum(map(quantity, sizes)) / _MIB, claims=len(sizes))
+    return Need(storage=sum(map(quantity, sizes)) / MIB, claims=len(sizes))
 
 
 def _pod(item: Loaded, resources: Mapping[str, Any]) -> Need:
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
     own = item.component.resources
-    memory = quantity(requests.get("memory", f"{own.memory_mib}Mi")) / _MIB
+    memory = quantity(requests.get("memory", f"{own.memory_mib}Mi")) / MIB
     return Need(
         pods=1,
         cpu=quantity(requests.get("cpu", own.cpu)),
         memory=memory,
         cpu_limit=quantity(limits.get("cpu", _CPU_LIMIT)),
-        memory_limit=quantity(limits["memory"]) / _MIB if "memory" in limits else memory,
+        memory_limit=quantity(limits["memory"]) / MIB if "memory" in limits else memory,
     )
 
 
@@ -218,6 +227,12 @@ def job(stack: Stack, size: str) -> tuple[Need, int]:
     beside = {"pod": 0, "scheduler": int(said["executors"]), OPERATOR: int(said["executors"]) + 1}
     if said["runner"] not in beside:
         raise PlatformError(f"Spark has no runner {said['runner']!r}", "execution.runner is pod, scheduler or operator")
+    if said["runner"] == OPERATOR and stack.provider(capabilities.SPARK_APPLICATIONS) is None:
+        raise PlatformError(
+            "jobs of Spark are to run by an operator (execution.runner), and nobody has one (cluster_services: absent)",
+            "let the platform deploy it, or name the administrator's (cluster_services in the environment), or set "
+            "execution.runner to scheduler",
+        )
     return pod, beside[said["runner"]]
 
 
@@ -246,9 +261,9 @@ def task(stack: Stack) -> Need:
                 Need(
                     1,
                     quantity(resources["requests"]["cpu"]),
-                    quantity(resources["requests"]["memory"]) / _MIB,
+                    quantity(resources["requests"]["memory"]) / MIB,
                     quantity(resources["limits"]["cpu"]),
-                    quantity(resources["limits"]["memory"]) / _MIB,
+                    quantity(resources["limits"]["memory"]) / MIB,
                 )
             )
     return found

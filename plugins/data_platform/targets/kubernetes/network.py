@@ -58,9 +58,9 @@ def calls(stack: Stack) -> list[Call]:
     """All that is allowed among the components, sorted."""
     found = []
     deployer, jobs = stack.provider(ORCHESTRATOR), stack.provider(JOBS)
-    for name in stack.components:
-        found.append(Call(name, name, (), "members of one component"))
-        makers = {stack.resolve(claim.provider) for claim in stack.components[name].component.claims}
+    for name, item in stack.components.items():
+        found += [Call(name, name, (), "members of one component")] if item.is_deployed else []
+        makers = {stack.resolve(claim.provider) for claim in item.component.claims}
         found += [
             Call(name, other, _ports(stack, other, "components"), "claims" if other in makers else "calls")
             for other in stack.callees(name)

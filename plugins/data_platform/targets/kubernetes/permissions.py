@@ -8,15 +8,14 @@ from typing import Any
 
 from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
 from data_platform.stack.holders import PIPELINES
+from data_platform.stack.model import Loaded
 from data_platform.stack.stack import Stack
-from data_platform.targets.kubernetes import places
+from data_platform.targets.kubernetes import grants, places, rbac
+from data_platform.targets.kubernetes.rbac import Table
 
 Object = dict[str, Any]
-#: Group, resources, verbs.
-Table = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
 ROLE, LOOKER_ROLE = "data-platform-deployer", "data-platform-looker"
-_RBAC = "rbac.authorization.k8s.io"
 _READ = ("get", "list", "watch")
 _WRITE = (*_READ, "create", "update", "patch", "delete")
 #: Spark's driver and Patroni, whose roles Airflow's deploy grants, remove several at a time; nobody may grant what he
@@ -39,8 +38,7 @@ DEPLOYER: Table = (
     ("monitoring.coreos.com", ("servicemonitors",), _WRITE),
     ("networking.k8s.io", ("ingresses", "networkpolicies"), _WRITE),
     ("policy", ("poddisruptionbudgets",), _WRITE),
-    (_RBAC, ("rolebindings", "roles"), _WRITE),
-    ("sparkoperator.k8s.io", ("sparkapplications", "sparkapplications/status"), _WRITE),
+    (rbac.GROUP, ("rolebindings", "roles"), _WRITE),
 )
 #: The little that lies outside of namespaces.
 READER: Table = (
@@ -49,6 +47,11 @@ READER: Table = (
     ("gateway.networking.k8s.io", ("gatewayclasses",), ("get", "list")),
     ("networking.k8s.io", ("ingressclasses",), ("get", "list")),
     ("storage.k8s.io", ("storageclasses",), ("get", "list")),
+)
+#: What Airflow sees of a service in a privileged namespace, which the bootstrap deploys.
+SEES: Table = (
+    ("", ("events", "persistentvolumeclaims", "pods", "pods/log", "secrets"), _READ),
+    ("apps", ("controllerrevisions", "deployments", "replicasets", "statefulsets"), _READ),
 )
 #: How components are, without a look into a Secret; and which images nodes have.
 LOOKS: Table = (("", ("pods",), ("get", "list")), ("apps", ("deployments", "statefulsets"), ("get", "list")))
@@ -80,7 +83,12 @@ def looker_account(stack: Stack) -> str:
 
 def namespaces(stack: Stack) -> list[str]:
     """Names of the platform's namespaces, those without a component too."""
-    return [f"{stack.file.name}-{name}" for name in stack.file.namespaces]
+    return [f"{stack.file.name}-{name}" for name in stack.parts]
+
+
+def privileged(stack: Stack) -> list[Loaded]:
+    """Services in whose namespaces a pod may be anything: who makes one there has the nodes, so Airflow makes none."""
+    return [i for i in stack.components.values() if i.service and i.is_deployed and i.service.is_privileged]
 
 
 def permissions(stack: Stack, runner: str = "pod") -> list[Object]:
@@ -91,67 +99,37 @@ def permissions(stack: Stack, runner: str = "pod") -> list[Object]:
         runner: how jobs of Spark run, as its values say.
     """
     names = namespaces(stack)
+    closed = {f"{stack.file.name}-{item.part}" for item in privileged(stack)}
+    open_ = [name for name in names if name not in closed]
     home = places.namespace(stack, ORCHESTRATOR)
     # Pods that name no account must not speak to the API server; nor must those of datasets.
     found = [_account("default", name) for name in names]
     found += [_account(PIPELINES, home)] if PIPELINES in stack.file.identities else []
     if stack.provider(JOBS) and (table := SUBMITTER[runner]):
+        submitter = rbac.subject(places.SUBMITTER, home)
         found.append(_account(places.SUBMITTER, home))
-        found += _granted(places.SUBMITTER, places.namespace(stack, JOBS), table, _subject(places.SUBMITTER, home))
+        found += rbac.granted(places.SUBMITTER, places.namespace(stack, JOBS), table, submitter)
     cluster = f"{stack.file.name}-deployer"
     rules = [
-        *_rules(READER),
+        *rbac.rules(READER),
         # The namespaces themselves: their labels are guard rails too. Made they are by the bootstrap alone.
-        {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": names, "verbs": ["update", "patch"]},
+        {"apiGroups": [""], "resources": ["namespaces"], "resourceNames": open_, "verbs": ["update", "patch"]},
         # Its own role it may read, so that drift is seen, and not change.
         {
-            "apiGroups": [_RBAC],
+            "apiGroups": [rbac.GROUP],
             "resources": ["clusterroles", "clusterrolebindings"],
             "resourceNames": [cluster],
             "verbs": ["get"],
         },
     ]
-    deployer, looker = _subject(account(stack), home), _subject(looker_account(stack), home)
-    found += _bound(cluster, "", rules, deployer)
-    found += _granted(f"{stack.file.name}-looker", "", LOOKS_EVERYWHERE, looker)
+    deployer, looker = rbac.subject(account(stack), home), rbac.subject(looker_account(stack), home)
+    found += rbac.bound(cluster, "", rules, deployer)
+    found += rbac.granted(f"{stack.file.name}-looker", "", LOOKS_EVERYWHERE, looker)
     for name in names:
-        found += _granted(ROLE, name, DEPLOYER, deployer)
-        found += _granted(LOOKER_ROLE, name, LOOKS, looker)
-    return found
+        found += rbac.granted(ROLE, name, DEPLOYER if name in open_ else SEES, deployer)
+        found += rbac.granted(LOOKER_ROLE, name, LOOKS, looker)
+    return found + grants.roles(stack, deployer)
 
 
 def _account(name: str, namespace: str) -> Object:
-    return {**_object("v1", "ServiceAccount", name, namespace), "automountServiceAccountToken": False}
-
-
-def _subject(name: str, namespace: str) -> Object:
-    return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
-
-
-def _granted(role: str, namespace: str, table: Table, subject: Object) -> list[Object]:
-    return _bound(role, namespace, _rules(table), subject)
-
-
-def _bound(role: str, namespace: str, rules: list[Object], subject: Object) -> list[Object]:
-    """A role in a namespace, or in the whole cluster, and who has it."""
-    kind = "Role" if namespace else "ClusterRole"
-    return [
-        {**_object(f"{_RBAC}/v1", kind, role, namespace), "rules": rules},
-        {
-            **_object(f"{_RBAC}/v1", f"{kind}Binding", role, namespace),
-            "roleRef": {"apiGroup": _RBAC, "kind": kind, "name": role},
-            "subjects": [subject],
-        },
-    ]
-
-
-def _rules(table: Table) -> list[Object]:
-    return [{"apiGroups": [group], "resources": list(names), "verbs": list(verbs)} for group, names, verbs in table]
-
-
-def _object(api_version: str, kind: str, name: str, namespace: str = "") -> Object:
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "metadata": {"name": name} | ({"namespace": namespace} if namespace else {}),
-    }
+    return {**rbac.thing("v1", "ServiceAccount", name, namespace), "automountServiceAccountToken": False}

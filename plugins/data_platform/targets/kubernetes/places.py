@@ -41,6 +41,8 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 #: Digest of what an object was made from.
 DIGEST = "data-platform/digest"
 MANAGER = "data-platform"
+#: On what the bootstrap alone applies, for Airflow may not.
+APPLIED_BY, BOOTSTRAP = "data-platform/applied-by", "bootstrap"
 #: Id of the platform that made an object, as in the mark of its state folder: two of them do not mix.
 PLATFORM_ID = "data-platform/platform"
 
@@ -80,7 +82,7 @@ def orchestrator(stack: Stack) -> str:
 
 def namespace(stack: Stack, component: str) -> str:
     """Namespace of a component (or capability)."""
-    return f"{stack.file.name}-{stack.components[stack.resolve(component)].component.namespace}"
+    return f"{stack.file.name}-{stack.components[stack.resolve(component)].part}"
 
 
 def service_address(stack: Stack, component: str, endpoint: str) -> Endpoint:

@@ -1,87 +1,23 @@
 """Whether a cluster can take the platform, before anything is made: all that stands in the way at once, with remedies.
 
-`read_facts` looks, `judge` decides; deciding is pure.
+What was seen of it: `inventory`. To decide is pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
+from data_platform.stack.capabilities import VOLUMES
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.stack import Stack
-from data_platform.targets.kubernetes import needs, ownership, spark_application
-from data_platform.targets.kubernetes.needs import Asked, Need, quantity
-from data_platform.targets.kubernetes.permissions import DEPLOYER, namespaces, permissions
-
-Object = dict[str, Any]
+from data_platform.targets.kubernetes import needs, ownership
+from data_platform.targets.kubernetes.inventory import DEFAULT_CLASS, Facts
+from data_platform.targets.kubernetes.needs import Asked, Need
+from data_platform.targets.kubernetes.permissions import namespaces
 
 #: Older ones cannot say that a command's input has ended, and lack `sleep` as a lifecycle hook.
 OLDEST = (1, 30)
-_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-_RBAC = "rbac.authorization.k8s.io"
-#: What the bootstrap itself makes outside of namespaces: group, resource.
-_CLUSTER_WIDE = (("", "namespaces"), (_RBAC, "clusterroles"), (_RBAC, "clusterrolebindings"))
-#: Kinds that a cluster may lack; the right to make them is asked for only where they are.
-_OPTIONAL = frozenset({"gateway.networking.k8s.io", "monitoring.coreos.com", "sparkoperator.k8s.io"})
-_PENDING = "owner=helm,status in (pending-install,pending-upgrade,pending-rollback)"
-_MIB = 2.0**20
-
-
-class Reader(Protocol):
-    """The part of a cluster's client that looks."""
-
-    def version(self) -> tuple[int, int]:
-        """Of the API server."""
-
-    def list_objects(self, api_version: str, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
-        """All objects of a kind."""
-
-    def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Object | None:
-        """One object."""
-
-    def can_i(self, verb: str, resource: str, namespace: str = "", *, group: str = "") -> bool:
-        """Whether we may."""
-
-    def knows(self, api_version: str, kind: str) -> bool:
-        """Whether the cluster has that kind."""
-
-
-class Node(NamedTuple):
-    """A node that takes pods: what is free on it. Memory in MiB."""
-
-    name: str
-    cpu: float
-    memory: float
-    pods: int
-
-
-class Facts(NamedTuple):
-    """What was seen of a cluster.
-
-    Attributes:
-        version: of the API server.
-        storage_classes: by name, and whether it is the default.
-        denied: permissions that we lack, as `create deployments.apps in NAMESPACE`.
-        nodes: those that take pods; what our own pods have counts as free.
-        unfit: nodes that take none, and why.
-        entries: ingress classes and gateways.
-        labels: of the namespaces of our names that are there.
-        roles: labels of the cluster-wide roles and bindings of our names, as `ClusterRole NAME`.
-        pending: helm releases in the middle of an operation, as NAMESPACE/NAME, and its state.
-        has_spark_operator: whether the cluster knows its applications.
-    """
-
-    version: tuple[int, int]
-    storage_classes: Mapping[str, bool]
-    denied: Sequence[str]
-    nodes: Sequence[Node]
-    unfit: Mapping[str, str]
-    entries: Sequence[str]
-    labels: Mapping[str, Mapping[str, str]]
-    pending: Mapping[str, str]
-    has_spark_operator: bool
-    roles: Mapping[str, Mapping[str, str]] = {}
 
 
 class Finding(NamedTuple):
@@ -125,12 +61,13 @@ def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "", platfo
     problems = [
         *_version(facts),
         *_permissions(facts),
-        *_storage(facts, storage_class),
+        *_storage(stack, size, facts, storage_class),
         *_made_by_others(stack, facts, platform),
+        *_services(facts),
         *_ways_in(stack, size, facts),
         *_capacity(size, facts, asked, needs.task(stack).plus(pod.times(count))),
     ]
-    return Verdict(tuple(problems), (*_warnings(facts), *_operator(stack, size, facts)))
+    return Verdict(tuple(problems), tuple(_warnings(facts)))
 
 
 def _version(facts: Facts) -> Iterator[Finding]:
@@ -151,18 +88,29 @@ def _permissions(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _storage(facts: Facts, wanted: str) -> Iterator[Finding]:
+def _storage(stack: Stack, size: str, facts: Facts, wanted: str) -> Iterator[Finding]:
+    """Every class that a volume is asked of is there, or comes with who makes volumes here."""
     names = ", ".join(sorted(facts.storage_classes)) or "none"
-    if wanted and wanted not in facts.storage_classes:
-        yield Finding(
-            f"there is no StorageClass {wanted}; there is: {names}",
-            "name one that is there, or install it (docs/kubernetes/guard-rails.md)",
-        )
-    elif not wanted and not any(facts.storage_classes.values()):
-        yield Finding(
-            f"no StorageClass is the default; there is: {names}",
-            f"annotate one: kubectl annotate storageclass NAME {_DEFAULT_CLASS}=true",
-        )
+    to_come = _classes(stack, size)
+    for name in sorted({name for name, _ in needs.volumes(stack, size, wanted)}):
+        if name and name not in {*facts.storage_classes, *to_come}:
+            yield Finding(
+                f"there is no StorageClass {name}; there is: {names}",
+                "name one that is there, or install it (docs/kubernetes/services.md)",
+            )
+        elif not name and not any((*facts.storage_classes.values(), *to_come.values())):
+            yield Finding(
+                f"no StorageClass is the default; there is: {names}",
+                f"annotate one: kubectl annotate storageclass NAME {DEFAULT_CLASS}=true",
+            )
+
+
+def _classes(stack: Stack, size: str) -> dict[str, bool]:
+    """Classes that the platform itself brings, and whether each is the default."""
+    name = stack.provider(VOLUMES)
+    if name is None or not (item := stack.components[name]).is_deployed:
+        return {}
+    return {each: said["default"] for each, said in (needs.values_of(item, size).get("classes") or {}).items()}
 
 
 def _made_by_others(stack: Stack, facts: Facts, platform: str) -> Iterator[Finding]:
@@ -172,6 +120,23 @@ def _made_by_others(stack: Stack, facts: Facts, platform: str) -> Iterator[Findi
         thing = {"kind": kind, "metadata": {"name": name, "labels": labels}}
         if said := ownership.objection(thing, stack.file.name, platform):
             yield Finding(*said)
+
+
+def _services(facts: Facts) -> Iterator[Finding]:
+    """Cluster services that are said to be the administrator's and are not there, or are still ours."""
+    for name in facts.left:
+        yield Finding(
+            f"the namespace {name} has a cluster service that this platform deployed, and is not to have any more",
+            f"remove it: helm uninstall --namespace {name} $(helm list --short --namespace {name}); kubectl delete "
+            f"namespace {name}; or let the platform keep it (cluster_services in the environment)",
+        )
+    for name, kinds in facts.lacking.items():
+        yield Finding(
+            f"{name} is said to be the administrator's (cluster_services), and the cluster does not know "
+            f"{', '.join(kinds)}",
+            f"have it installed (docs/kubernetes/services.md), or let the platform deploy it: cluster_services: "
+            f"{{{name}: deployed}} in the environment",
+        )
 
 
 def _ways_in(stack: Stack, size: str, facts: Facts) -> Iterator[Finding]:
@@ -188,15 +153,6 @@ def _ways_in(stack: Stack, size: str, facts: Facts) -> Iterator[Finding]:
                 f"{f' {named}' if named else ''}; there is: {', '.join(facts.entries) or 'none'}",
                 "install that ingress controller or gateway, or take expose out of the component's values",
             )
-
-
-def _operator(stack: Stack, size: str, facts: Facts) -> Iterator[Finding]:
-    said = needs.execution(stack, size)
-    if said is not None and said["runner"] == needs.OPERATOR and not facts.has_spark_operator:
-        yield Finding(
-            "jobs of Spark are to run by the Spark Operator (execution.runner), which this cluster has not",
-            "install it before they run (docs/how-to/kubernetes.md), or set execution.runner to scheduler",
-        )
 
 
 def _capacity(size: str, facts: Facts, asked: Mapping[str, Asked], task: Need) -> Iterator[Finding]:
@@ -238,152 +194,3 @@ def _warnings(facts: Facts) -> Iterator[Finding]:
             f"the helm release {name} is {state}: a deploy was interrupted, or another one is running",
             "make sure that no other deploy is running; the next one forgets the half-done revision and goes on",
         )
-
-
-def read_facts(cluster: Reader, stack: Stack) -> Facts:
-    """Look at a cluster.
-
-    Raises:
-        ClusterError: it cannot be reached, or does not let us look.
-    """
-    names = namespaces(stack)
-    there = {name: found for name in names if (found := cluster.get("v1", "Namespace", name))}
-    nodes, unfit = _read_nodes(cluster, names)
-    return Facts(
-        version=cluster.version(),
-        storage_classes={
-            str(item["metadata"]["name"]): (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
-            for item in cluster.list_objects("storage.k8s.io/v1", "StorageClass")
-        },
-        denied=_read_denied(cluster, names),
-        nodes=nodes,
-        unfit=unfit,
-        entries=_read_entries(cluster),
-        labels={name: found["metadata"].get("labels") or {} for name, found in there.items()},
-        pending={
-            f"{name}/{secret['metadata']['labels']['name']}": str(secret["metadata"]["labels"]["status"])
-            for name in there
-            for secret in cluster.list_objects("v1", "Secret", name, _PENDING)
-        },
-        has_spark_operator=cluster.knows(spark_application.API_VERSION, spark_application.KIND),
-        roles={
-            f"{kind} {name}": found["metadata"].get("labels") or {}
-            for kind, name in _role_names(stack)
-            if (found := cluster.get(f"{_RBAC}/v1", kind, name))
-        },
-    )
-
-
-def _role_names(stack: Stack) -> list[tuple[str, str]]:
-    return [(o["kind"], o["metadata"]["name"]) for o in permissions(stack) if o["kind"].startswith("ClusterRole")]
-
-
-def _read_denied(cluster: Reader, names: Sequence[str]) -> list[str]:
-    """What the bootstrap needs and may not; one question is enough where everything is allowed."""
-    if cluster.can_i("*", "*", group="*"):
-        return []
-    found = [
-        f"create {resource}{f'.{group}' if group else ''}"
-        for group, resource in _CLUSTER_WIDE
-        if not cluster.can_i("create", resource, group=group)
-    ]
-    for group, resources, verbs in DEPLOYER:
-        if group in _OPTIONAL:
-            continue
-        # Nobody may grant what he may not do himself, so each verb counts.
-        for resource in resources:
-            for verb in verbs:
-                lacking = [name for name in names if not cluster.can_i(verb, resource, name, group=group)]
-                if lacking:
-                    found.append(f"{verb} {resource}{f'.{group}' if group else ''} in {', '.join(lacking)}")
-    return found
-
-
-def _read_nodes(cluster: Reader, ours: Sequence[str]) -> tuple[list[Node], dict[str, str]]:
-    used: dict[str, Need] = {}
-    for pod in cluster.list_objects("v1", "Pod"):
-        node = pod["spec"].get("nodeName")
-        if node and pod["metadata"]["namespace"] not in ours and pod["status"].get("phase") in ("Pending", "Running"):
-            used[node] = used.get(node, Need()).plus(requested(pod))
-    nodes, unfit = [], {}
-    for item in cluster.list_objects("v1", "Node"):
-        name, status = str(item["metadata"]["name"]), item["status"]
-        if reason := unfit_reason(item):
-            unfit[name] = reason
-            continue
-        has, gone = status["allocatable"], used.get(name, Need())
-        nodes.append(
-            Node(
-                name,
-                quantity(has["cpu"]) - gone.cpu,
-                quantity(has["memory"]) / _MIB - gone.memory,
-                int(has["pods"]) - gone.pods,
-            )
-        )
-    return nodes, unfit
-
-
-def requested(pod: Mapping[str, Any]) -> Need:
-    """What a pod has reserved on its node: its containers together, or its largest init container."""
-
-    def of(containers: Sequence[Mapping[str, Any]]) -> list[Need]:
-        asked = [(container.get("resources") or {}).get("requests") or {} for container in containers]
-        return [Need(cpu=quantity(r.get("cpu", 0)), memory=quantity(r.get("memory", 0)) / _MIB) for r in asked]
-
-    found = Need()
-    for need in of(pod["spec"].get("containers") or []):
-        found = found.plus(need)
-    for need in of(pod["spec"].get("initContainers") or []):
-        found = found.most(need)
-    return found._replace(pods=1)
-
-
-def unfit_reason(node: Mapping[str, Any]) -> str:
-    """Why a node takes no pods of ours; empty when it does."""
-    conditions = {c["type"]: c for c in node["status"].get("conditions") or []}
-    if conditions.get("Ready", {}).get("status") != "True":
-        return "not ready"
-    for kind in ("DiskPressure", "MemoryPressure", "PIDPressure"):
-        if conditions.get(kind, {}).get("status") == "True":
-            return kind
-    if node["spec"].get("unschedulable"):
-        return "cordoned"
-    for taint in node["spec"].get("taints") or []:
-        if taint["effect"] in ("NoSchedule", "NoExecute"):
-            return f"taint {taint['key']}"
-    return ""
-
-
-def _read_entries(cluster: Reader) -> list[str]:
-    found = [
-        f"IngressClass {o['metadata']['name']}" for o in cluster.list_objects("networking.k8s.io/v1", "IngressClass")
-    ]
-    if cluster.knows("gateway.networking.k8s.io/v1", "GatewayClass"):
-        objects = cluster.list_objects("gateway.networking.k8s.io/v1", "GatewayClass")
-        found += [f"GatewayClass {item['metadata']['name']}" for item in objects]
-    return found
-
-
-def api_server_address(cluster: Reader) -> str:
-    """ADDRESS:PORT of the API server as pods reach it, all instances with commas between.
-
-    Raises:
-        PlatformError: the cluster does not tell.
-    """
-    found = set()
-    for item in cluster.list_objects(
-        "discovery.k8s.io/v1", "EndpointSlice", "default", "kubernetes.io/service-name=kubernetes"
-    ):
-        ports = [port["port"] for port in item.get("ports") or []]
-        for endpoint in item.get("endpoints") or []:
-            found |= {
-                f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-                for address in endpoint["addresses"]
-                for port in ports
-            }
-    if not found:
-        raise PlatformError(
-            "the Service kubernetes in the namespace default has no endpoint",
-            "look at the API server: kubectl get endpointslices -n default",
-        )
-    return ",".join(sorted(found))

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import DEFAULT_PROFILE
+from data_platform.stack.service import Provided
 from data_platform.stack.terms import Name, Strict
 from data_platform.targets.kubernetes.places import SETTINGS_VARIABLE
 
@@ -25,6 +26,9 @@ class Settings(Strict):
     size: Literal["small", "production"] = "small"
     values: dict[Name, dict[str, Any]] = Field(
         default_factory=dict, description="What the environment says over the values of charts, by component."
+    )
+    cluster_services: dict[Name, Provided] = Field(
+        default_factory=dict, description="Who has a cluster service, where the environment says it."
     )
     domain: str = Field(default="", description="DNS domain below which people reach the components; none when empty.")
     authorities: str = Field(

@@ -133,7 +133,7 @@ def run(cluster: Cluster, wanted: Object) -> int:
     if not cluster.knows(API_VERSION, KIND):
         raise PlatformError(
             f"the cluster has no Spark Operator: the CustomResourceDefinition {CRD} (v1beta2) is missing",
-            "install the operator, or set execution.runner to scheduler in the values of the component spark",
+            "have it installed (docs/kubernetes/services.md), or set execution.runner to scheduler",
         )
     name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
     cluster.server_side_apply(wanted)

@@ -119,28 +119,6 @@ def test_an_index_names_only_the_newest_image_of_a_component(builder: Make, stac
     assert bills == {f"{image.reference.rpartition('/')[2].replace(':', '-')}.cdx.json" for image in built.values()}
 
 
-def test_an_image_on_top_of_another_runs_its_program_and_is_the_same_whatever_the_checkout(
-    builder: Make, stacked: Tiny, tmp_path: Path
-) -> None:
-    program = tmp_path / "operator"
-    program.write_text("a program\n", encoding="utf-8")
-    builder().build()
-    made = builder()
-    reference = made.extend("operator", "portal", program, {"HOMES": "/here"})
-    manifest = made.layout.images()[reference]
-    config = read_json(made.layout.path(made.layout.manifest(manifest)["config"]["digest"]))
-    assert config["config"]["Entrypoint"] == ["/usr/local/bin/operator"]
-    assert config["config"]["Env"][-1] == "HOMES=/here"
-    titles = [item["created_by"] for item in config["history"]]
-    assert titles[0] == "Debian bookworm"
-    assert titles[-1] == "operator"
-    assert "the checkout" not in titles
-    (stacked.root / "plugins" / "code.py").write_text("three = 3\n", encoding="utf-8")
-    built = builder().build()
-    assert builder().extend("operator", "portal", program, {"HOMES": "/here"}) == reference
-    assert set(builder().layout.images()) == {reference, *(image.reference for image in built.values())}
-
-
 STARTER = """
 name: starter
 namespace: core

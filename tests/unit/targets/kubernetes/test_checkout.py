@@ -96,7 +96,9 @@ def test_all_pods_that_the_target_describes_have_it(
     assert not any(synced())
     read, airflow = needs.read_values, stack.components["airflow"].folder
     monkeypatch.setattr(
-        needs, "read_values", lambda folder, size: read(folder, size) | ({"gitSync": SAID} if folder == airflow else {})
+        needs,
+        "read_values",
+        lambda folder, size, _: read(folder, size) | ({"gitSync": SAID} if folder == airflow else {}),
     )
     assert all(synced())
 

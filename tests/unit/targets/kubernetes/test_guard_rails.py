@@ -28,8 +28,8 @@ def of_kind(stack: Stack, kind: str, size: str = "small") -> dict[str, dict[str,
 
 
 def test_every_namespace_of_the_stack_has_its_guard_rails(stack: Stack) -> None:
-    names = {f"data-platform-{name}" for name in stack.file.namespaces}
-    assert len(names) == 7
+    names = {f"data-platform-{name}" for name in (*stack.file.namespaces, "spark-operator")}
+    assert len(names) == 8
     for kind in ("Namespace", "ResourceQuota", "LimitRange", "Role", "RoleBinding", "ServiceAccount", "NetworkPolicy"):
         assert set(of_kind(stack, kind)) == names
 

@@ -9,19 +9,22 @@ from typing import Any
 import pytest
 
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.model import Loaded
 from data_platform.stack.stack import Stack
-from data_platform.targets.kubernetes import needs
+from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import (
     Asked,
     Need,
     all_asked,
     asked,
+    execution,
     job,
     quantity,
     read_values,
     task,
     values_of,
+    volumes,
 )
 
 
@@ -143,6 +146,51 @@ def test_a_runner_that_there_is_not_is_refused(stack: Stack, monkeypatch: pytest
     monkeypatch.setattr(needs, "read_values", lambda *_: said)
     with pytest.raises(PlatformError, match="no runner 'yarn'"):
         job(stack, "small")
+
+
+def test_jobs_run_by_the_operator_where_there_is_one_and_the_size_says_nothing_else(root: Path, stack: Stack) -> None:
+    none = load_stack(root, target=KUBERNETES, cluster_services={"spark-operator": "absent"})
+    theirs = load_stack(root, target=KUBERNETES, cluster_services={"spark-operator": "administrator"})
+    runners = {
+        (name, size): said["runner"]
+        for name, each in (("ours", stack), ("theirs", theirs), ("none", none))
+        for size in places.SIZES
+        if (said := execution(each, size))
+    }
+    assert runners == {
+        ("ours", "small"): "scheduler",
+        ("ours", "production"): "operator",
+        ("theirs", "small"): "scheduler",
+        ("theirs", "production"): "operator",
+        ("none", "small"): "scheduler",
+        ("none", "production"): "scheduler",
+    }
+
+
+def test_jobs_cannot_run_by_an_operator_that_nobody_has(root: Path) -> None:
+    said = {"spark": {"execution": {"runner": "operator"}}}
+    assert job(load_stack(root, target=KUBERNETES, values=said), "small")[1] == 2
+    none = load_stack(root, target=KUBERNETES, values=said, cluster_services={"spark-operator": "absent"})
+    with pytest.raises(PlatformError, match="nobody has one") as caught:
+        job(none, "small")
+    assert "cluster_services" in caught.value.remedy
+
+
+def test_volumes_are_asked_for_by_class_and_by_way_of_access(root: Path, stack: Stack) -> None:
+    assert volumes(stack, "small") == [("", "ReadWriteOnce")]
+    assert volumes(stack, "small", "fast") == [("fast", "ReadWriteOnce")]
+    assert volumes(stack, "production") == [("openebs-hostpath", "ReadWriteOnce"), ("shared", "ReadWriteMany")]
+    mine = {"nifi": {"sharedVolumes": {"landing": {"existingClaim": "mine"}}}}
+    mine["airflow"] = {"sharedVolumes": {"logs": {"existingClaim": "mine"}}}
+    assert volumes(load_stack(root, target=KUBERNETES, values=mine), "production") == [
+        ("openebs-hostpath", "ReadWriteOnce")
+    ]
+
+
+def test_a_service_of_the_administrators_asks_for_nothing(root: Path, stack: Stack) -> None:
+    theirs = load_stack(root, target=KUBERNETES, cluster_services={"spark-operator": "administrator"})
+    assert all_asked(stack, "small")["spark-operator"].steady.pods == 1
+    assert all_asked(theirs, "small")["spark-operator"] == Asked()
 
 
 def test_an_environment_lies_over_the_size(stack: Stack) -> None:

@@ -105,7 +105,7 @@ def test_airflow_holds_all_that_the_charts_give_to_components(stack: Stack) -> N
             for asked in each(account.get("rules", [])):
                 assert may(held, *asked), f"{item.name}: {asked}"
                 seen.add((item.name, asked))
-    assert {name for name, _ in seen} == {"airflow", "postgresql", "spark"}
+    assert {name for name, _ in seen} == {"airflow", "postgresql", "spark", "spark-operator"}
 
 
 def each(rules: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
@@ -132,16 +132,15 @@ def test_pods_that_name_no_account_have_no_token(stack: Stack, runner: str) -> N
     own = {("data-platform-core", "pipelines")} | (
         {("data-platform-core", "spark-submit")} if runner != "pod" else set()
     )
-    assert set(accounts(stack, runner)) == own | {
-        (f"data-platform-{part}", "default") for part in stack.file.namespaces
-    }
+    assert set(accounts(stack, runner)) == own | {(f"data-platform-{part}", "default") for part in stack.parts}
 
 
 @pytest.mark.parametrize("runner", ["pod", "scheduler", "operator"])
 def test_tasks_of_datasets_have_no_role(stack: Stack, runner: str) -> None:
     bindings = [o for o in permissions(stack, runner) if o["kind"].endswith("Binding")]
     names = {subject["name"] for binding in bindings for subject in binding["subjects"]}
-    assert names == {"airflow", "airflow-api-server"} | ({"spark-submit"} if runner != "pod" else set())
+    submitter = {"spark-submit"} if runner != "pod" else set()
+    assert names == {"airflow", "airflow-api-server", "spark-operator"} | submitter
 
 
 @pytest.mark.parametrize(

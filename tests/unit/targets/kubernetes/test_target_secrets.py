@@ -18,7 +18,8 @@ from tests.unit.targets.kubernetes.conftest import FakeHelm, steps
 from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
 
 ROOT = Path(__file__).resolve().parents[4]
-COMPONENTS = sorted(load_stack(ROOT, target=KUBERNETES).components)
+#: Those that the platform deploys.
+COMPONENTS = sorted(n for n, item in load_stack(ROOT, target=KUBERNETES).components.items() if item.is_deployed)
 
 
 def test_who_only_looks_generates_nothing(target: KubernetesTarget) -> None:
