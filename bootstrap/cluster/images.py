@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from bootstrap.cluster.binaries import Programs
 from bootstrap.cluster.layout import CONTAINERD_SOCKET, Layout
 from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
+from data_platform.targets.images.layout import CONTAINERD_NAME
 
 #: containerd's namespace of what the kubelet uses.
 _KUBERNETES = "k8s.io"
@@ -61,9 +61,7 @@ def archive_of(image: Own, cache: Path) -> Path:
     archive.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(archive.with_suffix(".lock")):
         if not archive.exists():
-            with tempfile.NamedTemporaryFile(prefix=".partial-", dir=archive.parent, delete=False) as partial:
-                archives.write(Path(partial.name), image.name, image.files, image.entrypoint, image.user)
-            Path(partial.name).rename(archive)
+            archives.write(archive, image.name, image.files, image.entrypoint, image.user)
     return archive
 
 
@@ -88,9 +86,7 @@ def load_images(state: Path, archive: Path) -> list[str]:
     layout = Layout(state)
     found = archives.names(archive)
     if not found:
-        raise PlatformError(
-            f"{archive} names no image", f"give its index.json the annotation {archives.NAME_ANNOTATION}"
-        )
+        raise PlatformError(f"{archive} names no image", f"give its index.json the annotation {CONTAINERD_NAME}")
     _import(layout, archive)
     for name in found:
         if (whole := archives.whole_name(name)) != name:
