@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.checkout import git_sync
+from data_platform.targets.kubernetes.checkout import chart_values, git_sync
 from data_platform.targets.kubernetes.needs import read_values
-from data_platform.targets.kubernetes.pods import Tasks, task_pod
-from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, render, target
+from data_platform.targets.kubernetes.pods import Tasks, security, task_pod
+from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, RefusedError, render, target
 from tests.render.policies import POLICIES, containers, pods, workloads
 
 #: What the smallest platform may ask of a node of two cores, so that tasks and the cluster itself have room.
@@ -286,9 +286,16 @@ GIT_SYNC = {
 CHECKOUT = "/opt/data-platform/checkout"
 
 
+def synced(size: str, **changed: str) -> Object:
+    """Values of Airflow's chart with a checkout by git-sync, as the target gives them."""
+    said = {"gitSync": {**GIT_SYNC, **changed}}
+    values = {**read_values(chart("airflow").parent, size), **said}
+    return {**said, **chart_values(values, security(target().stack)["container"])}
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_servers_have_their_checkout_by_git_sync_where_the_values_say_so(size: str) -> None:
-    objects = render(chart("airflow"), size, changes={"gitSync": GIT_SYNC})
+    objects = render(chart("airflow"), size, changes=synced(size))
     assert [problem for policy in POLICIES for problem in policy(objects)] == []
     servers = [thing["spec"]["template"]["spec"] for thing in workloads(objects)]
     assert len(servers) == 4
@@ -313,15 +320,23 @@ def test_servers_have_the_checkout_of_the_image_otherwise() -> None:
 
 @pytest.mark.parametrize("credentials", ["git", ""])
 def test_tasks_have_the_checkout_of_the_servers(credentials: str) -> None:
-    changes = {"gitSync": {**GIT_SYNC, "credentialsSecret": credentials}}
+    changes = synced("small", credentialsSecret=credentials)
     spec = pod(render(chart("airflow"), "small", changes=changes), "Deployment", "airflow-scheduler")
     values = {**read_values(chart("airflow").parent, "small"), **changes}
     task = task_pod(target().stack, target().settings, "dbt", Tasks(git=git_sync(values)))["spec"]
     assert task["initContainers"] == spec["initContainers"][:1]
-    assert ("git-sync-credentials" in {volume["name"] for volume in task["volumes"]}) == bool(credentials)
-    for name in ("checkout", "git-sync-credentials"):
-        here, there = ([v for v in each["volumes"] if v["name"] == name] for each in (task, spec))
-        assert len(here) == len(there)
+    mounted = {mount["name"] for mount in task["initContainers"][0]["volumeMounts"]}
+    assert ("git-sync-credentials" in mounted) == bool(credentials)
+    here, there = ([v for v in each["volumes"] if v["name"] in mounted] for each in (task, spec))
+    assert here == there
+    assert {volume["name"] for volume in here} == mounted
+
+
+def test_servers_do_not_run_a_commit_that_tasks_do_not_know_of() -> None:
+    made = synced("small")
+    for changes in ({"gitSync": GIT_SYNC}, {**made, "gitSync": {**GIT_SYNC, "ref": "next"}}, {**made, "gitSync": None}):
+        with pytest.raises(RefusedError, match="tasks do not know of it"):
+            render(chart("airflow"), "small", changes=changes)
 
 
 def test_each_server_of_airflow_has_the_account_that_it_needs() -> None:

@@ -1,16 +1,20 @@
-"""The checkout in pods by git-sync, in the place of the image's own. Pure.
+"""The checkout in pods by git-sync, in the place of the image's own: of Airflow's servers, of tasks, of pods that tools
+have made. Pure.
 
-The library chart writes the same container for Airflow's servers (`platform.gitSync`); a test compares them.
+All of it is said here: the chart of Airflow's servers is given the containers, volumes and mount as a value.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from data_platform.targets.kubernetes import places
 
 Object = dict[str, Any]
+#: What people say of it in the values of Airflow's chart, and what is made of that.
+SAID, MADE = ("gitSync", "gitSyncResources"), "checkout"
 #: The user of git-sync's image: ssh refuses one that is not in its /etc/passwd.
 _USER = 65533
 _VOLUME, _TMP, _CREDENTIALS = "checkout", "git-sync-tmp", "git-sync-credentials"
@@ -23,6 +27,7 @@ class GitSync(NamedTuple):
         image: of git-sync, version 4.
         repository: its address.
         ref: branch, tag or commit.
+        period: seconds between two looks of a server for a new commit.
         credentials: Secret with `username` and `password`, or with `ssh` and `known_hosts`; empty for none.
         resources: of its containers.
     """
@@ -30,6 +35,7 @@ class GitSync(NamedTuple):
     image: str
     repository: str
     ref: str
+    period: int
     credentials: str
     resources: Mapping[str, Any]
 
@@ -39,7 +45,9 @@ def git_sync(values: Mapping[str, Any]) -> GitSync | None:
     if not (said := values.get("gitSync")):
         return None
     credentials = said.get("credentialsSecret", "")
-    return GitSync(said["image"], said["repository"], said["ref"], credentials, values["gitSyncResources"])
+    return GitSync(
+        said["image"], said["repository"], said["ref"], said["periodSeconds"], credentials, values["gitSyncResources"]
+    )
 
 
 def add_checkout(pod: Object, git: GitSync, security: Mapping[str, Any]) -> None:
@@ -50,13 +58,51 @@ def add_checkout(pod: Object, git: GitSync, security: Mapping[str, Any]) -> None
         git: which commit.
         security: of its containers.
     """
+    spec = pod["spec"]
+    spec["initContainers"] = [_first(git, security)]
+    spec["volumes"] += _volumes(git)
+    for each in spec["containers"]:
+        each["volumeMounts"].append(_mount())
+
+
+def chart_values(values: Mapping[str, Any], security: Mapping[str, Any]) -> Object:
+    """What a chart is told for its servers; nothing where they run the image's own checkout.
+
+    Args:
+        values: of the chart.
+        security: of its containers.
+    """
+    if (git := git_sync(values)) is None:
+        return {}
+    found = {
+        # The chart refuses other ones than these: tasks would not know of them.
+        "said": {key: values[key] for key in SAID},
+        "containers": [_first(git, security), _beside(git, security)],
+        "mount": _mount(),
+        "volumes": _volumes(git),
+    }
+    # Without parts that are one object: a reader of YAML need not know its anchors.
+    return {MADE: copy.deepcopy(found)}
+
+
+def _first(git: GitSync, security: Mapping[str, Any]) -> Object:
+    """Fetches the checkout before anything else starts."""
+    return {"name": "checkout", **_container(git, security, "--one-time", "--max-failures=3")}
+
+
+def _beside(git: GitSync, security: Mapping[str, Any]) -> Object:
+    """Follows the ref beside a server, which stays up while the repository is away."""
+    # What a server reads at the moment of a change stays a while.
+    words = (f"--period={git.period}s", "--max-failures=-1", "--stale-worktree-timeout=10m")
+    return {"name": "git-sync", "restartPolicy": "Always", **_container(git, security, *words)}
+
+
+def _container(git: GitSync, security: Mapping[str, Any], *words: str) -> Object:
     mounts: list[Object] = [
         {"name": _VOLUME, "mountPath": str(places.CHECKOUT)},
-        {"name": _TMP, "mountPath": "/tmp"},  # noqa: S108 - a volume of the container's own
+        {"name": _TMP, "mountPath": str(places.TMP)},
     ]
-    volumes: list[Object] = [{"name": _VOLUME, "emptyDir": {}}, {"name": _TMP, "emptyDir": {}}]
-    container: Object = {
-        "name": "checkout",
+    found: Object = {
         "image": git.image,
         "imagePullPolicy": "IfNotPresent",
         "args": [
@@ -65,15 +111,14 @@ def add_checkout(pod: Object, git: GitSync, security: Mapping[str, Any]) -> None
             # Not the volume itself, which is not its own: git refuses a folder of somebody else.
             f"--root={places.CHECKOUT / 'git'}",
             f"--link={places.CHECKOUT / places.ROOT.name}",
-            "--one-time",
-            "--max-failures=3",
+            *words,
         ],
         "resources": git.resources,
         "securityContext": {**security, "runAsUser": _USER},
         "volumeMounts": mounts,
     }
     if git.credentials:
-        container["env"] = [
+        found["env"] = [
             {
                 "name": f"GITSYNC_{key.upper()}",
                 "valueFrom": {"secretKeyRef": {"name": git.credentials, "key": key, "optional": True}},
@@ -81,9 +126,18 @@ def add_checkout(pod: Object, git: GitSync, security: Mapping[str, Any]) -> None
             for key in ("username", "password")
         ]
         mounts.append({"name": _CREDENTIALS, "mountPath": "/etc/git-secret", "readOnly": True})
-        volumes.append({"name": _CREDENTIALS, "secret": {"secretName": git.credentials, "defaultMode": 0o440}})
-    spec = pod["spec"]
-    spec["initContainers"] = [container]
-    spec["volumes"] += volumes
-    for each in spec["containers"]:
-        each["volumeMounts"].append({"name": _VOLUME, "mountPath": str(places.CHECKOUT), "readOnly": True})
+    return found
+
+
+def _mount() -> Object:
+    return {"name": _VOLUME, "mountPath": str(places.CHECKOUT), "readOnly": True}
+
+
+def _volumes(git: GitSync) -> list[Object]:
+    found: list[Object] = [
+        {"name": _VOLUME, "emptyDir": {"sizeLimit": "1Gi"}},
+        {"name": _TMP, "emptyDir": {"sizeLimit": "64Mi"}},
+    ]
+    if git.credentials:
+        found.append({"name": _CREDENTIALS, "secret": {"secretName": git.credentials, "defaultMode": 0o440}})
+    return found

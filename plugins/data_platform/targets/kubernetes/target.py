@@ -14,9 +14,11 @@ from data_platform.stack.model import Loaded
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import claims
 from data_platform.targets.kubernetes import (
+    checkout,
     configuration,
     credentials,
     guard_rails,
+    needs,
     ownership,
     places,
     pods,
@@ -58,6 +60,8 @@ class KubernetesTarget(ClusterContext):
                 item.name, self._namespace(item.name), which, found, (), made_from, source, over=item.values
             )
         values = chart_values(item, self.settings, self.bindings(item.name).open, self._secrets(item))
+        told = needs.values_of(item, self.settings.size)
+        values |= checkout.chart_values(told, pods.security(self.stack)["container"])
         sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
         root, chart = self.stack.root, item.folder / "chart"
         library = root / "stack" / "charts" / "platform"

@@ -36,6 +36,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 
 {{/* Refuse what would render to something that cannot work, and say what is missing. */}}
 {{- define "platform.guard" -}}
+{{- include "platform.checkoutGuard" . }}
 {{- if not .Values.processes }}
 {{- if .Values.workloads }}
 {{- fail (printf "%s: the values hold no processes; put the component's definition before them (docs/how-to/install-by-hand.md)" .Chart.Name) }}

@@ -10,7 +10,7 @@ import yaml
 from data_platform.stack.holders import holders
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places, pods
-from data_platform.targets.kubernetes.checkout import GitSync, git_sync
+from data_platform.targets.kubernetes.checkout import GitSync, chart_values, git_sync
 from data_platform.targets.kubernetes.needs import asked, read_values
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
@@ -38,7 +38,22 @@ def values(stack: Stack) -> dict[str, Any]:
 def test_the_checkout_is_the_images_own_unless_the_values_say_where_it_is(values: dict[str, Any]) -> None:
     assert git_sync(values) is None
     found = git_sync({**values, "gitSync": SAID})
-    assert found == GitSync(SAID["image"], SAID["repository"], "main", "git", values["gitSyncResources"])
+    assert found == GitSync(SAID["image"], SAID["repository"], "main", 60, "git", values["gitSyncResources"])
+
+
+def test_servers_have_what_tasks_have_and_follow_the_ref_besides(
+    stack: Stack, settings: Settings, values: dict[str, Any]
+) -> None:
+    said = {**values, "gitSync": SAID}
+    made = chart_values(said, pods.security(stack)["container"])["checkout"]
+    task = pods.templates(stack, settings, pods.Tasks(git=git_sync(said)))["dbt"]["spec"]
+    first, beside = made["containers"]
+    assert [first] == task["initContainers"]
+    assert made["mount"] in task["containers"][0]["volumeMounts"]
+    assert [volume for volume in task["volumes"] if volume in made["volumes"]] == made["volumes"]
+    assert (beside["restartPolicy"], "--period=60s" in beside["args"]) == ("Always", True)
+    assert made["said"] == {"gitSync": SAID, "gitSyncResources": values["gitSyncResources"]}
+    assert chart_values(values, {}) == {}
 
 
 @pytest.mark.parametrize("name", ["deployer", "airflow", "spark", "dbt"])
