@@ -20,8 +20,10 @@ from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.base import Target
 from data_platform.targets.kubernetes import guard_rails, inventory, ownership, places, preflight, releases
+from data_platform.targets.kubernetes.needs import Asked
 from data_platform.targets.kubernetes.permissions import namespaces, permissions
 from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.sizes import Paper
 from data_platform.targets.kubernetes.target import KubernetesTarget
 from data_platform.targets.local.cache import cache_folder
 from data_platform.targets.local.state import State, write_private
@@ -70,14 +72,19 @@ def open_cluster(chosen: dict[str, Any]) -> Cluster:
 
 def open_target(chosen: dict[str, Any], platform: str) -> KubernetesTarget:
     """The target of a platform whose settings and id are known."""
-    said = {key: value for key, value in chosen.items() if key in Settings.model_fields}
+    settings = _settings(chosen, platform)
     file = Path(chosen["authorities"]) if chosen.get("authorities") else None
-    said |= {"authorities": trust.read(file) if file else "", "platform": platform}
-    settings = Settings.model_validate(said)
     kubeconfig = ["--kubeconfig", str(chosen["kubeconfig"])] if chosen.get("kubeconfig") else []
     helm = releases.Helm(helm_program(), ("--kube-context", str(chosen["context"]), *kubeconfig))
     stack, cluster = environments.stack_of(chosen), open_cluster(chosen)
     return KubernetesTarget(stack, settings, cluster, helm, inside=False, authorities=file)
+
+
+def _settings(chosen: Mapping[str, Any], platform: str) -> Settings:
+    """What pods are told that the platform is to be."""
+    said = {key: value for key, value in chosen.items() if key in Settings.model_fields}
+    file = Path(chosen["authorities"]) if chosen.get("authorities") else None
+    return Settings.model_validate({**said, "authorities": trust.read(file) if file else "", "platform": platform})
 
 
 def helm_program() -> str:
@@ -106,13 +113,16 @@ def prepare(
     cluster = open_cluster(chosen)
     chosen["api_server"] = inventory.api_server_address(cluster)
     facts = inventory.read_facts(cluster, stack)
-    verdict = preflight.judge(stack, chosen["size"], facts, chosen["storage_class"], platform)
+    asked_for = Paper(stack, _settings(chosen, platform), releases.Helm(helm_program())).asked()
+    storage_class = chosen["storage_class"]
+    verdict = preflight.judge(stack, chosen["size"], asked_for, facts, storage_class=storage_class, platform=platform)
     verdict.refuse()
     for warning in verdict.warnings:
         progress.say("cluster", f"[yellow]{warning.what}[/]; {warning.remedy}")
     chosen["images"], ready = _images(state, stack, cluster, chosen, progress)
     write_private(state.settings_file, json.dumps(chosen, indent=2) + "\n")
     target = open_target(chosen, platform)
+    target.asked = asked_for
     for change in target.prepare():
         progress.say("namespaces", change)
     cluster_services.make_kinds_known(target, cache_folder(), progress)
@@ -230,7 +240,9 @@ def _purge_inside(target: KubernetesTarget, namespace: str, theirs: set[str]) ->
     for claim in target.cluster.list_objects("v1", "PersistentVolumeClaim", namespace):
         if ownership.named(claim) not in theirs:
             target.cluster.delete("v1", "PersistentVolumeClaim", claim["metadata"]["name"], namespace)
-    rails = guard_rails.guard_rails(target.stack, target.settings.size, target.settings.api_server)
+    # Which they are, not how large.
+    none = dict.fromkeys(target.stack.components, Asked())
+    rails = guard_rails.guard_rails(target.stack, target.settings.size, none, target.settings.api_server)
     for thing in reversed(rails):
         if thing["metadata"].get("namespace") == namespace:
             target.cluster.delete(thing["apiVersion"], thing["kind"], thing["metadata"]["name"], namespace)

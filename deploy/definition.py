@@ -24,6 +24,7 @@ for _folder in (ROOT, ROOT / "plugins"):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
+from bootstrap.on_cluster import helm_program  # noqa: E402 - the path is set above
 from data_platform.claims.database import PASSWORD, USER, Database  # noqa: E402 - the path is set above
 from data_platform.clients.kubernetes import Cluster  # noqa: E402
 from data_platform.clients.postgres import verifier  # noqa: E402
@@ -144,8 +145,8 @@ def write(stack: Stack, settings: Settings, folder: Path) -> list[str]:
     for part in ("secrets", "values", "databases"):
         (folder / part).mkdir(exist_ok=True)
     kept = Folder(folder / "secrets")
-    target = KubernetesTarget(stack, settings, cast("Cluster", kept), Helm("helm"), inside=True)
-    rails = guard_rails.guard_rails(stack, settings.size, settings.api_server)
+    target = KubernetesTarget(stack, settings, cast("Cluster", kept), Helm(helm_program()), inside=True)
+    rails = guard_rails.guard_rails(stack, settings.size, target.asked, settings.api_server)
     (folder / "guard-rails.yaml").write_text(_text(*rails), encoding="utf-8")
     target.ensure_credentials()
     # An administrator's cluster service is his to install.

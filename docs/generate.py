@@ -282,9 +282,13 @@ def _column(key: Sequence[str], column: Column) -> tuple[str, str, str, str]:
 
 
 def _guard_rails() -> str:
+    from bootstrap.on_cluster import helm_program
     from data_platform.stack.load import KUBERNETES, load_stack
     from data_platform.targets.kubernetes import network, permissions, places
     from data_platform.targets.kubernetes.guard_rails import guard_rails
+    from data_platform.targets.kubernetes.releases import Helm
+    from data_platform.targets.kubernetes.settings import Settings
+    from data_platform.targets.kubernetes.sizes import Paper
 
     stack = load_stack(ROOT, target=KUBERNETES)
     lines = [
@@ -302,7 +306,8 @@ def _guard_rails() -> str:
     keys = ("pods", "requests.cpu", "requests.memory", "limits.memory", "requests.storage")
     rows = []
     for size in places.SIZES:
-        for thing in guard_rails(stack, size, "192.0.2.1:6443"):
+        asked = Paper(stack, Settings.model_validate({"size": size}), Helm(helm_program())).asked()
+        for thing in guard_rails(stack, size, asked, "192.0.2.1:6443"):
             if thing["kind"] == "ResourceQuota":
                 hard, name = thing["spec"]["hard"], thing["metadata"]["namespace"]
                 here = [n for n in stack.components if places.namespace(stack, n) == name]

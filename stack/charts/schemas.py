@@ -40,7 +40,7 @@ def schema(chart: Path) -> str:
         found["properties"][key] |= {"additionalProperties": False, "properties": dict.fromkeys(names, each)}
     # What must be the same in pods that no chart makes.
     defaults = _read(CHARTS / "platform" / "values.yaml")["exports"]["defaults"]
-    found["properties"]["security"] = {"const": defaults["security"]}
+    found["properties"] |= {key: {"const": defaults[key]} for key in ("security", "cpuLimit")}
     if names:
         found["required"].append("image")
     if (own := chart / "schema.yaml").exists():

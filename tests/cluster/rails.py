@@ -18,6 +18,7 @@ from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.guard_rails import guard_rails
 from data_platform.targets.kubernetes.inventory import api_server_address
 from data_platform.targets.kubernetes.permissions import namespaces
+from tests import sizes
 from tests.cluster.given import Given
 
 Object = dict[str, Any]
@@ -52,7 +53,7 @@ class Rails:
 
 def make(cluster: Cluster, stack: Stack, *, without: frozenset[str] = frozenset()) -> Rails:
     """Apply the guard rails, and let their quotas count."""
-    objects = guard_rails(stack, "small", api_server_address(cluster))
+    objects = guard_rails(stack, "small", sizes.asked(stack, "small"), api_server_address(cluster))
     for wanted in objects:
         if wanted["kind"] not in without:
             cluster.server_side_apply(wanted)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from bootstrap.on_cluster import _purge_inside, remove
+from bootstrap.on_cluster import _purge_inside, helm_program, remove
 from bootstrap.progress import Progress
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster, connect
@@ -31,6 +31,7 @@ from data_platform.targets.kubernetes.preflight import judge
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
+from tests import sizes
 from tests.cluster import rails as its
 from tests.cluster.rails import Rails, restricted_pod
 
@@ -96,7 +97,9 @@ def test_what_a_hand_changed_is_repaired_and_what_it_added_elsewhere_stays(rails
 
 
 def test_the_other_size_is_accepted_too(rails: Rails) -> None:
-    objects = guard_rails(rails.stack, "production", api_server_address(rails.cluster))
+    objects = guard_rails(
+        rails.stack, "production", sizes.asked(rails.stack, "production"), api_server_address(rails.cluster)
+    )
     for wanted in objects:
         rails.cluster.server_side_apply(wanted, dry_run=True)
     # It says something else than the size that is there.
@@ -364,13 +367,16 @@ def read_facts_of(cluster: Cluster, rails: Rails) -> list[str]:
 def test_namespaces_of_our_own_are_taken_and_one_of_another_is_refused(given: Given, rails: Rails) -> None:
     facts = read_facts(given.client, rails.stack)
     assert set(facts.labels) == set(rails.namespaces)
-    ours = [p.what for p in judge(rails.stack, "small", facts).problems if "was not made by this platform" in p.what]
+    asked = sizes.asked(rails.stack, "small")
+    ours = [
+        p.what for p in judge(rails.stack, "small", asked, facts).problems if "was not made by this platform" in p.what
+    ]
     assert ours == []
     stack = its.called(rails.stack, f"alien-{uuid.uuid4().hex[:6]}")
     alien = f"{stack.file.name}-core"
     given.client.server_side_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": alien}})
     try:
-        found = judge(stack, "small", read_facts(given.client, stack)).problems
+        found = judge(stack, "small", asked, read_facts(given.client, stack)).problems
     finally:
         given.client.delete("v1", "Namespace", alien)
     assert [p.what for p in found if alien in p.what] == [
@@ -389,19 +395,23 @@ def two(given: Given, root: Path) -> Iterator[tuple[KubernetesTarget, Kubernetes
     api = api_server_address(given.client)
     one, other = (
         KubernetesTarget(
-            stack, Settings(images=images, api_server=api, platform=name), given.client, Helm("helm"), inside=False
+            stack,
+            Settings(images=images, api_server=api, platform=name),
+            given.client,
+            Helm(helm_program()),
+            inside=False,
         )
         for name in ("0123456789abcdef", "fedcba9876543210")
     )
     assert one.prepare()
     yield one, other
-    its.remove(Rails(given.client, stack, guard_rails(stack, "small", api)))
+    its.remove(Rails(given.client, stack, guard_rails(stack, "small", one.asked, api)))
 
 
 def marks(target: KubernetesTarget) -> dict[str, str]:
     """Id on all guard rails, by what bears it."""
     found = {}
-    for wanted in guard_rails(target.stack, "small", target.settings.api_server):
+    for wanted in guard_rails(target.stack, "small", target.asked, target.settings.api_server):
         meta = wanted["metadata"]
         there = target.cluster.get(wanted["apiVersion"], wanted["kind"], meta["name"], meta.get("namespace", ""))
         assert there is not None
@@ -418,11 +428,14 @@ def test_a_second_platform_of_the_name_is_refused_and_removes_nothing(
     assert len(roles) >= 2
     assert set(marks(one).values()) == {one.settings.platform}
     facts = read_facts(other.cluster, other.stack)
-    told = [p.what for p in judge(other.stack, "small", facts, "", other.settings.platform).problems]
-    assert len([what for what in told if "belongs to another platform" in what]) == len(namespaces(one.stack)) + len(
-        roles
-    )
-    assert not [p for p in judge(one.stack, "small", facts, "", one.settings.platform).problems if "belongs" in p.what]
+
+    def told(target: KubernetesTarget) -> list[str]:
+        found = judge(target.stack, "small", target.asked, facts, platform=target.settings.platform).problems
+        return [problem.what for problem in found]
+
+    refused = [what for what in told(other) if "belongs to another platform" in what]
+    assert len(refused) == len(namespaces(one.stack)) + len(roles)
+    assert not [what for what in told(one) if "belongs" in what]
     with pytest.raises(PlatformError, match="belongs to another platform"):
         other.prepare()
     one.ensure_credentials()
@@ -442,7 +455,7 @@ def test_a_second_platform_of_the_name_is_refused_and_removes_nothing(
 def test_what_a_version_without_ids_made_is_taken_over(two: tuple[KubernetesTarget, KubernetesTarget]) -> None:
     one, other = two
     # The same fields, owned by the same manager, without the id: as that version applies them.
-    for wanted in guard_rails(one.stack, "small", one.settings.api_server):
+    for wanted in guard_rails(one.stack, "small", one.asked, one.settings.api_server):
         one.cluster.server_side_apply(wanted)
     assert set(marks(one).values()) == {""}
     assert len(remove(one, False, Progress())) == len(namespaces(one.stack))

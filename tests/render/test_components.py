@@ -15,10 +15,6 @@ from data_platform.targets.kubernetes.pods import Tasks, security, task_pod
 from tests.render.conftest import CHARTS, MONITORING, SIZES, Object, RefusedError, render, target
 from tests.render.policies import POLICIES, containers, pods, workloads
 
-#: What the smallest platform may ask of a node of two cores, so that tasks and the cluster itself have room.
-CORES, MIB = 1.5, 9 * 1024
-_UNITS = {"m": 0.001, "": 1.0, "Ki": 1 / 1024, "Mi": 1.0, "Gi": 1024.0}
-
 
 def chart(name: str) -> Path:
     """Folder of a component's chart."""
@@ -35,33 +31,6 @@ def one(objects: list[Object], kind: str, name: str) -> Any:
 def pod(objects: list[Object], kind: str, name: str) -> Any:
     """Specification of the pods of a workload."""
     return one(objects, kind, name)["spec"]["template"]["spec"]
-
-
-def amount(text: str) -> float:
-    """A quantity of Kubernetes: cores, or MiB."""
-    unit = text.lstrip("0123456789.")
-    return float(text.removesuffix(unit)) * _UNITS[unit]
-
-
-def asked(objects: list[Object]) -> tuple[float, float]:
-    """Cores and MiB that the workloads of a release ask for."""
-    cores = mib = 0.0
-    for thing in workloads(objects):
-        for container in thing["spec"]["template"]["spec"]["containers"]:
-            requests = container["resources"]["requests"]
-            cores += thing["spec"]["replicas"] * amount(requests["cpu"])
-            mib += thing["spec"]["replicas"] * amount(requests["memory"])
-    return cores, mib
-
-
-def test_the_smallest_platform_fits_on_two_cores() -> None:
-    sums = [asked(render(path, "small")) for path in CHARTS]
-    assert 0.5 < sum(cores for cores, _ in sums) <= CORES
-    assert 4096 < sum(mib for _, mib in sums) <= MIB
-
-
-def test_amounts_are_understood() -> None:
-    assert [amount(text) for text in ("100m", "2", "512Mi", "1.5Gi")] == [0.1, 2.0, 512.0, 1536.0]
 
 
 @pytest.mark.parametrize(

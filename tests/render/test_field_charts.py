@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_it_is_rendered_with_its_own_values_and_our_secrets(folder: Path) -> None:
     release = target()._release(referring(folder))
-    (pod,) = yaml.safe_load_all(Helm(helm()).template(release))
+    (pod,) = Helm(helm()).template(release)
     (container,) = pod["spec"]["containers"]
     ours = target()._secrets(target().stack.components["trino"])
     assert container["envFrom"] == [{"secretRef": {"name": ours["trino-server"].stored}}]

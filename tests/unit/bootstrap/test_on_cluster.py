@@ -37,6 +37,9 @@ class FakeHelm(releases.Helm):
         self.removed: list[str] = []
         self.installed: list[releases.Release] = []
 
+    def template(self, _release: releases.Release) -> list[dict[str, Any]]:
+        return []
+
     def uninstall(self, name: str, namespace: str) -> None:
         self.removed.append(f"{namespace}/{name}")
 

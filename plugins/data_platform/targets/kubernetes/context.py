@@ -1,4 +1,4 @@
-"""What components see in a cluster: addresses, credentials, bindings, their files and the Secrets with these."""
+"""What components see in a cluster: addresses, credentials, bindings, files, Secrets; what releases are made from."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from data_platform.stack.model import Loaded
 from data_platform.stack.stack import Stack
 from data_platform.targets import trust
 from data_platform.targets.kubernetes import (
+    checkout,
     credentials,
     grants,
     mounts,
@@ -32,14 +33,17 @@ from data_platform.targets.kubernetes import (
     releases,
     tools,
 )
-from data_platform.targets.kubernetes.checkout import GitSync, git_sync
 from data_platform.targets.kubernetes.definition import (
     Content,
+    chart_source,
+    chart_values,
+    digest,
     environment_secret,
     etc_files,
     etc_of,
     etc_secret,
     facet_secrets,
+    field_values,
     value_bindings,
 )
 from data_platform.targets.kubernetes.settings import Settings
@@ -98,10 +102,6 @@ class ClusterContext:
     def namespace(self, component: str) -> str:
         """See `checks.objects.OnCluster`."""
         return self._namespace(component)
-
-    def volumes(self) -> list[tuple[str, str]]:
-        """See `checks.objects.OnCluster`."""
-        return needs.volumes(self.stack, self.settings.size, self.settings.storage_class)
 
     def scratch_pod(self, name: str, script: str, volumes: Mapping[str, str]) -> dict[str, Any]:
         """See `checks.objects.OnCluster`: in the orchestrator's namespace and of its image, which nodes have."""
@@ -201,9 +201,11 @@ class ClusterContext:
         specs |= item.definition.artifacts
         return {name: places.artifact_home(name, spec) for name, spec in specs.items()}
 
-    def _git_sync(self) -> GitSync | None:
+    def _git_sync(self) -> checkout.GitSync | None:
         airflow = self.stack.provider(ORCHESTRATOR)
-        return git_sync(needs.values_of(self.stack.components[airflow], self.settings.size)) if airflow else None
+        return (
+            checkout.git_sync(needs.values_of(self.stack.components[airflow], self.settings.size)) if airflow else None
+        )
 
     def _tasks(self) -> pods.Tasks:
         item, values = self._item(ORCHESTRATOR), self.bindings(ORCHESTRATOR).open
@@ -256,3 +258,31 @@ class ClusterContext:
         else:
             made = self._made(item, self._files(item))
         return {content.name: content for content in made if content.data}
+
+    def _release(self, item: Loaded) -> releases.Release:
+        """What the release of a component is made from."""
+        # Part of the digest only where the environment says something, or the cluster has more kinds than its own.
+        said: list[object] = [item.values] if item.values else []
+        optional = (kind for side in item.component.facets.values() for kind in side.optional_objects)
+        said += [list(kind) for kind in optional if self.cluster.knows(*kind)]
+        if item.kubernetes and (field := item.kubernetes.chart):
+            found = field_values(item, field, self.bindings(item.name).open, self._secrets(item))
+            which, source = chart_source(self.stack.root, field)
+            # A folder has no version that would change with it.
+            files = [] if source else [p.read_text(encoding="utf-8") for p in sorted(Path(which).rglob("*.*"))]
+            made_from = releases.short(digest([which, source, files, found, *said]))
+            return releases.Release(
+                item.name, self._namespace(item.name), which, found, (), made_from, source, over=item.values
+            )
+        values = chart_values(item, self.settings, self.bindings(item.name).open, self._secrets(item))
+        told = needs.values_of(item, self.settings.size)
+        values |= checkout.chart_values(told, pods.security(self.stack)["container"])
+        sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
+        root, chart = self.stack.root, item.folder / "chart"
+        library = root / "stack" / "charts" / "platform"
+        sources = sorted(p for folder in (chart, library) for p in folder.rglob("*") if p.is_file())
+        texts = [[str(p.relative_to(root)), p.read_text(encoding="utf-8")] for p in (*sources, *sizes)]
+        made_from = releases.short(digest([texts, values, *said]))
+        return releases.Release(
+            item.name, self._namespace(item.name), chart, values, sizes, made_from, over=item.values
+        )

@@ -8,7 +8,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from data_platform.stack.capabilities import JOBS, ORCHESTRATOR
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import Asked, Need
@@ -36,25 +35,25 @@ CLUSTER_WIDE = frozenset({"ClusterRole", "ClusterRoleBinding"})
 _LEVEL = "restricted"
 #: Room in every namespace, for a hand to look around with, and for pods that end while others start.
 _SPARE = Need(pods=4, cpu=0.5, memory=512, cpu_limit=4, memory_limit=2048, storage=1024, claims=2)
-#: What a container gets that asks for nothing.
-_DEFAULT = Need(cpu=0.1, memory=128, cpu_limit=1, memory_limit=512)
 #: A container may be this much larger than the largest that is declared.
 _GROWTH = 2
 
 
-def guard_rails(stack: Stack, size: str, api_server: str, platform: str = "") -> list[Object]:
+def guard_rails(
+    stack: Stack, size: str, asked: Mapping[str, Asked], api_server: str, platform: str = ""
+) -> list[Object]:
     """All objects, in the order in which they are to be applied; the same for the same stack.
 
     Args:
         stack: the platform, on the target kubernetes.
         size: small or production.
+        asked: what each component asks for in it (`sizes.Paper`).
         api_server: ADDRESS:PORT of the API server as pods reach it; several with commas between.
         platform: id of the platform that makes them; empty where others than the bootstrap do.
 
     Raises:
         PlatformError: there is no such size, or the address is none.
     """
-    asked = needs.all_asked(stack, size)
     found = [_namespace(stack, name) for name in namespaces(stack)]
     for part in stack.parts:
         found += _bounds(stack, part, size, asked)
@@ -117,8 +116,8 @@ def _bounds(stack: Stack, part: str, size: str, asked: Mapping[str, Asked]) -> l
     }
     container = {
         "type": "Container",
-        "defaultRequest": {"cpu": _cores(_DEFAULT.cpu), "memory": _mib(_DEFAULT.memory)},
-        "default": {"cpu": _cores(_DEFAULT.cpu_limit), "memory": _mib(_DEFAULT.memory_limit)},
+        "defaultRequest": {"cpu": _cores(needs.DEFAULT.cpu), "memory": _mib(needs.DEFAULT.memory)},
+        "default": {"cpu": _cores(needs.DEFAULT.cpu_limit), "memory": _mib(needs.DEFAULT.memory_limit)},
         "max": {"cpu": _cores(_GROWTH * largest.cpu_limit), "memory": _mib(_GROWTH * largest.memory_limit)},
     }
     return [
@@ -136,19 +135,13 @@ def quota_of(stack: Stack, part: str, size: str, asked: Mapping[str, Asked]) -> 
         size: small or production.
         asked: what each component asks for.
     """
-    found, largest = _SPARE, _DEFAULT
+    found, largest = _SPARE, needs.DEFAULT
     for name, item in stack.components.items():
         if item.part != part:
             continue
         found = found.plus(asked[name].steady).plus(asked[name].extra)
         largest = largest.most(asked[name].largest)
-        # Pods that a component makes beside its own processes.
-        pod, count = Need(), 0
-        if name == stack.provider(ORCHESTRATOR):
-            pod, count = needs.task(stack), needs.TASKS[size]
-        elif name == stack.provider(JOBS):
-            pod, count = needs.job(stack, size)
-            count *= needs.JOBS
+        pod, count = needs.beside(stack, name, size)
         found, largest = found.plus(pod.times(count)), largest.most(pod)
     return found, largest
 

@@ -11,7 +11,7 @@ from data_platform.stack.model import Loaded
 from data_platform.stack.service import ClusterService
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import grants, ownership, rbac
-from data_platform.targets.kubernetes.needs import MIB, Need, quantity
+from data_platform.targets.kubernetes.needs import MIB, Need, of_pod, quantity
 from data_platform.targets.kubernetes.permissions import DEPLOYER, namespaces, permissions
 
 Object = dict[str, Any]
@@ -189,7 +189,7 @@ def _read_nodes(cluster: Reader, ours: Sequence[str]) -> tuple[list[Node], dict[
     for pod in cluster.list_objects("v1", "Pod"):
         node = pod["spec"].get("nodeName")
         if node and pod["metadata"]["namespace"] not in ours and pod["status"].get("phase") in ("Pending", "Running"):
-            used[node] = used.get(node, Need()).plus(requested(pod))
+            used[node] = used.get(node, Need()).plus(of_pod(pod["spec"]))
     nodes, unfit = [], {}
     for item in cluster.list_objects("v1", "Node"):
         name, status = str(item["metadata"]["name"]), item["status"]
@@ -206,21 +206,6 @@ def _read_nodes(cluster: Reader, ours: Sequence[str]) -> tuple[list[Node], dict[
             )
         )
     return nodes, unfit
-
-
-def requested(pod: Mapping[str, Any]) -> Need:
-    """What a pod has reserved on its node: its containers together, or its largest init container."""
-
-    def of(containers: Sequence[Mapping[str, Any]]) -> list[Need]:
-        asked = [(container.get("resources") or {}).get("requests") or {} for container in containers]
-        return [Need(cpu=quantity(r.get("cpu", 0)), memory=quantity(r.get("memory", 0)) / MIB) for r in asked]
-
-    found = Need()
-    for need in of(pod["spec"].get("containers") or []):
-        found = found.plus(need)
-    for need in of(pod["spec"].get("initContainers") or []):
-        found = found.most(need)
-    return found._replace(pods=1)
 
 
 def unfit_reason(node: Mapping[str, Any]) -> str:

@@ -1,10 +1,11 @@
-"""What components ask of a cluster in each size: the base of quotas, and of the question whether they fit. Pure but for
-reading the values files of the components."""
+"""What components ask of a cluster: the base of quotas, and of the question whether they fit. It is read off what their
+charts render to (`sizes.py`). Pure but for reading the values files of the components."""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +16,9 @@ from data_platform.stack.errors import PlatformError
 from data_platform.stack.model import Loaded
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import places
-from data_platform.targets.kubernetes.pods import CPU_LIMIT, Tasks, templates
+from data_platform.targets.kubernetes.pods import Tasks, cpu_limit, templates
 from data_platform.targets.kubernetes.settings import Settings
 
-#: Cores that a container may take where its values do not say; the chart's own default.
-_CPU_LIMIT = 2.0
-#: Pods of tasks and of tools at a time: a little more than Airflow's parallelism.
-TASKS = {"small": 10, "production": 64}
-#: Jobs of Spark at a time: of two datasets, or of one beside a check.
-JOBS = 2
 #: Of `execution.runner`: the Spark Operator's.
 OPERATOR = "operator"
 _SUFFIXES = {
@@ -33,6 +28,15 @@ _SUFFIXES = {
 _QUANTITY = re.compile(r"^([0-9.]+(?:[eE][0-9+-]+)?)([a-zA-Z]*)$")
 #: Bytes.
 MIB = 2.0**20
+Object = dict[str, Any]
+#: Where objects have the specification of their pods, and which of them end by themselves.
+_PLACES = {
+    "Deployment": ("template", "spec"),
+    "StatefulSet": ("template", "spec"),
+    "Job": ("template", "spec"),
+    "CronJob": ("jobTemplate", "spec", "template", "spec"),
+}
+_ENDS = ("Job", "CronJob", "Pod")
 
 
 def quantity(value: object) -> float:
@@ -71,9 +75,14 @@ class Need(NamedTuple):
         return Need._make(map(max, self, other))
 
 
+NOTHING = Need()
+#: What a container gets that asks for nothing (the LimitRange of each namespace).
+DEFAULT = Need(cpu=0.1, memory=128, cpu_limit=1, memory_limit=512)
+
+
 def total(needs: Mapping[str, Need]) -> Need:
     """All together."""
-    found = Need()
+    found = NOTHING
     for need in needs.values():
         found = found.plus(need)
     return found
@@ -88,9 +97,9 @@ class Asked(NamedTuple):
         largest: its largest pod.
     """
 
-    steady: Need = Need()
-    extra: Need = Need()
-    largest: Need = Need()
+    steady: Need = NOTHING
+    extra: Need = NOTHING
+    largest: Need = NOTHING
 
 
 def read_values(folder: Path, size: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -136,79 +145,137 @@ def _over(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def asked(item: Loaded, values: Mapping[str, Any]) -> Asked:
-    """What a component asks for, by its definition and the values of a size."""
-    if item.kubernetes is not None and item.kubernetes.image is None and not item.has_chart:
-        return Asked()
-    steady, surge, job, largest = Need(), Need(), Need(), Need()
-    # git-sync beside each server.
-    beside = _pod(item, values["gitSyncResources"])._replace(pods=0) if values.get("gitSync") else Need()
-    for process in item.definition.processes:
-        settings = _over(values.get("workload") or {}, (values.get("workloads") or {}).get(process) or {})
-        pod = _pod(item, settings.get("resources") or {}).plus(beside)
-        stateful = settings.get("kind") == "StatefulSet"
-        steady = steady.plus(pod.plus(_volumes(settings, values) if stateful else Need()).times(_replicas(settings)))
-        # A Deployment makes the new pod before the old one goes; a StatefulSet does not.
-        surge = surge if stateful else surge.plus(pod)
-        largest = largest.most(pod)
-    for other in (values.get("reserve") or {}).values():
-        pod = _pod(item, other["resources"])
-        steady, surge, largest = steady.plus(pod.times(other["replicas"])), surge.plus(pod), largest.most(pod)
-    for volume in (values.get("sharedVolumes") or {}).values():
-        steady = steady.plus(Need(storage=quantity(volume.get("size", 0)) / MIB, claims=1))
-    if item.definition.jobs:
-        # They run one after the other.
-        job = _pod(item, (values.get("job") or {}).get("resources") or {})
-    return Asked(steady, surge.most(job), largest.most(job))
+def of_pod(spec: Mapping[str, Any], default: Need = NOTHING) -> Need:
+    """What a pod reserves, as Kubernetes counts: all of its containers and those that run beside them; or one that ends
+    before these start, with what runs by then, where that is more.
+
+    Args:
+        spec: of the pod.
+        default: what a container has that does not say it.
+    """
+    beside, most = NOTHING, NOTHING
+    for container in spec.get("initContainers") or []:
+        need = _of_container(container, default)
+        if container.get("restartPolicy") == "Always":
+            beside = beside.plus(need)
+            need = NOTHING
+        most = most.most(beside.plus(need))
+    for container in spec.get("containers") or []:
+        beside = beside.plus(_of_container(container, default))
+    return most.most(beside)._replace(pods=1)
 
 
-def _replicas(settings: Mapping[str, Any]) -> int:
-    return int(settings.get("replicas", 1))
-
-
-def _volumes(settings: Mapping[str, Any], values: Mapping[str, Any]) -> Need:
-    """Claims of one pod of a StatefulSet."""
-    sizes = [settings["storage"]] if settings.get("storage") else []
-    sizes += [volume["size"] for volume in (settings.get("volumes") or {}).values()]
-    # An object store counts its drives.
-    if drives := values.get("drives"):
-        sizes += [drives["size"]] * int(drives["count"])
-    return Need(storage=sum(map(quantity, sizes)) / MIB, claims=len(sizes))
-
-
-def _pod(item: Loaded, resources: Mapping[str, Any]) -> Need:
+def _of_container(container: Mapping[str, Any], default: Need) -> Need:
+    resources = container.get("resources") or {}
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
-    own = item.component.resources
-    memory = quantity(requests.get("memory", f"{own.memory_mib}Mi")) / MIB
+
+    def said(key: str) -> tuple[float | None, float | None]:
+        """What is asked for and the limit; where only the limit is given, that is asked for."""
+        asked, limit = (quantity(each[key]) if key in each else None for each in (requests, limits))
+        return (limit if asked is None else asked), limit
+
+    def mib(value: float | None, other: float) -> float:
+        return other if value is None else value / MIB
+
+    (cpu, cpu_limit), (memory, memory_limit) = said("cpu"), said("memory")
     return Need(
-        pods=1,
-        cpu=quantity(requests.get("cpu", own.cpu)),
-        memory=memory,
-        cpu_limit=quantity(limits.get("cpu", _CPU_LIMIT)),
-        memory_limit=quantity(limits["memory"]) / MIB if "memory" in limits else memory,
+        cpu=default.cpu if cpu is None else cpu,
+        memory=mib(memory, default.memory),
+        cpu_limit=default.cpu_limit if cpu_limit is None else cpu_limit,
+        memory_limit=mib(memory_limit, default.memory_limit),
     )
 
 
-def all_asked(stack: Stack, size: str) -> dict[str, Asked]:
-    """What every component asks for in a size."""
-    return {name: asked(item, values_of(item, size)) for name, item in stack.components.items()}
+def asked(objects: Iterable[Object], values: Mapping[str, Any]) -> Asked:
+    """What a component asks for.
+
+    Args:
+        objects: of its release, as its chart renders them.
+        values: of its chart: `reserve` has the pods that are of nobody's release here.
+
+    Raises:
+        PlatformError: an object makes pods in a way that cannot be counted.
+    """
+    steady, surge, job, largest = NOTHING, NOTHING, NOTHING, NOTHING
+    for thing in objects:
+        one = _of_object(thing)
+        steady, largest = steady.plus(one.steady), largest.most(one.largest)
+        if thing["kind"] in _ENDS:
+            # They run one after the other, and before workloads are replaced.
+            job = job.most(one.extra)
+        else:
+            surge = surge.plus(one.extra)
+    for other in (values.get("reserve") or {}).values():
+        pod = of_pod({"containers": [other]}, DEFAULT)
+        steady, surge, largest = steady.plus(pod.times(other["replicas"])), surge.plus(pod), largest.most(pod)
+    return Asked(steady, surge.most(job), largest)
 
 
-def volumes(stack: Stack, size: str, storage_class: str = "") -> list[tuple[str, str]]:
+def _of_object(thing: Object) -> Asked:
+    kind, spec = thing["kind"], thing.get("spec") or {}
+    if kind == "PersistentVolumeClaim":
+        return Asked(steady=_of_claim(spec))
+    if (pod_spec := _pod_of(kind, spec)) is None:
+        if "template" in spec:
+            raise PlatformError(
+                f"{kind} {thing['metadata']['name']}: how many pods it makes is not known",
+                f"its chart may use {', '.join((*_PLACES, 'Pod'))}; say what others make in `reserve` of its values",
+            )
+        return Asked()
+    pod = of_pod(pod_spec, DEFAULT)
+    if kind in _ENDS:
+        return Asked(extra=pod, largest=pod)
+    count = spec.get("replicas", 1)
+    steady = pod.times(count)
+    for claim in spec.get("volumeClaimTemplates") or []:
+        steady = steady.plus(_of_claim(claim["spec"]).times(count))
+    # A Deployment makes new pods before old ones go; a StatefulSet does not.
+    return Asked(steady, pod.times(_surge(spec, count)) if kind == "Deployment" else NOTHING, pod)
+
+
+def _pod_of(kind: str, spec: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Specification of the pods of an object; None where it is no such object."""
+    if kind == "Pod":
+        return spec
+    if kind not in _PLACES:
+        return None
+    found: Any = spec
+    for key in _PLACES[kind]:
+        found = found[key]
+    return dict(found)
+
+
+def _surge(spec: Mapping[str, Any], count: int) -> int:
+    """How many pods more a Deployment has while it is replaced."""
+    strategy = spec.get("strategy") or {}
+    if strategy.get("type") == "Recreate":
+        return 0
+    said = (strategy.get("rollingUpdate") or {}).get("maxSurge", "25%")
+    return said if isinstance(said, int) else math.ceil(count * float(said.removesuffix("%")) / 100)
+
+
+def _of_claim(spec: Mapping[str, Any]) -> Need:
+    return Need(storage=quantity(spec["resources"]["requests"]["storage"]) / MIB, claims=1)
+
+
+def volumes(
+    stack: Stack, size: str, asked: Mapping[str, Asked], storage_class: str = ""
+) -> list[tuple[str, str]]:
     """Which volumes components ask for: classes (the cluster's default when empty) with the way of access, sorted.
 
     Args:
         stack: the platform.
         size: small or production.
+        asked: what each component asks for in it (`sizes.Paper`).
         storage_class: what the platform was told, over the defaults of a size.
     """
     found: set[tuple[str, str]] = set()
-    for item in stack.components.values():
+    for name, item in stack.components.items():
         values = values_of(item, size)
         default, shared = storage_class or values.get("defaultStorageClass", ""), values.get("sharedVolumes") or {}
-        if asked(item, values).steady.claims > len(shared):
+        made = [volume for volume in shared.values() if not volume.get("existingClaim")]
+        if asked[name].steady.claims > len(made):
             found.add((default, "ReadWriteOnce"))
-        made = (volume for volume in shared.values() if not volume.get("existingClaim"))
         found |= {(volume.get("storageClass") or default, volume["accessMode"]) for volume in made}
     return sorted(found)
 
@@ -220,9 +287,9 @@ def job(stack: Stack, size: str) -> tuple[Need, int]:
         PlatformError: the values name no way to run a job.
     """
     if (said := execution(stack, size)) is None:
-        return Need(), 0
+        return NOTHING, 0
     memory = stack.components[stack.resolve(capabilities.JOBS)].component.resources.memory_mib
-    pod = Need(1, quantity(said["cpu"]), memory, quantity(CPU_LIMIT), memory)
+    pod = Need(1, quantity(said["cpu"]), memory, quantity(cpu_limit(stack)), memory)
     # Of the operator's, the driver is a pod of its own too.
     beside = {"pod": 0, "scheduler": int(said["executors"]), OPERATOR: int(said["executors"]) + 1}
     if said["runner"] not in beside:
@@ -234,6 +301,22 @@ def job(stack: Stack, size: str) -> tuple[Need, int]:
             "execution.runner to scheduler",
         )
     return pod, beside[said["runner"]]
+
+
+def beside(stack: Stack, component: str, size: str) -> tuple[Need, int]:
+    """Pods that a component makes beside those of its release: one of them, and how many its namespace has room for.
+
+    Args:
+        stack: the platform.
+        component: tasks are the orchestrator's, and drivers and executors are whose jobs they are.
+        size: small or production.
+    """
+    if component == stack.provider(capabilities.ORCHESTRATOR):
+        return task(stack), int(values_of(stack.components[component], size)["tasks"])
+    if component == stack.provider(capabilities.JOBS) and (said := execution(stack, size)):
+        pod, count = job(stack, size)
+        return pod, count * int(said["jobs"])
+    return NOTHING, 0
 
 
 def execution(stack: Stack, size: str) -> Mapping[str, Any] | None:
@@ -252,18 +335,8 @@ def submitters(stack: Stack, size: str) -> frozenset[str]:
 
 def task(stack: Stack) -> Need:
     """The largest pod of a task of Airflow."""
-    found = Need()
+    found = NOTHING
     settings = Settings.model_validate({"images": dict.fromkeys(stack.components, "any")})
     for pod in templates(stack, settings, Tasks()).values():
-        for container in pod["spec"]["containers"]:
-            resources = container["resources"]
-            found = found.most(
-                Need(
-                    1,
-                    quantity(resources["requests"]["cpu"]),
-                    quantity(resources["requests"]["memory"]) / MIB,
-                    quantity(resources["limits"]["cpu"]),
-                    quantity(resources["limits"]["memory"]) / MIB,
-                )
-            )
+        found = found.most(of_pod(pod["spec"]))
     return found

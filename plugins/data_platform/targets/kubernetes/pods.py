@@ -31,8 +31,6 @@ Object = dict[str, Any]
 #: The one of Airflow's files that a task reads. A Secret holds it alone: the one with all of them holds the templates
 #: too, which name this one.
 CONFIGURATION = "airflow.cfg"
-#: Cores that one of them may take.
-CPU_LIMIT = "2"
 #: What a task itself needs beside the tool that it runs, in MiB.
 _TASK_MIB = 600
 #: The executor looks for a container of this name.
@@ -62,12 +60,22 @@ class Tasks(NamedTuple):
 
 def security(stack: Stack) -> dict[str, Object]:
     """What all pods have for their security, and all containers: what the library chart says."""
-    return copy.deepcopy(_security(stack.root / "stack" / "charts" / "platform" / "values.yaml"))
+    found: dict[str, Object] = copy.deepcopy(_defaults(stack)["security"])
+    return found
+
+
+def cpu_limit(stack: Stack) -> str:
+    """Cores that a container may take where nothing else is said, as the library chart says."""
+    return str(_defaults(stack)["cpuLimit"])
+
+
+def _defaults(stack: Stack) -> Object:
+    return _exported(stack.root / "stack" / "charts" / "platform" / "values.yaml")
 
 
 @cache
-def _security(values: Path) -> dict[str, Object]:
-    found: dict[str, Object] = yaml.safe_load(values.read_text(encoding="utf-8"))["exports"]["defaults"]["security"]
+def _exported(values: Path) -> Object:
+    found: Object = yaml.safe_load(values.read_text(encoding="utf-8"))["exports"]["defaults"]
     return found
 
 
@@ -178,7 +186,7 @@ def _task(stack: Stack, settings: Settings, component: str, tasks: Tasks) -> Obj
         # A little of a core is asked for: many tasks wait for a server; what is free they may take.
         "resources": {
             "requests": {"cpu": "50m", "memory": "256Mi"},
-            "limits": {"cpu": CPU_LIMIT, "memory": memory},
+            "limits": {"cpu": cpu_limit(stack), "memory": memory},
         },
         "securityContext": security(stack)["container"],
         "volumeMounts": mounts,
@@ -312,7 +320,7 @@ def _made_pod(
         "command": list(spec.command),
         "envFrom": [{"secretRef": {"name": stored(f"{component}-{name}")}}],
         "env": [_NODE_ADDRESS],
-        "resources": {"limits": {"cpu": CPU_LIMIT}},
+        "resources": {"limits": {"cpu": cpu_limit(stack)}},
         "securityContext": security(stack)["container"],
         "volumeMounts": [
             {"name": "etc", "mountPath": str(places.ETC / component), "readOnly": True},

@@ -46,22 +46,24 @@ class Verdict(NamedTuple):
             )
 
 
-def judge(stack: Stack, size: str, facts: Facts, storage_class: str = "", platform: str = "") -> Verdict:
+def judge(
+    stack: Stack, size: str, asked: Mapping[str, Asked], facts: Facts, *, storage_class: str = "", platform: str = ""
+) -> Verdict:
     """Decide whether the platform fits.
 
     Args:
         stack: the platform, on the target kubernetes.
         size: small or production.
+        asked: what each component asks for in it (`sizes.Paper`).
         facts: what was seen.
         storage_class: the one that the platform is to use; the cluster's default when empty.
         platform: id of the platform; what another one made is not taken over.
     """
-    asked = needs.all_asked(stack, size)
     pod, count = needs.job(stack, size)
     problems = [
         *_version(facts),
         *_permissions(facts),
-        *_storage(stack, size, facts, storage_class),
+        *_storage(stack, size, asked, facts, storage_class),
         *_made_by_others(stack, facts, platform),
         *_services(facts),
         *_ways_in(stack, size, facts),
@@ -88,11 +90,13 @@ def _permissions(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _storage(stack: Stack, size: str, facts: Facts, wanted: str) -> Iterator[Finding]:
+def _storage(
+    stack: Stack, size: str, asked: Mapping[str, Asked], facts: Facts, wanted: str
+) -> Iterator[Finding]:
     """Every class that a volume is asked of is there, or comes with who makes volumes here."""
     names = ", ".join(sorted(facts.storage_classes)) or "none"
     to_come = _classes(stack, size)
-    for name in sorted({name for name, _ in needs.volumes(stack, size, wanted)}):
+    for name in sorted({name for name, _ in needs.volumes(stack, size, asked, wanted)}):
         if name and name not in {*facts.storage_classes, *to_come}:
             yield Finding(
                 f"there is no StorageClass {name}; there is: {names}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from data_platform.checks.base import Deadline, ToolCommand, ToolResult
@@ -14,7 +15,6 @@ from data_platform.stack.model import Loaded
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.targets import claims
 from data_platform.targets.kubernetes import (
-    checkout,
     configuration,
     credentials,
     guard_rails,
@@ -27,13 +27,9 @@ from data_platform.targets.kubernetes import (
     tools,
 )
 from data_platform.targets.kubernetes.context import ClusterContext
-from data_platform.targets.kubernetes.definition import (
-    Content,
-    chart_source,
-    chart_values,
-    digest,
-    field_values,
-)
+from data_platform.targets.kubernetes.definition import Content
+from data_platform.targets.kubernetes.needs import Asked
+from data_platform.targets.kubernetes.sizes import Paper
 
 _IMAGE = "image"
 #: Kubelet reports its node's images every ten seconds.
@@ -44,33 +40,6 @@ class KubernetesTarget(ClusterContext):
     """Runs the components of a stack as Helm releases."""
 
     # --- wanted ---------------------------------------------------------------------------------------------------
-
-    def _release(self, item: Loaded) -> releases.Release:
-        # Part of the digest only where the environment says something, or the cluster has more kinds than its own.
-        said: list[object] = [item.values] if item.values else []
-        optional = (kind for side in item.component.facets.values() for kind in side.optional_objects)
-        said += [list(kind) for kind in optional if self.cluster.knows(*kind)]
-        if item.kubernetes and (field := item.kubernetes.chart):
-            found = field_values(item, field, self.bindings(item.name).open, self._secrets(item))
-            which, source = chart_source(self.stack.root, field)
-            # A folder has no version that would change with it.
-            files = [] if source else [p.read_text(encoding="utf-8") for p in sorted(Path(which).rglob("*.*"))]
-            made_from = releases.short(digest([which, source, files, found, *said]))
-            return releases.Release(
-                item.name, self._namespace(item.name), which, found, (), made_from, source, over=item.values
-            )
-        values = chart_values(item, self.settings, self.bindings(item.name).open, self._secrets(item))
-        told = needs.values_of(item, self.settings.size)
-        values |= checkout.chart_values(told, pods.security(self.stack)["container"])
-        sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
-        root, chart = self.stack.root, item.folder / "chart"
-        library = root / "stack" / "charts" / "platform"
-        sources = sorted(p for folder in (chart, library) for p in folder.rglob("*") if p.is_file())
-        texts = [[str(p.relative_to(root)), p.read_text(encoding="utf-8")] for p in (*sources, *sizes)]
-        made_from = releases.short(digest([texts, values, *said]))
-        return releases.Release(
-            item.name, self._namespace(item.name), chart, values, sizes, made_from, over=item.values
-        )
 
     def wanted(self, component: str) -> list[Resource]:
         """See `Target`."""
@@ -152,11 +121,21 @@ class KubernetesTarget(ClusterContext):
 
     # --- apply ----------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def asked(self) -> dict[str, Asked]:
+        """What each component asks for, by its chart as it is now."""
+        return Paper(self.stack, self.settings, self.helm).asked()
+
+    def volumes(self) -> list[tuple[str, str]]:
+        """See `checks.objects.OnCluster`."""
+        return needs.volumes(self.stack, self.settings.size, self.asked, self.settings.storage_class)
+
     def prepare(self) -> list[str]:
         """See `Target`: the namespaces with their guard rails. Objects that differed are named."""
         changed = []
         platform = self.settings.platform
-        rails = guard_rails.guard_rails(self.stack, self.settings.size, self.settings.api_server, platform)
+        size, api_server = self.settings.size, self.settings.api_server
+        rails = guard_rails.guard_rails(self.stack, size, self.asked, api_server, platform)
         # What gives permissions is the bootstrap's to say.
         for wanted in guard_rails.inside(rails) if self.inside else rails:
             meta = wanted["metadata"]

@@ -26,7 +26,7 @@ spec:
         - name: {{ .name }}
           {{- include "platform.containerBase" (dict "root" .root "process" .job) | nindent 10 }}
           env: {{- include "platform.env" (dict "root" .root "env" dict) | nindent 12 }}
-          resources: {{- include "platform.resources" (dict "own" .root.Values.job.resources "component" .root.Values.resources) | nindent 12 }}
+          resources: {{- include "platform.resources" (dict "root" .root "own" .root.Values.job.resources) | nindent 12 }}
           volumeMounts: {{- include "platform.mounts" (dict "root" .root "shared" dict "own" dict) | nindent 12 }}
       volumes: {{- include "platform.volumes" (dict "root" .root "shared" dict "claimed" nil "etc" .job.etc "scratch" .root.Values.workload.scratch) | nindent 8 }}
 {{- end }}

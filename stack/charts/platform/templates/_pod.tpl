@@ -1,13 +1,15 @@
-{{/* Requests are what the component says it needs; a limit that is not given is the request (memory) or generous (CPU). */}}
+{{/* Requests are what the component says it needs; a limit that is not given is the request (memory) or that of all (CPU).
+     Takes (dict "root" $ "own" MAP). */}}
 {{- define "platform.resources" -}}
 {{- $requests := .own.requests | default dict -}}
 {{- $limits := .own.limits | default dict -}}
-{{- $memory := $requests.memory | default (printf "%vMi" .component.memoryMi) -}}
+{{- $component := .root.Values.resources -}}
+{{- $memory := $requests.memory | default (printf "%vMi" $component.memoryMi) -}}
 requests:
-  cpu: {{ $requests.cpu | default .component.cpu | quote }}
+  cpu: {{ $requests.cpu | default $component.cpu | quote }}
   memory: {{ $memory }}
 limits:
-  cpu: {{ $limits.cpu | default "2" | quote }}
+  cpu: {{ $limits.cpu | default .root.Values.cpuLimit | quote }}
   memory: {{ $limits.memory | default $memory }}
 {{- end }}
 

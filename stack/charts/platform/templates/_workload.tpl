@@ -90,7 +90,7 @@ spec:
           {{- with $settings.lifecycle }}
           lifecycle: {{- toYaml . | nindent 12 }}
           {{- end }}
-          resources: {{- include "platform.resources" (dict "own" $settings.resources "component" $root.Values.resources) | nindent 12 }}
+          resources: {{- include "platform.resources" (dict "root" $root "own" $settings.resources) | nindent 12 }}
           volumeMounts: {{- include "platform.mounts" (dict "root" $root "shared" $shared "own" $settings.volumes "secrets" $settings.secrets) | nindent 12 }}
             {{- include "platform.checkoutMount" . | nindent 12 }}
       volumes: {{- include "platform.volumes" (dict "root" $root "shared" $shared "claimed" $settings.storage "etc" $process.etc "scratch" $settings.scratch "secrets" $settings.secrets) | nindent 8 }}

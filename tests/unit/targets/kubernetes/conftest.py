@@ -13,6 +13,7 @@ from data_platform.stack.plan import Step, plan
 from data_platform.stack.stack import Stack
 from data_platform.targets import claims
 from data_platform.targets.kubernetes import releases
+from data_platform.targets.kubernetes.needs import Asked, Need
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
 from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
@@ -26,6 +27,13 @@ def stack(root: Path) -> Stack:
     return load_stack(root, target=KUBERNETES)
 
 
+@pytest.fixture(scope="session")
+def asked(stack: Stack) -> dict[str, Asked]:
+    """One pod of each component, and one more while it is replaced. What charts make: tests/render/test_sizes.py."""
+    pod = Need(pods=1, cpu=0.25, memory=512, cpu_limit=2, memory_limit=1024)
+    return dict.fromkeys(stack.components, Asked(pod.plus(Need(storage=1024, claims=1)), pod, pod))
+
+
 class FakeHelm(releases.Helm):
     """Remembers what it was asked to install; keeps its records in a cluster, as Helm does, where it has one."""
 
@@ -34,6 +42,9 @@ class FakeHelm(releases.Helm):
         self.upgraded: list[releases.Release] = []
         self.cluster = cluster
         self.history = history
+
+    def template(self, release: releases.Release) -> list[dict[str, Any]]:
+        return [{"kind": "ServiceAccount", "metadata": {"name": release.name, "namespace": release.namespace}}]
 
     def upgrade(self, release: releases.Release) -> None:
         self.upgraded.append(release)

@@ -11,7 +11,7 @@ from data_platform.stack.holders import holders
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places, pods
 from data_platform.targets.kubernetes.checkout import GitSync, chart_values, git_sync
-from data_platform.targets.kubernetes.needs import asked, read_values
+from data_platform.targets.kubernetes.needs import read_values
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
 
@@ -116,11 +116,3 @@ def test_all_pods_that_the_target_describes_have_it(
         lambda folder, size, _: read(folder, size) | ({"gitSync": SAID} if folder == airflow else {}),
     )
     assert all(synced())
-
-
-def test_the_quota_has_room_for_git_sync_beside_each_server(stack: Stack, values: dict[str, Any]) -> None:
-    airflow = stack.components["airflow"]
-    plain, synced = (asked(airflow, said).steady for said in (values, {**values, "gitSync": SAID}))
-    assert synced.pods == plain.pods == 4
-    assert synced.memory - plain.memory == 4 * 64
-    assert synced.memory_limit - plain.memory_limit == 4 * 256

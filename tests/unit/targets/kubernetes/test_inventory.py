@@ -10,7 +10,7 @@ import pytest
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.stack import Stack
-from data_platform.targets.kubernetes.inventory import Node, api_server_address, read_facts, requested, unfit_reason
+from data_platform.targets.kubernetes.inventory import Node, api_server_address, read_facts, unfit_reason
 from data_platform.targets.kubernetes.permissions import namespaces
 
 
@@ -65,12 +65,6 @@ def test_what_other_pods_have_is_not_free_and_what_ours_have_is(stack: Stack) ->
     ]
     found = read_facts(FakeCluster(Pod=pods, Node=[node()]), stack)
     assert found.nodes == [Node("lab", 1.25, 4096 - 128, 109)]
-
-
-def test_an_init_container_counts_when_it_is_the_larger() -> None:
-    one = pod("x", a="100m")
-    one["spec"]["initContainers"] = [{"name": "i", "resources": {"requests": {"cpu": "2"}}}]
-    assert (requested(one).cpu, requested(one).memory, requested(one).pods) == (2, 64, 1)
 
 
 @pytest.mark.parametrize(

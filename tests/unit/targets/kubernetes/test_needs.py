@@ -1,8 +1,7 @@
-"""What components ask for in each size, out of their definitions and values."""
+"""What components ask for, out of the objects of their releases."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +9,19 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, load_stack
-from data_platform.stack.model import Loaded
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.needs import (
+    DEFAULT,
+    NOTHING,
     Asked,
     Need,
-    all_asked,
+    Object,
     asked,
+    beside,
     execution,
     job,
+    of_pod,
     quantity,
     read_values,
     task,
@@ -42,69 +44,93 @@ def test_what_is_no_quantity_is_refused(text: str) -> None:
         quantity(text)
 
 
-@pytest.fixture
-def item(stack: Stack) -> Loaded:
-    """A component with one process, one core and 400 MiB."""
-    found = stack.components["minio"]
-    assert (found.component.resources.cpu, found.component.resources.memory_mib) == (1, 400)
-    assert (list(found.definition.processes), found.definition.jobs) == (["server"], {})
-    return found
+SMALL = {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"cpu": "500m", "memory": "2Gi"}}
+LARGE = {"requests": {"cpu": "2", "memory": "512Mi"}, "limits": {"cpu": "4", "memory": "512Mi"}}
+POD = Need(pods=1, cpu=0.25, memory=1024, cpu_limit=0.5, memory_limit=2048)
 
 
-def of(item: Loaded, **settings: Any) -> Asked:
-    return asked(item, {"workloads": {"server": settings}})
+def containers(*resources: Object, **more: Any) -> list[Object]:
+    return [{"name": f"c{number}", "resources": each, **more} for number, each in enumerate(resources)]
 
 
-def test_a_process_asks_for_what_its_component_declares(item: Loaded) -> None:
-    pod = Need(pods=1, cpu=1, memory=400, cpu_limit=2, memory_limit=400)
-    assert of(item) == Asked(steady=pod, extra=pod, largest=pod)
+def test_containers_of_a_pod_count_together() -> None:
+    assert of_pod({"containers": containers(SMALL, SMALL)}) == POD.times(2)._replace(pods=1)
 
 
-def test_values_say_it_better_and_replicas_count(item: Loaded) -> None:
-    resources = {"requests": {"cpu": "250m"}, "limits": {"cpu": "500m", "memory": "1Gi"}}
-    found = of(item, replicas=3, resources=resources)
-    assert found.steady == Need(pods=3, cpu=0.75, memory=1200, cpu_limit=1.5, memory_limit=3072)
-    assert found.largest.memory_limit == 1024
+def test_a_container_that_ends_before_the_others_counts_where_it_is_the_larger() -> None:
+    found = of_pod({"containers": containers(SMALL), "initContainers": containers(LARGE, LARGE)})
+    assert found == Need(pods=1, cpu=2, memory=1024, cpu_limit=4, memory_limit=2048)
 
 
-def test_a_deployment_is_replaced_by_one_pod_more_and_a_stateful_set_is_not(item: Loaded) -> None:
-    assert of(item, kind="Deployment").extra.pods == 1
-    assert of(item, kind="StatefulSet").extra.pods == 0
+def test_a_container_that_runs_beside_the_others_counts_with_them() -> None:
+    first, beside = containers(LARGE), containers(SMALL, restartPolicy="Always")
+    spec = {"containers": containers(SMALL)}
+    assert of_pod({**spec, "initContainers": beside}) == POD.times(2)._replace(pods=1)
+    # It runs already while what comes after it runs to its end.
+    assert of_pod({**spec, "initContainers": [*beside, *first]}).cpu == 2.25
+    assert of_pod({**spec, "initContainers": [*first, *beside]}).cpu == 2
 
 
-def test_each_pod_of_a_stateful_set_has_its_volumes(item: Loaded) -> None:
-    found = of(item, kind="StatefulSet", replicas=2, storage="2Gi", volumes={"wal": {"size": "1Gi"}})
-    assert (found.steady.storage, found.steady.claims) == (6 * 1024, 4)
-    assert of(item, kind="Deployment", storage="2Gi").steady.claims == 0
+def test_what_a_container_does_not_say_it_is_given() -> None:
+    assert of_pod({"containers": containers({})}) == Need(pods=1)
+    assert of_pod({"containers": [{"name": "c"}]}, DEFAULT) == DEFAULT._replace(pods=1)
+    limited = of_pod({"containers": containers({"limits": {"memory": "1Gi"}})}, DEFAULT)
+    assert limited == DEFAULT._replace(pods=1, memory=1024, memory_limit=1024)
 
 
-def test_drives_and_shared_volumes_count(item: Loaded) -> None:
-    values = {
-        "drives": {"count": 4, "size": "2Gi"},
-        "sharedVolumes": {"logs": {"size": "1Gi"}},
-        "workloads": {"server": {"kind": "StatefulSet"}},
-    }
-    found = asked(item, values)
-    assert (found.steady.storage, found.steady.claims) == (9 * 1024, 5)
+def workload(kind: str, *, volumes: tuple[str, ...] = (), resources: Object = SMALL, **spec: Any) -> Object:
+    template = {"spec": {"containers": containers(resources)}}
+    claims = [{"spec": {"resources": {"requests": {"storage": size}}}} for size in volumes]
+    made = {"template": template, **spec, **({"volumeClaimTemplates": claims} if claims else {})}
+    return {"kind": kind, "metadata": {"name": "x"}, "spec": made}
 
 
-def test_what_others_release_here_for_a_component_counts_as_its_own(item: Loaded) -> None:
-    resources = {"requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "4", "memory": "4Gi"}}
-    own = of(item, kind="StatefulSet")
-    found = asked(
-        item,
-        {"workloads": {"server": {"kind": "StatefulSet"}}, "reserve": {"gms": {"replicas": 2, "resources": resources}}},
-    )
-    pod = Need(pods=1, cpu=1, memory=4096, cpu_limit=4, memory_limit=4096)
-    assert found == Asked(own.steady.plus(pod.times(2)), pod, own.largest.most(pod))
+def test_replicas_count() -> None:
+    assert asked([workload("StatefulSet", replicas=3)], {}) == Asked(POD.times(3), NOTHING, POD)
+    assert asked([workload("StatefulSet")], {}).steady.pods == 1
 
 
-def test_a_job_runs_beside_what_is_there(stack: Stack) -> None:
-    airflow = stack.components["airflow"]
-    assert airflow.definition.jobs
-    replicas = {name: {"kind": "StatefulSet"} for name in airflow.definition.processes}
-    found = asked(airflow, {"workloads": replicas, "job": {"resources": {"requests": {"memory": "300Mi"}}}})
-    assert (found.extra.pods, found.extra.memory) == (1, 300)
+@pytest.mark.parametrize(
+    ("strategy", "more"),
+    [
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}, 1),
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "50%"}}, 3),
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0}}, 0),
+        ({"type": "Recreate"}, 0),
+        ({}, 2),
+    ],
+)
+def test_a_deployment_has_more_pods_while_it_is_replaced(strategy: Object, more: int) -> None:
+    found = asked([workload("Deployment", replicas=5, strategy=strategy)], {})
+    assert (found.steady.pods, found.extra) == (5, POD.times(more))
+
+
+def test_each_pod_of_a_stateful_set_has_its_volumes_and_what_is_shared_counts_once() -> None:
+    shared = {"kind": "PersistentVolumeClaim", "spec": {"resources": {"requests": {"storage": "1Gi"}}}}
+    found = asked([workload("StatefulSet", replicas=2, volumes=("2Gi", "512Mi")), shared], {}).steady
+    assert (found.storage, found.claims) == (6 * 1024, 5)
+
+
+def test_jobs_run_one_after_the_other_and_before_anything_is_replaced() -> None:
+    rolling = {"rollingUpdate": {"maxSurge": 1}}
+    objects = [workload("Job", resources=LARGE), workload("Deployment", strategy=rolling), workload("Job")]
+    objects += [{"kind": "CronJob", "metadata": {"name": "c"}, "spec": {"jobTemplate": workload("Job")}}]
+    for order in (objects, objects[::-1]):
+        found = asked(order, {})
+        assert found == Asked(POD, POD._replace(cpu=2, cpu_limit=4), POD._replace(cpu=2, cpu_limit=4))
+
+
+def test_what_others_release_here_for_a_component_counts_as_its_own() -> None:
+    found = asked([workload("StatefulSet")], {"reserve": {"gms": {"replicas": 2, "resources": LARGE}}})
+    pod = Need(pods=1, cpu=2, memory=512, cpu_limit=4, memory_limit=512)
+    assert found == Asked(POD.plus(pod.times(2)), pod, POD.most(pod))
+
+
+def test_pods_that_cannot_be_counted_are_refused() -> None:
+    with pytest.raises(PlatformError, match="DaemonSet x: how many pods") as caught:
+        asked([workload("DaemonSet")], {})
+    assert "reserve" in caught.value.remedy
+    assert asked([{"kind": "Service", "metadata": {"name": "x"}, "spec": {}}], {}) == Asked()
 
 
 def test_a_size_lies_over_the_values_of_the_chart(tmp_path: Path) -> None:
@@ -120,16 +146,27 @@ def test_a_size_lies_over_the_values_of_the_chart(tmp_path: Path) -> None:
         read_values(tmp_path, "small")
 
 
-def test_components_without_processes_ask_for_nothing_of_their_own(stack: Stack) -> None:
-    found = all_asked(stack, "small")
-    assert found["dbt"] == Asked()
-    assert found["trino"].steady.pods == 2
-
-
 def test_a_task_may_take_the_memory_of_the_largest_tool(stack: Stack) -> None:
     largest = max(item.component.resources.memory_mib for item in stack.components.values() if item.definition.tools)
     assert task(stack).memory_limit > largest
     assert task(stack).pods == 1
+
+
+@pytest.mark.parametrize("size", places.SIZES)
+def test_there_is_room_for_all_tasks_that_run_at_a_time(stack: Stack, size: str) -> None:
+    airflow = stack.components["airflow"]
+    assert airflow.kubernetes
+    environment = airflow.definition.processes["scheduler"].environment
+    schedulers = values_of(airflow, size)["workloads"]["scheduler"].get("replicas", 1)
+    pod, count = beside(stack, "airflow", size)
+    assert pod == task(stack)
+    assert count > schedulers * int(environment["AIRFLOW__CORE__PARALLELISM"])
+
+
+def test_several_jobs_of_spark_run_at_a_time_and_other_components_make_no_pods(stack: Stack) -> None:
+    pod, each = job(stack, "production")
+    assert beside(stack, "spark", "production") == (pod, 2 * each)
+    assert beside(stack, "minio", "production") == (NOTHING, 0)
 
 
 @pytest.mark.parametrize(("runner", "count"), [("pod", 0), ("scheduler", 3), ("operator", 4)])
@@ -177,20 +214,23 @@ def test_jobs_cannot_run_by_an_operator_that_nobody_has(root: Path) -> None:
 
 
 def test_volumes_are_asked_for_by_class_and_by_way_of_access(root: Path, stack: Stack) -> None:
-    assert volumes(stack, "small") == [("", "ReadWriteOnce")]
-    assert volumes(stack, "small", "fast") == [("fast", "ReadWriteOnce")]
-    assert volumes(stack, "production") == [("openebs-hostpath", "ReadWriteOnce"), ("shared", "ReadWriteMany")]
+    none = dict.fromkeys(stack.components, Asked())
+    own = none | {"minio": Asked(Need(storage=1024, claims=4))}
+    assert volumes(stack, "small", none) == []
+    assert volumes(stack, "small", own) == [("", "ReadWriteOnce")]
+    assert volumes(stack, "small", own, "fast") == [("fast", "ReadWriteOnce")]
+    # What is shared is asked for in its own way, and is no reason to ask for another one.
+    shared = none | {name: Asked(Need(storage=1024, claims=1)) for name in ("airflow", "nifi")}
+    assert volumes(stack, "production", shared) == [("shared", "ReadWriteMany")]
+    assert volumes(stack, "production", shared | own) == [
+        ("openebs-hostpath", "ReadWriteOnce"),
+        ("shared", "ReadWriteMany"),
+    ]
     mine = {"nifi": {"sharedVolumes": {"landing": {"existingClaim": "mine"}}}}
     mine["airflow"] = {"sharedVolumes": {"logs": {"existingClaim": "mine"}}}
-    assert volumes(load_stack(root, target=KUBERNETES, values=mine), "production") == [
+    assert volumes(load_stack(root, target=KUBERNETES, values=mine), "production", own) == [
         ("openebs-hostpath", "ReadWriteOnce")
     ]
-
-
-def test_a_service_of_the_administrators_asks_for_nothing(root: Path, stack: Stack) -> None:
-    theirs = load_stack(root, target=KUBERNETES, cluster_services={"spark-operator": "administrator"})
-    assert all_asked(stack, "small")["spark-operator"].steady.pods == 1
-    assert all_asked(theirs, "small")["spark-operator"] == Asked()
 
 
 def test_an_environment_lies_over_the_size(stack: Stack) -> None:
@@ -199,5 +239,3 @@ def test_an_environment_lies_over_the_size(stack: Stack) -> None:
     plain, found = values_of(trino, "production"), values_of(told, "production")
     assert found["workloads"]["worker"] == plain["workloads"]["worker"] | {"replicas": 7}
     assert plain["workloads"]["worker"]["replicas"] != 7
-    more = replace(stack, components={**stack.components, "trino": told})
-    assert all_asked(more, "production")["trino"].steady.pods == all_asked(stack, "production")["trino"].steady.pods + 5

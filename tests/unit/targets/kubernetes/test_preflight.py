@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -11,7 +11,7 @@ from data_platform.stack.errors import PlatformError
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, places
 from data_platform.targets.kubernetes.inventory import Facts, Node
-from data_platform.targets.kubernetes.needs import all_asked, total
+from data_platform.targets.kubernetes.needs import Asked, Need
 from data_platform.targets.kubernetes.preflight import judge
 
 OURS = "01234567"
@@ -28,13 +28,31 @@ GOOD = Facts(
 )
 
 
-def problems(stack: Stack, size: str = "small", storage_class: str = "", **changed: Any) -> list[tuple[str, str]]:
-    return [tuple(p) for p in judge(stack, size, GOOD._replace(**changed), storage_class, OURS).problems]
+class Problems(Protocol):
+    """What stands in the way, on a good cluster with something changed."""
+
+    def __call__(
+        self, size: str = "small", storage_class: str = "", asked: dict[str, Asked] | None = None, **changed: Any
+    ) -> list[tuple[str, str]]: ...
+
+
+@pytest.fixture
+def problems(stack: Stack, asked: dict[str, Asked]) -> Problems:
+    usual = asked
+
+    def found(
+        size: str = "small", storage_class: str = "", asked: dict[str, Asked] | None = None, **changed: Any
+    ) -> list[tuple[str, str]]:
+        facts = GOOD._replace(**changed)
+        verdict = judge(stack, size, asked or usual, facts, storage_class=storage_class, platform=OURS)
+        return [tuple(problem) for problem in verdict.problems]
+
+    return found
 
 
 @pytest.mark.parametrize("size", ["small", "production"])
-def test_a_good_cluster_is_taken(stack: Stack, size: str) -> None:
-    verdict = judge(stack, size, GOOD)
+def test_a_good_cluster_is_taken(stack: Stack, asked: dict[str, Asked], size: str) -> None:
+    verdict = judge(stack, size, asked, GOOD)
     assert verdict == ((), ())
     verdict.refuse()
 
@@ -87,52 +105,54 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_each_reason_to_refuse_is_told_with_its_remedy(stack: Stack, case: str) -> None:
+def test_each_reason_to_refuse_is_told_with_its_remedy(problems: Problems, case: str) -> None:
     changed, what, remedy = REFUSED[case]
-    found = problems(stack, **changed)
+    found = problems(**changed)
     assert len([p for p in found if what in p[0] and remedy in p[1]]) == 1, found
 
 
-def test_all_reasons_are_told_at_once(stack: Stack) -> None:
+def test_all_reasons_are_told_at_once(stack: Stack, asked: dict[str, Asked]) -> None:
     bad = GOOD._replace(version=(1, 20), storage_classes={}, denied=["create namespaces"], nodes=())
     with pytest.raises(PlatformError) as caught:
-        judge(stack, "small", bad).refuse()
+        judge(stack, "small", asked, bad).refuse()
     for word in ("1.20", "StorageClass", "create namespaces", "no node"):
         assert word in caught.value.problem
     assert len(caught.value.remedy.split("\n  → ")) == 4
 
 
-def test_a_named_class_must_be_there_and_need_not_be_the_default(stack: Stack) -> None:
+def test_a_named_class_must_be_there_and_need_not_be_the_default(problems: Problems) -> None:
     classes = {"openebs-hostpath": False}
-    assert problems(stack, storage_class="openebs-hostpath", storage_classes=classes) == []
-    ((what, _),) = problems(stack, storage_class="fast", storage_classes=classes)
+    assert problems(storage_class="openebs-hostpath", storage_classes=classes) == []
+    ((what, _),) = problems(storage_class="fast", storage_classes=classes)
     assert what == "there is no StorageClass fast; there is: openebs-hostpath"
 
 
-def test_the_same_node_is_enough_for_one_size_and_not_for_the_other(stack: Stack) -> None:
-    node = {"nodes": (Node("lab", 4, 16 * 1024, 100),)}
-    assert problems(stack, "small", **node) == []
-    assert [p for p in problems(stack, "production", **node) if "(memory)" in p[0]]
-
-
-def test_a_pod_that_fits_on_no_node_is_named_although_the_sum_fits(stack: Stack) -> None:
+def test_a_pod_that_fits_on_no_node_is_named_although_the_sum_fits(problems: Problems, asked: dict[str, Asked]) -> None:
     many = tuple(Node(f"n{index}", 1, 1024, 20) for index in range(60))
-    assert [
-        p for p in problems(stack, "production", nodes=many) if p[0].startswith("no node has room for a pod of trino")
-    ]
-    assert total({n: a.steady for n, a in all_asked(stack, "small").items()}).memory < 60 * 1024
+    assert problems(nodes=many) == []
+    pod = Need(pods=1, cpu=2, memory=3072)
+    ((what, remedy),) = problems(asked=asked | {"trino": Asked(pod, largest=pod)}, nodes=many)
+    assert what == "no node has room for a pod of trino: 2 cores and 3 GiB"
+    assert "smaller size" in remedy
 
 
-def test_a_missing_entry_and_a_pending_release_are_only_told(stack: Stack) -> None:
+def test_a_task_and_the_pods_of_its_job_must_fit_too(problems: Problems, asked: dict[str, Asked]) -> None:
+    steady = sum(one.steady.pods for one in asked.values())
+    assert problems(nodes=(Node("lab", 64, 512 * 1024, steady + 2),)) == []
+    ((what, _),) = problems(nodes=(Node("lab", 64, 512 * 1024, steady + 1),))
+    assert f"asks for {steady + 2} (pods)" in what
+
+
+def test_a_missing_entry_and_a_pending_release_are_only_told(stack: Stack, asked: dict[str, Asked]) -> None:
     verdict = judge(
-        stack, "small", GOOD._replace(entries=(), pending={"data-platform-core/airflow": "pending-upgrade"})
+        stack, "small", asked, GOOD._replace(entries=(), pending={"data-platform-core/airflow": "pending-upgrade"})
     )
     assert verdict.problems == ()
     assert ["no ingress class" in verdict.warnings[0].what, "pending-upgrade" in verdict.warnings[1].what] == [True] * 2
 
 
-def test_a_service_of_the_administrators_that_is_not_there_is_refused(stack: Stack) -> None:
-    ((what, remedy),) = problems(stack, lacking={"an-operator": ["Application (apps.example/v1)"]})
+def test_a_service_of_the_administrators_that_is_not_there_is_refused(problems: Problems) -> None:
+    ((what, remedy),) = problems(lacking={"an-operator": ["Application (apps.example/v1)"]})
     assert what == (
         "an-operator is said to be the administrator's (cluster_services), and the cluster does not know "
         "Application (apps.example/v1)"
@@ -141,14 +161,14 @@ def test_a_service_of_the_administrators_that_is_not_there_is_refused(stack: Sta
     assert "cluster_services: {an-operator: deployed}" in remedy
 
 
-def test_a_service_that_is_still_ours_is_refused_where_it_is_to_be_somebody_elses(stack: Stack) -> None:
-    ((what, remedy),) = problems(stack, left=["data-platform-an-operator"])
+def test_a_service_that_is_still_ours_is_refused_where_it_is_to_be_somebody_elses(problems: Problems) -> None:
+    ((what, remedy),) = problems(left=["data-platform-an-operator"])
     assert "the namespace data-platform-an-operator has a cluster service that this platform deployed" in what
     assert "helm uninstall --namespace data-platform-an-operator" in remedy
 
 
-def test_a_kind_that_somebody_else_made_known_is_refused(stack: Stack) -> None:
-    ((what, _),) = problems(stack, roles={"CustomResourceDefinition things.apps.example": {"team": "x"}})
+def test_a_kind_that_somebody_else_made_known_is_refused(problems: Problems) -> None:
+    ((what, _),) = problems(roles={"CustomResourceDefinition things.apps.example": {"team": "x"}})
     assert what == "the CustomResourceDefinition things.apps.example is there and was not made by this platform"
 
 
@@ -162,7 +182,9 @@ WAYS = {
 
 
 @pytest.mark.parametrize("case", WAYS)
-def test_a_way_in_that_the_cluster_lacks_is_refused(stack: Stack, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_way_in_that_the_cluster_lacks_is_refused(
+    problems: Problems, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     way, entries, what = WAYS[case]
     read = needs.read_values
 
@@ -170,5 +192,5 @@ def test_a_way_in_that_the_cluster_lacks_is_refused(stack: Stack, case: str, mon
         return read(folder, size, given) | ({"expose": way} if folder.name == "trino" else {})
 
     monkeypatch.setattr(needs, "read_values", exposed)
-    found = problems(stack, entries=entries)
+    found = problems(entries=entries)
     assert [(what in problem, "expose" in remedy) for problem, remedy in found] == ([(True, True)] if what else [])

@@ -1,0 +1,25 @@
+"""What the platform asks of a cluster, by its charts as helm renders them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bootstrap.on_cluster import helm_program
+from data_platform.stack.stack import Stack
+from data_platform.targets.kubernetes.needs import Asked
+from data_platform.targets.kubernetes.releases import Helm
+from data_platform.targets.kubernetes.settings import Settings
+from data_platform.targets.kubernetes.sizes import Paper
+
+
+def asked(stack: Stack, size: str) -> dict[str, Asked]:
+    """What each component asks for in a size."""
+    return Paper(stack, Settings.model_validate({"size": size}), Helm(helm_program())).asked()
+
+
+def told(stack: Stack, component: str, values: dict[str, Any]) -> Stack:
+    """The same platform in an environment that says something of a component's chart."""
+    from dataclasses import replace
+
+    item = stack.components[component].model_copy(update={"values": values})
+    return replace(stack, components={**stack.components, component: item})
