@@ -137,7 +137,8 @@ class Tool(Confined):
 
 
 class Definition(Strict):
-    """How a component runs on a target. Strings may be templates over the bindings."""
+    """How a component runs on a target. Strings may be templates over the bindings; in all of them, coordinates of
+    artifacts too, `{{ VERSION }}` is the version that `component.yaml` says."""
 
     toolchains: tuple[Key, ...] = Field((), description="Shared artifacts of stack/toolchains.yaml.")
     artifacts: dict[Key, Artifact] = Field(default_factory=dict)

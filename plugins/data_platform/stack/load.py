@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ DEFAULT_PROFILE = "default"
 #: Where components can run. A component exists on the targets that it has a file for.
 LOCAL, KUBERNETES = "local", "kubernetes"
 TARGETS = (LOCAL, KUBERNETES)
+#: In local.yaml and kubernetes.yaml: the version that component.yaml says.
+_VERSION = re.compile(r"\{\{\s*VERSION\s*\}\}")
 M = TypeVar("M", bound=Strict)
 
 
@@ -50,16 +53,30 @@ def _explain(path: Path, error: ValidationError) -> PlatformError:
     return PlatformError("\n".join(lines), "correct the key; docs/reference/ lists what each file may say")
 
 
-def parse(model: type[M], path: Path) -> M:
+def parse(model: type[M], path: Path, version: str | None = None) -> M:
     """Read one YAML file as a model.
+
+    Args:
+        model: what it says.
+        path: the file.
+        version: of the component, which `{{ VERSION }}` in the file's strings becomes.
 
     Raises:
         PlatformError: the file is missing, is no YAML, or says something that the model does not know.
     """
+    content = _read_yaml(path)
     try:
-        return model.model_validate(_read_yaml(path))
+        return model.model_validate(content if version is None else _with_version(content, version))
     except ValidationError as error:
         raise _explain(path, error) from None
+
+
+def _with_version(content: Any, version: str) -> Any:
+    if isinstance(content, str):
+        return _VERSION.sub(version, content)
+    if isinstance(content, dict):
+        return {key: _with_version(value, version) for key, value in content.items()}
+    return [_with_version(value, version) for value in content] if isinstance(content, list) else content
 
 
 def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
@@ -76,9 +93,12 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
             f"use one of {', '.join(file.namespaces)}, or add it to stack/stack.yaml",
         )
     if target == LOCAL:
-        return Loaded(component=component, definition=parse(Local, folder / "local.yaml"), folder=folder)
-    local = parse(Local, folder / "local.yaml") if (folder / "local.yaml").exists() else Local.model_validate({})
-    here = parse(Kubernetes, folder / "kubernetes.yaml")
+        definition = parse(Local, folder / "local.yaml", component.version)
+        return Loaded(component=component, definition=definition, folder=folder)
+    local = Local.model_validate({})
+    if (folder / "local.yaml").exists():
+        local = parse(Local, folder / "local.yaml", component.version)
+    here = parse(Kubernetes, folder / "kubernetes.yaml", component.version)
     component = component.model_copy(
         update={
             "after": (*component.after, *here.after),

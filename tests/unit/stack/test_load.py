@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from data_platform.stack.definition import Local
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.load import LOCAL, load_stack
+from data_platform.stack.load import LOCAL, load_stack, parse
 from tests.unit.stack.conftest import refusal
 
 if TYPE_CHECKING:
@@ -354,3 +356,16 @@ def test_what_an_environment_cannot_choose_is_refused(
     with pytest.raises(PlatformError, match=said) as caught:
         load_stack(tiny.root, "default", LOCAL, capabilities, values)
     assert caught.value.remedy
+
+
+def test_a_definition_reads_the_version_from_component_yaml(tmp_path: Path) -> None:
+    artifact = {"maven": "g:a:{{VERSION}}:jar", "sha256": ["0" * 64]}
+    process = {"command": ["x-{{ VERSION }}.jar", "{{ DATA }}"], "ready": {"command": ["true"]}}
+    path = tmp_path / "local.yaml"
+    path.write_text(yaml.safe_dump({"artifacts": {"server": artifact}, "processes": {"server": process}}))
+    found = parse(Local, path, "4.76")
+    assert found.artifacts["server"].maven == "g:a:4.76:jar"
+    assert found.processes["server"].command == ("x-4.76.jar", "{{ DATA }}")
+    path.write_text("[]")
+    with pytest.raises(PlatformError):
+        parse(Local, path, "4.76")

@@ -224,10 +224,10 @@ def field_values(
 ) -> Object:
     """What a chart of the field's own is told: its file, filled with the bindings and names of Secrets; no secrets.
 
-    The Secret `<component>-server` is SECRET_SERVER there.
+    The Secret `<component>-server` is SECRET_SERVER there, and the component's version VERSION.
     """
     names = {_binding(name.removeprefix(item.name)): content.stored for name, content in secrets.items()}
-    known = {**values, **names}
+    known = {**values, **names, "VERSION": item.component.version}
     path = item.folder / chart.values
     found: Object = yaml.safe_load(render(path.read_text(encoding="utf-8"), known, str(path))) or {}
     return found
