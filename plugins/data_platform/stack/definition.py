@@ -5,7 +5,7 @@ Unknown keys are errors. The JSON schema in `docs/reference/` is generated from 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -136,15 +136,37 @@ class Tool(Confined):
     inherit: tuple[str, ...] = Field((), description="Names (globs) of the caller's environment that win over it.")
 
 
+_Runs = TypeVar("_Runs", Job, Process)
+#: What a target's file says of all.
+Environment = Annotated[
+    dict[str, str],
+    Field(description="Of each of its jobs and processes; what they say themselves wins. Tools have their own alone."),
+]
+
+
 class Definition(Strict):
     """How a component runs on a target. Strings may be templates over the bindings; in all of them, coordinates of
     artifacts too, `{{ VERSION }}` is the version that `component.yaml` says."""
 
     toolchains: tuple[Key, ...] = Field((), description="Shared artifacts of stack/toolchains.yaml.")
     artifacts: dict[Key, Artifact] = Field(default_factory=dict)
+    environment: Environment = Field(default_factory=dict)
     jobs: dict[Key, Job] = Field(default_factory=dict)
     processes: dict[Name, Process] = Field(default_factory=dict)
     tools: dict[Name, Tool] = Field(default_factory=dict)
+
+    def whole(self) -> Self:
+        """The same, with the environment of all in that of each."""
+
+        def given(each: _Runs) -> _Runs:
+            return each.model_copy(update={"environment": {**self.environment, **each.environment}})
+
+        return self.model_copy(
+            update={
+                "jobs": {name: given(job) for name, job in self.jobs.items()},
+                "processes": {name: given(process) for name, process in self.processes.items()},
+            }
+        )
 
 
 class Local(Definition):
@@ -185,8 +207,9 @@ class Pod(Strict):
 class Kubernetes(FacetedTarget):
     """`kubernetes.yaml`: what differs on the `kubernetes` target from `local.yaml`.
 
-    Artifacts, toolchains and tools are added to those of `local.yaml`, or replace those of the same name; `jobs` and
-    `processes` replace all of them where they are given. A facet takes the place of the component's.
+    Artifacts, toolchains, tools and variables of `environment` are added to those of `local.yaml`, or replace those of
+    the same name; `jobs` and `processes` replace all of them where they are given. A facet takes the place of the
+    component's.
     """
 
     cluster_service: ClusterService | None = Field(
@@ -206,7 +229,8 @@ class Kubernetes(FacetedTarget):
         False, description="Its processes start task pods: they get the settings, and `pods/<component>.yaml` in ETC."
     )
     task_environment: dict[str, str] = Field(
-        default_factory=dict, description="Environment of those task pods; templates over bindings that are no secret."
+        default_factory=dict,
+        description="Of those task pods, besides the `environment` of all; templates over bindings that are no secret.",
     )
     bindings: dict[Variable, str] = Field(
         default_factory=dict,
@@ -222,6 +246,7 @@ class Kubernetes(FacetedTarget):
     )
     toolchains: tuple[Key, ...] = ()
     artifacts: dict[Key, Artifact] = Field(default_factory=dict)
+    environment: Environment = Field(default_factory=dict)
     jobs: dict[Key, Job] | None = None
     processes: dict[Name, Process] | None = None
     tools: dict[Name, Tool] = Field(default_factory=dict)
@@ -235,6 +260,7 @@ class Kubernetes(FacetedTarget):
         return Definition(
             toolchains=tuple(dict.fromkeys((*local.toolchains, *self.toolchains))),
             artifacts={**local.artifacts, **self.artifacts},
+            environment={**local.environment, **self.environment},
             jobs=local.jobs if self.jobs is None else self.jobs,
             processes=local.processes if self.processes is None else self.processes,
             tools={**local.tools, **self.tools},

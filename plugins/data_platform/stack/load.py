@@ -94,7 +94,7 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
         )
     if target == LOCAL:
         definition = parse(Local, folder / "local.yaml", component.version)
-        return Loaded(component=component, definition=definition, folder=folder)
+        return Loaded(component=component, definition=definition.whole(), folder=folder)
     local = Local.model_validate({})
     if (folder / "local.yaml").exists():
         local = parse(Local, folder / "local.yaml", component.version)
@@ -108,7 +108,7 @@ def _load_component(folder: Path, file: StackFile, target: str) -> Loaded:
             "checks": (*component.checks, *(here.cluster_service.checks() if here.cluster_service else ())),
         }
     )
-    return Loaded(component=component, definition=here.over(local), folder=folder, kubernetes=here)
+    return Loaded(component=component, definition=here.over(local).whole(), folder=folder, kubernetes=here)
 
 
 def _load_components(base: Path, file: StackFile, target: str) -> dict[str, Loaded]:

@@ -209,7 +209,7 @@ class ClusterContext:
 
     def _tasks(self) -> pods.Tasks:
         item, values = self._item(ORCHESTRATOR), self.bindings(ORCHESTRATOR).open
-        said = item.kubernetes.task_environment if item.kubernetes else {}
+        said = {**item.definition.environment, **(item.kubernetes.task_environment if item.kubernetes else {})}
         environment = {key: render(text, values, f"{item.folder}: {key}") for key, text in said.items()}
         stored = {content.name: content.stored for content in self._of_tasks(self._files(item))}
         submitters = needs.submitters(self.stack, self.settings.size)
