@@ -31,6 +31,7 @@ import psutil
 from bootstrap.arguments import ROOT
 from bootstrap.place import open_target
 from data_platform.clients.trino import Trino
+from data_platform.stack.lake import CATALOG
 
 PEOPLE_A_PROCESS = 25
 CURRENCIES = ("USD", "GBP", "JPY", "CHF", "XOF", "CAD", "AUD", "SEK", "NOK", "ZAR")
@@ -99,7 +100,7 @@ def questions(seed: int) -> Iterator[tuple[str, str]]:
 def person(url: str, seed: int, until: float) -> list[Answer]:
     """Ask one question after the other until that moment (of `time.time`)."""
     found = []
-    with Trino(url, 120, "lakehouse", user=f"person-{seed}") as trino:
+    with Trino(url, 120, CATALOG, user=f"person-{seed}") as trino:
         for kind, sql in questions(seed):
             began = time.time()
             if began >= until:

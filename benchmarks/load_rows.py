@@ -34,13 +34,14 @@ from data_platform.datasets import audit, flow, flow_definition
 from data_platform.datasets import files as raw
 from data_platform.datasets.landing import landing_of
 from data_platform.operators.dataset import result_of
+from data_platform.stack import lake
 from data_platform.stack.load import load_stack
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
 DATASET, LIKE, SECONDS = "benchmark_load", "fx_rates", 3600.0
 #: Where the tables lie, so that their files can be removed: giving a branch up leaves them.
-BUCKET = "lakehouse"
+BUCKET = lake.TABLES
 #: Each copy is on the days before those of the copy before: the days of the history, counted without gaps.
 _LAST = date(1998, 12, 31)
 
@@ -89,7 +90,7 @@ class Bench:
         manifest = raw.discover(self.target, DATASET, "benchmark", raw.Days.model_validate({}), SECONDS)
         if {file.sha256 for file in manifest.files} != {file.sha256 for file in self.files}:
             raise RuntimeError(f"{len(manifest.files)} files are in the raw zone, of {self.number}")
-        found = self.load(f"s3a://{raw.RAW}/{raw.manifest_key(DATASET, 'benchmark')}")
+        found = self.load(f"s3a://{lake.RAW}/{raw.manifest_key(DATASET, 'benchmark')}")
         return {**found, "nifi_seconds": landed - started, "seconds": time.monotonic() - started}
 
     def direct(self) -> dict[str, float]:
@@ -98,7 +99,7 @@ class Bench:
             dataset=DATASET, run="benchmark", days=raw.Days.model_validate({}), code="", rebuild=False,
             files=tuple(self.files), refused=(),
         )  # fmt: skip
-        path = self.folder / "_manifests" / DATASET / "benchmark.json"
+        path = self.folder / lake.MANIFESTS / DATASET / "benchmark.json"
         path.parent.mkdir(parents=True)
         path.write_text(manifest.model_dump_json(by_alias=True), encoding="utf-8")
         started = time.monotonic()
@@ -109,9 +110,9 @@ class Bench:
         """Run the job."""
         branch = audit.branch_of(DATASET)
         settings = {
-            "spark.sql.catalog.lakehouse.ref": branch,
-            "spark.sql.catalog.published.ref": branch,
-            "spark.sql.catalog.lakehouse.warehouse": f"s3://{BUCKET}/{DATASET}",
+            f"spark.sql.catalog.{lake.CATALOG}.ref": branch,
+            f"spark.sql.catalog.{lake.PUBLISHED}.ref": branch,
+            f"spark.sql.catalog.{lake.CATALOG}.warehouse": f"s3://{BUCKET}/{DATASET}",
             # These files are no part of the platform's data: their lineage goes nowhere.
             "spark.openlineage.transport.type": "console",
         }
@@ -161,7 +162,12 @@ class Bench:
             shutil.rmtree(folder, ignore_errors=True)
         store = raw.store_of(self.target, SECONDS)
         manifests = raw.manifest_key(DATASET, "").rpartition("/")[0]
-        for bucket, prefix in ((raw.RAW, DATASET), (raw.RAW, manifests), (raw.QUARANTINE, DATASET), (BUCKET, DATASET)):
+        for bucket, prefix in (
+            (lake.RAW, DATASET),
+            (lake.RAW, manifests),
+            (raw.QUARANTINE, DATASET),
+            (BUCKET, DATASET),
+        ):
             found = store.list_objects(bucket, prefix=f"{prefix}/", recursive=True, include_version=True)
             doomed = [DeleteObject(str(item.object_name), item.version_id) for item in found]
             if left := [str(error) for error in store.remove_objects(bucket, doomed)]:

@@ -28,6 +28,7 @@ from bootstrap.arguments import ROOT
 from data_platform.checks.base import Deadline
 from data_platform.clients import connect
 from data_platform.clients.airflow import Airflow
+from data_platform.stack import lake
 from data_platform.stack.load import load_stack
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
@@ -43,8 +44,8 @@ def direct(target: LocalTarget) -> dict[str, float]:
 
     run, catalog = f"benchmark {time.time()}", audit.branch_of(DATASET)
     days = files.Days.model_validate({"from": FIRST})
-    manifest = f"s3a://{files.RAW}/{files.manifest_key(DATASET, run)}"
-    load = ["--conf", f"spark.sql.catalog.lakehouse.ref={catalog}", f"spark_jobs/{DATASET}/load.py", "--manifest"]
+    manifest = f"s3a://{lake.RAW}/{files.manifest_key(DATASET, run)}"
+    load = ["--conf", f"spark.sql.catalog.{lake.CATALOG}.ref={catalog}", f"spark_jobs/{DATASET}/load.py", "--manifest"]
     models = ["--select", f"path:models/staging/{DATASET}", f"path:models/marts/{DATASET}"]
 
     def deadline() -> Deadline:
@@ -73,7 +74,7 @@ def direct(target: LocalTarget) -> dict[str, float]:
         "dbt": tool("dbt", "dbt", "build", "--exclude-resource-type", "unit_test", *models),
         "validate_marts": validate("marts"),
         "publish": lambda: audit.publish(target, DATASET, deadline()),
-        "page": tool("analysis", "draw", "--dataset", DATASET, "--catalog", "lakehouse"),
+        "page": tool("analysis", "draw", "--dataset", DATASET, "--catalog", lake.CATALOG),
         "docs": lambda: dbt_docs.build_docs(target, DATASET, SECONDS),
         "lineage": lambda: [
             emit(target, DATASET, deadline()) for emit in (lineage.emit_nifi_lineage, lineage.emit_dbt_lineage)
@@ -88,9 +89,9 @@ def direct(target: LocalTarget) -> dict[str, float]:
             found[name] = time.monotonic() - started
 
     for name in list(steps)[: list(steps).index("page")]:
-        os.environ["DBT_CATALOG"] = catalog if name == "dbt" else "lakehouse"
+        os.environ["DBT_CATALOG"] = catalog if name == "dbt" else lake.CATALOG
         timed(name)
-    os.environ["DBT_CATALOG"] = "lakehouse"
+    os.environ["DBT_CATALOG"] = lake.CATALOG
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(timed, "page"), pool.submit(timed, "docs", "lineage")]:
             done.result()

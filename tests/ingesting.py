@@ -22,8 +22,8 @@ from data_platform.checks.base import Deadline
 from data_platform.clients import s3
 from data_platform.clients.nifi import Group, NiFi
 from data_platform.datasets import flow
-from data_platform.datasets.arrivals import FOLDER
 from data_platform.datasets.landing import landing_of
+from data_platform.stack.lake import ARRIVALS
 from data_platform.targets.local.target import LocalTarget
 from tests.running import ROOT, Running
 
@@ -103,7 +103,7 @@ class Ingestion:
     def arrivals(self) -> dict[str, str]:
         """What each arrival tells of, by its name."""
         found = {}
-        for item in self.store.list_objects("raw", prefix=f"{FOLDER}/{self.dataset}/", recursive=True):
+        for item in self.store.list_objects("raw", prefix=f"{ARRIVALS}/{self.dataset}/", recursive=True):
             notes = self.store.stat_object("raw", str(item.object_name)).metadata or {}
             named = {key.lower(): value for key, value in notes.items()}
             found[str(item.object_name).rpartition("/")[2]] = named["x-amz-meta-object"]
@@ -148,7 +148,7 @@ class Ingestion:
             if context := nifi.parameters(self.dataset):
                 nifi.delete_parameters(context.id)
         own = f"{self.dataset}/"
-        for bucket, prefix in (("raw", own), ("raw", f"{FOLDER}/{own}"), ("quarantine", own)):
+        for bucket, prefix in (("raw", own), ("raw", f"{ARRIVALS}/{own}"), ("quarantine", own)):
             found = self.store.list_objects(bucket, prefix=prefix, recursive=True, include_version=True)
             doomed = [DeleteObject(item.object_name, item.version_id) for item in found]
             assert list(self.store.remove_objects(bucket, doomed)) == []

@@ -13,7 +13,8 @@ from data_platform.checks.scratch import BUCKET, FOLDER, drop_table, object_stor
 from data_platform.claims.branch import Branch
 from data_platform.clients.nessie import Nessie
 from data_platform.clients.trino import Trino
-from data_platform.datasets.audit import DATASET_PROPERTY, MAIN, branch_of, discard, open_audit, publish
+from data_platform.datasets.audit import DATASET_PROPERTY, branch_of, discard, open_audit, publish
+from data_platform.stack.lake import MAIN
 from tests.running import ROOT, Running
 
 #: Seconds until a step must be done.

@@ -10,7 +10,8 @@ import trino.exceptions
 from data_platform.checks.base import Deadline
 from data_platform.clients.trino import Trino
 from data_platform.datasets import upkeep
-from data_platform.datasets.audit import MAIN, branch_of
+from data_platform.datasets.audit import branch_of
+from data_platform.stack.lake import MAIN
 from tests.lake import SECONDS, Lake
 
 pytestmark = pytest.mark.timeout(1800)

@@ -10,6 +10,7 @@ from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platfor
 from data_platform.clients import connect
 from data_platform.stack.capabilities import LINEAGE_CATALOG
 from data_platform.stack.holders import PIPELINES
+from data_platform.stack.lake import RAW
 
 if TYPE_CHECKING:
     from data_platform.clients.datahub import DataHub
@@ -28,7 +29,7 @@ Emitter = Literal["nifi", "airflow", "spark", "dbt"]
 class Edge(KindParams):
     """Data goes from one dataset to another, through jobs or models of one emitter and nothing else."""
 
-    source: str = Field(pattern=_PLACE, description="As platform:name, such as s3:raw/fx_rates.")
+    source: str = Field(pattern=_PLACE, description=f"As platform:name, such as s3:{RAW}/fx_rates.")
     target: str = Field(pattern=_PLACE, description="As platform:name.")
     by: Emitter = Field(description="Platform of the jobs or models between them.")
 

@@ -13,13 +13,13 @@ from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platfor
 from data_platform.clients import connect
 from data_platform.stack.capabilities import LINEAGE_CATALOG
 from data_platform.stack.holders import CHECKS
+from data_platform.stack.lake import CATALOG, TABLES, table
 
 if TYPE_CHECKING:
     from data_platform.clients.datahub import DataHub
 
 #: Begins the name of everything that this check makes.
 SCRATCH = "check_lineage_"
-_CATALOG = "lakehouse"
 _JOB_KIND = "spark"
 _PRODUCER = "https://github.com/OpenLineage/OpenLineage"
 
@@ -49,15 +49,15 @@ def event(scratch: str) -> dict[str, Any]:
     As Spark does, it names tables by their paths, says in facets which tables these are, and names the source of a
     column by its path alone.
     """
-    place = {"namespace": f"s3://{_CATALOG}", "name": f"{scratch}/orders-{uuid.uuid4()}"}
+    place = {"namespace": f"s3://{TABLES}", "name": f"{scratch}/orders-{uuid.uuid4()}"}
 
-    def table(path: dict[str, str], name: str, **facets: Any) -> dict[str, Any]:
-        symlink = {"namespace": f"s3://{_CATALOG}", "name": f"{scratch}.{name}", "type": "TABLE"}
-        catalog = {"framework": "iceberg", "type": "nessie", "name": _CATALOG}
+    def told(path: dict[str, str], name: str, **facets: Any) -> dict[str, Any]:
+        symlink = {"namespace": f"s3://{TABLES}", "name": f"{scratch}.{name}", "type": "TABLE"}
+        catalog = {"framework": "iceberg", "type": "nessie", "name": CATALOG}
         return {**path, "facets": {"symlinks": {"identifiers": [symlink]}, "catalog": catalog, **facets}}
 
     columns = {"fields": {"amount": {"inputFields": [{**place, "field": "price"}]}}}
-    target = {"namespace": f"s3://{_CATALOG}", "name": f"{scratch}/daily-{uuid.uuid4()}"}
+    target = {"namespace": f"s3://{TABLES}", "name": f"{scratch}/daily-{uuid.uuid4()}"}
     return {
         "eventType": "COMPLETE",
         "eventTime": datetime.now(UTC).isoformat(),
@@ -65,15 +65,15 @@ def event(scratch: str) -> dict[str, Any]:
         "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
         "run": {"runId": str(uuid.uuid4())},
         "job": {"namespace": SCRATCH, "name": f"{scratch}.daily", "facets": {"jobType": {"integration": _JOB_KIND}}},
-        "inputs": [table(place, "orders")],
-        "outputs": [table(target, "daily", columnLineage=columns)],
+        "inputs": [told(place, "orders")],
+        "outputs": [told(target, "daily", columnLineage=columns)],
     }
 
 
 def _stored(datahub: DataHub, scratch: str) -> str:
     from data_platform.clients.datahub import dataset_urn, field_urn
 
-    rates, orders, daily = (dataset_urn("iceberg", f"{_CATALOG}.{scratch}.{n}") for n in ("rates", "orders", "daily"))
+    rates, orders, daily = (dataset_urn("iceberg", table(f"{scratch}.{n}")) for n in ("rates", "orders", "daily"))
     flow = f"urn:li:dataFlow:({_JOB_KIND},{SCRATCH}.{scratch},PROD)"
     made = [rates, orders, daily, f"urn:li:dataJob:({flow},daily)", flow]
     try:
@@ -105,7 +105,7 @@ def _stored(datahub: DataHub, scratch: str) -> str:
 def _refused(datahub: DataHub, scratch: str) -> str:
     from data_platform.clients.datahub import dataset_urn
 
-    urn = dataset_urn("iceberg", f"{_CATALOG}.{scratch}.intruder")
+    urn = dataset_urn("iceberg", table(f"{scratch}.intruder"))
     tried = {"without a token": None, "with a wrong token": uuid.uuid4().hex}
     answers = {how: datahub.status_of_write(urn, token) for how, token in tried.items()}
     evidence = ", ".join(f"{status} {how}" for how, status in answers.items())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from data_platform.checks.base import CheckFailed, Deadline, Platform
 from data_platform.clients import connect
+from data_platform.stack import lake
 from data_platform.stack.holders import CHECKS
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 #: Older than any check may run, so that two runs at the same time leave each other alone.
 LEFT_OVER_SECONDS = 3600
 #: Iceberg schema of such tables, and where their files lie.
-SCHEMA = "lakehouse.scratch"
-BUCKET, FOLDER = "lakehouse", "warehouse/scratch/"
+SCHEMA = lake.table(lake.SCRATCH)
+BUCKET, FOLDER = lake.TABLES, f"{lake.FOLDER}/{lake.SCRATCH}/"
 
 _NAME = re.compile(r"check_(\d{10})_[0-9a-f]{8}")
 

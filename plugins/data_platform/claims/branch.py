@@ -11,13 +11,10 @@ from typing import ClassVar, Literal
 
 from data_platform.clients import connect
 from data_platform.stack.claim import Claim, Claimed, Place, digest_of
+from data_platform.stack.lake import BRANCH_PREFIX, MAIN
 from data_platform.stack.plan import Seen
 from data_platform.stack.terms import Key
 
-#: Where branches begin.
-MAIN = "main"
-#: Begins their names; what follows is the claim's.
-PREFIX = "audit_"
 _SECONDS = 3.0
 
 
@@ -39,7 +36,7 @@ class Branch(Claim):
     def made(self, holder: str) -> str:
         """See `Claim`."""
         del holder
-        return f"{PREFIX}{self.name}"
+        return f"{BRANCH_PREFIX}{self.name}"
 
     def definition(self, holder: str) -> object:
         """See `Claim`."""

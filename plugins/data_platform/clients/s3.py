@@ -14,7 +14,8 @@ from minio.error import S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersionExpiration, Rule
 from minio.versioningconfig import SUSPENDED, VersioningConfig
 
-REGION = "us-east-1"
+from data_platform.stack.lake import REGION
+
 _RULE = "data-platform"
 _SECONDS = 10.0
 #: Days that stand for "no lifecycle rule".

@@ -12,6 +12,7 @@ from data_platform.dagkit.holds import wait_at_hold
 from data_platform.datasets.way import table_place
 from data_platform.operators.ingest import FROM, TO
 from data_platform.operators.watch import NewFilesTrigger
+from data_platform.stack import lake
 
 #: Arguments of every task of a pipeline, besides the owner, whom its contract names.
 DEFAULTS: dict[str, Any] = {
@@ -32,7 +33,7 @@ PARAMS: dict[str, Param] = {
 def raw_zone(dataset: str) -> Asset:
     """The dataset's files in the object store; an event for each time that new ones are seen."""
     watcher = AssetWatcher(name=f"{dataset}_files", trigger=NewFilesTrigger(dataset))
-    return Asset(name=f"raw/{dataset}", uri=f"s3://raw/{dataset}", watchers=[watcher])
+    return Asset(name=f"{lake.RAW}/{dataset}", uri=f"s3://{lake.RAW}/{dataset}", watchers=[watcher])
 
 
 def table(name: str) -> Asset:
@@ -41,7 +42,7 @@ def table(name: str) -> Asset:
     Args:
         name: schema and table, such as raw.fx_rates.
     """
-    return Asset(name=f"lakehouse.{name}", uri=table_place(name))
+    return Asset(name=lake.table(name), uri=table_place(name))
 
 
 def when_files_come_or(cron: str, timezone: str, dataset: str) -> AssetOrTimeSchedule:

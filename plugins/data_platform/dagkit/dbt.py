@@ -23,6 +23,7 @@ from data_platform.operators.models import wait_in_triggerer
 from data_platform.operators.pods import pod_of, tasks_are_pods
 from data_platform.stack.capabilities import MODELS
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.lake import BRANCH_PREFIX
 
 _MANIFEST = "slim_manifest.json"
 #: Seconds between two looks at what the run says. The models' tasks wait in their own process, or from their start in
@@ -64,7 +65,7 @@ def dbt_group(dataset: str, group_id: str = dbt.GROUP, **arguments: Any) -> Task
         project_name="data_platform",
         install_dbt_deps=False,
         # Cosmos runs dbt in a copy of the project and reads what it leaves there.
-        env_vars={"DBT_CATALOG": f"audit_{dataset}", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"},
+        env_vars={"DBT_CATALOG": f"{BRANCH_PREFIX}{dataset}", "DBT_TARGET_PATH": "target", "DBT_LOG_PATH": "logs"},
     )
     # As an argument it would become an ObjectStoragePath, whose `open` loads all plugins of Airflow: seconds.
     project.manifest_path = PROJECT / _MANIFEST

@@ -15,13 +15,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from data_platform.datasets.files import RAW, has_received, store_of
+from data_platform.datasets.files import has_received, store_of
+from data_platform.stack.lake import ARRIVALS, RAW
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
-#: Beside the datasets in the bucket `raw`.
-FOLDER = "_arrivals"
 #: How far behind the newest arrival a look begins. An arrival is seen up to 70 s after the time in its key, which is as
 #: long as the flow waits for the store before it makes another one; the rest is for clocks of NiFi's nodes that differ.
 #: What a node stores whose clock is further behind waits for the scheduled run.
@@ -55,7 +54,7 @@ def look(target: Target, dataset: str, before: Seen | None, now: datetime, secon
         now: the time in UTC.
         seconds: deadline of one request.
     """
-    folder = f"{FOLDER}/{dataset}/"
+    folder = f"{ARRIVALS}/{dataset}/"
     since = before.since if before else _stamp(now - _FIRST)
     listed = store_of(target, seconds).list_objects(RAW, prefix=folder, recursive=True, start_after=folder + since)
     found = frozenset(str(item.object_name).removeprefix(folder) for item in listed)

@@ -15,21 +15,17 @@ from typing import TYPE_CHECKING, TypeVar
 import httpx
 
 from data_platform.checks.base import Deadline
-from data_platform.claims.branch import PREFIX
 from data_platform.clients import connect, trino
 from data_platform.clients.nessie import Commit, Nessie, NessieConflictError, NessieUnavailableError
 from data_platform.stack.capabilities import QUERY_ENGINE, TABLE_CATALOG
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.lake import BRANCH_PREFIX, CATALOG, FLOORS, MAIN
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
 T = TypeVar("T")
 
-#: The branch that readers see, and the catalog that shows it.
-MAIN, CATALOG = "main", "lakehouse"
-#: The floors of the lakehouse.
-NAMESPACES = ("raw", "staging", "marts")
 #: Marks the commits of `publish` with the dataset's name.
 DATASET_PROPERTY = "data-platform-dataset"
 
@@ -46,7 +42,7 @@ def branch_of(dataset: str) -> str:
     """
     if not _DATASET.fullmatch(dataset):
         raise PlatformError(f"{dataset!r} is no name of a dataset", "use lower-case letters, digits and underscores")
-    return f"{PREFIX}{dataset}"
+    return f"{BRANCH_PREFIX}{dataset}"
 
 
 def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
@@ -74,7 +70,7 @@ def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
                 )
         with connect.nessie(target, deadline.remaining) as nessie:
             # Two branches that each make the same namespace could not both be merged.
-            nessie.create_namespaces(MAIN, NAMESPACES)
+            nessie.create_namespaces(MAIN, FLOORS)
             old = nessie.head(branch)
             return nessie.create_branch(branch, MAIN) if old is None else nessie.reset_branch(branch, old, MAIN)
 
@@ -155,7 +151,7 @@ def settle(nessie: Nessie) -> set[str]:
     newest = heads.pop(MAIN)
     opened = set()
     for name, commit in heads.items():
-        if not name.startswith(PREFIX) or commit == newest:
+        if not name.startswith(BRANCH_PREFIX) or commit == newest:
             continue
         if nessie.ahead(commit, MAIN).commits:
             opened.add(name)

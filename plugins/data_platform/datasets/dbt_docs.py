@@ -16,14 +16,14 @@ from data_platform.clients import connect, dbt
 from data_platform.stack.capabilities import MODELS
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import PIPELINES
+from data_platform.stack.lake import FLOORS, REPORTS
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
 PROJECT = Path(__file__).resolve().parents[3] / "dbt_project"
-#: Floors of the project, in the order of the data.
-FOLDERS = ("staging", "marts")
-BUCKET = "reports"
+#: Floors of the project: what is loaded is no model.
+FOLDERS = FLOORS[1:]
 #: What `build_docs` publishes: name in dbt's target folder, name in the bucket, content type.
 _DOCS = (
     ("static_index.html", "index.html", "text/html; charset=utf-8"),
@@ -82,5 +82,5 @@ def _upload(target: Target, dataset: str, folder: Path, files: tuple[tuple[str, 
     store = connect.s3(target, PIPELINES)
     for name, published, kind in files:
         content = (folder / name).read_bytes()
-        store.put_object(BUCKET, f"{dataset}/{dbt.FOLDER}/{published}", io.BytesIO(content), len(content), kind)
+        store.put_object(REPORTS, f"{dataset}/{dbt.FOLDER}/{published}", io.BytesIO(content), len(content), kind)
     return f"{dataset}/{dbt.FOLDER}/{files[0][1]}"

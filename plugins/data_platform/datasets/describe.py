@@ -6,6 +6,8 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
+from data_platform.stack.lake import table
+
 if TYPE_CHECKING:
     from data_platform.stack.datasets import Dataset
 
@@ -17,9 +19,9 @@ def pipeline_doc(one: Dataset) -> str:
     """The page of a dataset's DAG, as Markdown: what it does, who answers for it, what to do when it fails."""
     contract, runs = one.contract, one.pipeline.runs
     marts = " and ".join(f"`{table.name}`" for table in contract.on("marts"))
-    refused = f"select * from lakehouse.raw.quarantine where dataset = '{one.name}'"  # noqa: S608 - words for people
+    refused = f"select * from {table('raw.quarantine')} where dataset = '{one.name}'"  # noqa: S608 - words for people
     does = (
-        f"Files that the flow has stored are loaded into `lakehouse.raw.{one.name}`, turned into {marts}, and audited"
+        f"Files that the flow has stored are loaded into `{table(f'raw.{one.name}')}`, turned into {marts}, and audited"
         " on a branch of the catalog. Readers see a load only when it has passed, all tables at once. Runs when files"
         f" come, and at `{runs.cron}` ({runs.zone})."
     )

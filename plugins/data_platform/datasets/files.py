@@ -17,16 +17,13 @@ from data_platform.checks.base import Deadline
 from data_platform.clients import connect, s3
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import PIPELINES
+from data_platform.stack.lake import CATALOG, MANIFESTS, QUARANTINE, RAW
 
 if TYPE_CHECKING:
     from minio import Minio
 
     from data_platform.targets.base import Target
 
-RAW, QUARANTINE = "raw", "quarantine"
-CATALOG = "lakehouse"
-#: Beside the datasets in the bucket `raw`: what each run worked on, and what was published last.
-_MANIFESTS = "_manifests"
 _REASON = ".reason.json"
 _JSON = "application/json"
 
@@ -91,7 +88,7 @@ class Manifest(_Record):
 
 def manifest_key(dataset: str, run: str) -> str:
     """Key of a run's manifest in the bucket `raw`. Run ids hold characters that paths of some tools do not take."""
-    return f"{_MANIFESTS}/{dataset}/{hashlib.sha256(run.encode()).hexdigest()[:16]}.json"
+    return f"{MANIFESTS}/{dataset}/{hashlib.sha256(run.encode()).hexdigest()[:16]}.json"
 
 
 def discover(target: Target, dataset: str, run: str, days: Days, seconds: float) -> Manifest:
@@ -230,7 +227,7 @@ def _refused(store: Minio, dataset: str) -> Iterable[dict[str, Any]]:
 
 
 def _published_key(dataset: str) -> str:
-    return f"{_MANIFESTS}/{dataset}/published.json"
+    return f"{MANIFESTS}/{dataset}/published.json"
 
 
 def _put(store: Minio, key: str, text: str) -> None:

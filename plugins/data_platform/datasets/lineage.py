@@ -11,10 +11,10 @@ from typing import Any
 from data_platform.checks.base import Deadline, Platform
 from data_platform.clients import connect, producers
 from data_platform.clients.dbt import FOLDER
-from data_platform.datasets.dbt_docs import BUCKET
 from data_platform.stack.capabilities import FLOWS
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import PIPELINES
+from data_platform.stack.lake import BRANCH_PREFIX, CATALOG, REPORTS
 
 #: What the source reads of the documentation of a run.
 _MANIFEST, _CATALOG, _RESULTS = "manifest.json", "catalog.json", "run_results.json"
@@ -77,17 +77,19 @@ def emit_dbt_lineage(target: Platform, dataset: str, deadline: Deadline) -> str:
     with tempfile.TemporaryDirectory(prefix="lineage-") as scratch:
         files: dict[str, str] = {}
         for name in (_MANIFEST, _CATALOG, _RESULTS):
-            content = s3.read(store, BUCKET, f"{dataset}/{FOLDER}/{name}")
+            content = s3.read(store, REPORTS, f"{dataset}/{FOLDER}/{name}")
             if content is not None:
                 files[name] = str(Path(scratch) / name)
                 Path(files[name]).write_bytes(content)
         if missing := [name for name in (_MANIFEST, _CATALOG) if name not in files]:
             raise PlatformError(
-                f"{BUCKET}/{dataset}/{FOLDER}/ has no {' and no '.join(missing)}",
+                f"{REPORTS}/{dataset}/{FOLDER}/ has no {' and no '.join(missing)}",
                 f"let the task `docs` of pipelines_{dataset} publish the documentation",
             )
         urns = _ingest(target, DBTCoreSource, producers.DBT, dbt_recipe(files), deadline)
-    return f"dbt: {sum(',lakehouse.' in urn or ',audit_' in urn for urn in urns)} tables, {len(urns)} entities"
+    return (
+        f"dbt: {sum(f',{CATALOG}.' in urn or f',{BRANCH_PREFIX}' in urn for urn in urns)} tables, {len(urns)} entities"
+    )
 
 
 def dbt_recipe(files: dict[str, str]) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from data_platform.checks.base import Deadline
 from data_platform.clients import connect
 from data_platform.clients.nessie import Table
 from data_platform.clients.trino import Trino, identifier
-from data_platform.datasets.audit import CATALOG, DATASET_PROPERTY, MAIN, branch_of, settle
+from data_platform.datasets.audit import DATASET_PROPERTY, branch_of, settle
 from data_platform.stack.capabilities import JOBS
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.lake import CATALOG, MAIN
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from data_platform.clients.producers import AIRFLOW, DBT, NIFI, SPARK
+from data_platform.stack import lake
 from data_platform.stack.contract import Contract
 
 
@@ -19,12 +20,12 @@ def table_place(name: str) -> str:
     Args:
         name: floor and table, such as raw.fx_rates.
     """
-    return f"iceberg:lakehouse.{name}"
+    return f"iceberg:{lake.table(name)}"
 
 
 def raw_place(dataset: str) -> str:
     """A dataset's raw zone in the catalog's words."""
-    return f"s3:raw/{dataset}"
+    return f"s3:{lake.RAW}/{dataset}"
 
 
 def way(contract: Contract, manifest: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from data_platform.checks.base import Deadline
 from data_platform.operators.dataset import DatasetOperator, failed, result_of
 from data_platform.stack.capabilities import JOBS, VALIDATION
+from data_platform.stack.lake import CATALOG, RAW
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ class LoadFilesOperator(DatasetOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """What the job did."""
         from data_platform.datasets.audit import branch_of
-        from data_platform.datasets.files import RAW, manifest_key, summary
+        from data_platform.datasets.files import manifest_key, summary
 
         arguments = [
             "--conf",
-            f"spark.sql.catalog.lakehouse.ref={branch_of(self.dataset)}",
+            f"spark.sql.catalog.{CATALOG}.ref={branch_of(self.dataset)}",
             f"spark_jobs/{self.dataset}/load.py",
             "--manifest",
             f"s3a://{RAW}/{manifest_key(self.dataset, context['run_id'])}",

@@ -13,6 +13,7 @@ from data_platform.operators.dataset import DatasetOperator, failed, result_of
 from data_platform.operators.triggerer import TriggererOperator
 from data_platform.stack.capabilities import MODELS, REPORTS
 from data_platform.stack.check import CheckSpec
+from data_platform.stack.lake import CATALOG
 from data_platform.targets.current import current
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class DrawPageOperator(DatasetOperator):
     def execute(self, context: Context) -> str:
         """The page's key in the bucket `reports`."""
         del context
-        arguments = ["--dataset", self.dataset, "--catalog", "lakehouse"]
+        arguments = ["--dataset", self.dataset, "--catalog", CATALOG]
         result = result_of(current().run_tool(REPORTS, "draw", arguments, self.seconds), "drawing the page")
         return str(result["page"])
 

@@ -13,6 +13,7 @@ from data_platform.pages.day import day_of
 from data_platform.pages.render import render
 from data_platform.pages.reports import report
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.lake import CATALOG
 
 
 def make_app() -> FastAPI:
@@ -63,4 +64,4 @@ def data() -> HTMLResponse:
 
     target = current()
     found = describe(target)
-    return render("data.html", name=target.stack.file.name, **found._asdict())
+    return render("data.html", name=target.stack.file.name, catalog=CATALOG, **found._asdict())

@@ -11,11 +11,11 @@ from data_platform.clients import connect, dbt, s3
 from data_platform.clients.trino import Trino
 from data_platform.stack import holders
 from data_platform.stack.capabilities import LINEAGE_CATALOG, OBJECT_STORE, QUERY_ENGINE, TABLE_CATALOG
+from data_platform.stack.lake import CATALOG, REPORTS, table
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
-CATALOG = "lakehouse"
 #: A page must not wait for a server that is away.
 _SECONDS = 5.0
 #: Published pages by their keys below the dataset's name.
@@ -114,7 +114,7 @@ def _ask_store(target: Target, datasets: Sequence[str], problems: list[str]) -> 
     store = connect.s3(target, holders.PAGES, _SECONDS)
     wanted = [f"{name}/{page}" for name in datasets for page in PAGES]
     try:
-        return {key for key in wanted if s3.there(store, "reports", key)}
+        return {key for key in wanted if s3.there(store, REPORTS, key)}
     except Exception as error:  # noqa: BLE001 - as above
         problems.append(
             f"The object store did not answer, so published pages are unknown ({type(error).__name__}). "
@@ -131,6 +131,6 @@ def _links(target: Target, name: str, there: set[str]) -> tuple[Link, ...]:
     published = [
         Link(title, f"reports/{name}/{page}" if f"{name}/{page}" in there else "") for page, title in PAGES.items()
     ]
-    urn = f"urn:li:dataset:(urn:li:dataPlatform:iceberg,{CATALOG}.raw.{name},PROD)"
+    urn = f"urn:li:dataset:(urn:li:dataPlatform:iceberg,{table(f'raw.{name}')},PROD)"
     catalog = Link("Lineage", f"{target.public_url(LINEAGE_CATALOG, connect.HTTP)}/entity?{urlencode({'urn': urn})}")
     return (*published, catalog, Link("Runs in Airflow", f"/dags/pipelines_{name}"))

@@ -15,11 +15,11 @@ from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from data_platform.pages.render import render
 from data_platform.stack.holders import PAGES
+from data_platform.stack.lake import REPORTS
 
 if TYPE_CHECKING:
     from minio import Minio
 
-BUCKET = "reports"
 _SECONDS = 10.0
 #: Types by the end of the name, whatever the object says of itself; others are downloads.
 _TYPES = {
@@ -69,7 +69,7 @@ def is_key(key: str) -> bool:
 def _answer(store: Minio, key: str, asked: Mapping[str, str]) -> Response:
     from data_platform.clients import s3
 
-    found = s3.stream(store, BUCKET, key)
+    found = s3.stream(store, REPORTS, key)
     if found is None:
         return _missing(key)
     headers = {**_HEADERS, "ETag": f'"{found.etag}"'}

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StrictBool, StringConstraints, model_validator
 
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.lake import CATALOG
 from data_platform.stack.terms import Key, Strict
 
 #: Who may know a column, from the least to the most protected class.
@@ -137,7 +138,7 @@ class LeastRows(_Standard):
 class Table(_Standard):
     """A table that readers may query."""
 
-    name: TableName = Field(description="Floor and table, such as marts.fx_rates_daily; the catalog is lakehouse.")
+    name: TableName = Field(description=f"Floor and table, such as marts.fx_rates_daily; the catalog is {CATALOG}.")
     type: Literal["table"] = Field(alias="physicalType")
     description: Text = Field(description="What a row says; dbt's documentation has the same words.")
     columns: tuple[Column, ...] = Field(alias="properties", min_length=1, description="In the table's order.")

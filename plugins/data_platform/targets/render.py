@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from data_platform.stack import lake
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -64,13 +65,14 @@ def rendered_files(etc: Path, bindings: Mapping[str, str]) -> dict[str, bytes]:
 
     Args:
         etc: the component's `etc/` folder in the checkout; it may be missing.
-        bindings: variables of the templates.
+        bindings: variables of the templates, besides the names of the lakehouse.
     """
+    known = {**lake.told(), **bindings}
     found: dict[str, bytes] = {}
     for path in sorted(p for p in etc.rglob("*") if p.is_file()):
         name = str(path.relative_to(etc))
         if path.suffix == _SUFFIX:
-            for made, values in _for_each(name.removesuffix(_SUFFIX), bindings, str(path)):
+            for made, values in _for_each(name.removesuffix(_SUFFIX), known, str(path)):
                 found[made] = render(path.read_text(encoding="utf-8"), values, str(path), etc).encode()
         else:
             found[name] = path.read_bytes()

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from data_platform.clients import s3
+from data_platform.stack import lake
 from data_platform.stack.definition import Kubernetes, Local, Process
 from data_platform.stack.load import parse
 from data_platform.stack.model import Component
@@ -142,7 +142,7 @@ def test_the_key_of_the_store_is_in_a_file_of_its_own() -> None:
     lines = [line.partition("=") for line in files.pop("object-store.properties").decode().splitlines() if "=" in line]
     assert {name: value for name, _, value in lines} == {
         "endpoint": "http://store.example:9000",
-        "region": s3.REGION,
+        "region": lake.REGION,
         "access.key": "nifi",
         "secret.key": "another secret",
     }

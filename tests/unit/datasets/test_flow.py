@@ -15,10 +15,9 @@ import yaml
 from data_platform.checks.base import Address, Deadline
 from data_platform.clients.nifi import Bulletin, Group, NiFiError, Parameter, ParameterContext, Processor, Queue, Status
 from data_platform.datasets import flow, flow_definition
-from data_platform.datasets.arrivals import FOLDER
-from data_platform.datasets.files import RAW
 from data_platform.datasets.flow_definition import Seen, Wanted, canonical, decide, digest, marked, prepared, wanted
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.lake import ARRIVALS, RAW
 
 ROOT = Path(__file__).parents[3]
 GIVEN = {
@@ -100,7 +99,7 @@ def test_an_arrival_bears_the_time_of_the_very_try_that_put_it() -> None:
     """A watcher asks for what is newer than what it knows: the time of an earlier step would hide it."""
     put, _ = put_the_arrival()
     when = """${now():format("yyyyMMdd'T'HHmmssSSS", 'UTC')}"""
-    assert put["properties"]["Object Key"] == f"{FOLDER}/${{dataset}}/{when}-${{content_SHA-256:substring(0, 16)}}"
+    assert put["properties"]["Object Key"] == f"{ARRIVALS}/${{dataset}}/{when}-${{content_SHA-256:substring(0, 16)}}"
     assert put["properties"]["Bucket"] == RAW
 
 

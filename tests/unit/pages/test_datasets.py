@@ -83,7 +83,7 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
         monkeypatch.setattr(s3, "there", there)
         found = datasets.describe(target)
         assert [dataset.name for dataset in found.datasets] == ["fx_rates"]
-        return bytes(render("data.html", name="tiny", **found._asdict()).body).decode()
+        return bytes(render("data.html", name="tiny", catalog="lakehouse", **found._asdict()).body).decode()
 
     return page
 

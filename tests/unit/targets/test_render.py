@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from data_platform.stack.errors import PlatformError
+from data_platform.stack.lake import REGION, WAREHOUSE
 from data_platform.targets.render import render, rendered_files
 
 BINDINGS = {"TRINO_HTTP_PORT": "8440", "ETC": "/etc/trino"}
@@ -57,6 +58,11 @@ def test_files_are_rendered_by_their_suffix_and_copied_otherwise(tmp_path: Path)
         "raw.txt": b"{{ TRINO_HTTP_PORT }}\n",
         "binary": b"\xff\x00",
     }
+
+
+def test_files_know_the_names_of_the_lakehouse(tmp_path: Path) -> None:
+    (tmp_path / "a.conf.j2").write_text("dir={{ LAKE_WAREHOUSE }}\nregion={{ LAKE_REGION }}\n")
+    assert rendered_files(tmp_path, BINDINGS) == {"a.conf": f"dir={WAREHOUSE}\nregion={REGION}\n".encode()}
 
 
 def test_a_component_without_configuration_has_no_files(tmp_path: Path) -> None:
