@@ -11,10 +11,11 @@ from pathlib import Path
 from data_platform.targets.images.layers import Entry, write_layer
 from data_platform.targets.images.layout import CONTAINERD_NAME, REF_NAME, Layout
 
-_USER = "65532:65532"
+#: Nobody, as the field's own images of single programs have him.
+USER = "65532:65532"
 
 
-def write(archive: Path, name: str, files: Mapping[str, Path], entrypoint: Sequence[str], user: str = _USER) -> None:
+def write(archive: Path, name: str, files: Mapping[str, Path], entrypoint: Sequence[str], user: str = USER) -> None:
     """Write an archive of one image with one layer; it gets its name when it is whole.
 
     Args:

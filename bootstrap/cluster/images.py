@@ -31,7 +31,7 @@ class Own(NamedTuple):
     name: str
     files: dict[str, Path]
     entrypoint: tuple[str, ...]
-    user: str = "65532:65532"
+    user: str = archives.USER
 
 
 def own(programs: Programs) -> dict[str, Own]:

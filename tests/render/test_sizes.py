@@ -87,6 +87,14 @@ def test_what_an_environment_says_counts() -> None:
     assert after.memory == before.memory + 5 * 32 * 1024
 
 
+def test_what_others_release_for_a_component_counts_as_its_own() -> None:
+    resources = {"requests": {"cpu": "1", "memory": "4Gi"}, "limits": {"cpu": "4", "memory": "4Gi"}}
+    before = asked("small")["datahub"]
+    after = told("datahub", "small", reserve={"gms": {"replicas": 2, "resources": resources}})
+    assert (after.steady.pods, after.steady.memory) == (before.steady.pods + 2, before.steady.memory + 2 * 4096)
+    assert after.largest.memory == 4096
+
+
 def test_the_quota_has_room_for_git_sync_beside_each_server() -> None:
     plain, synced = asked("small")["airflow"].steady, told("airflow", "small", gitSync=GIT_SYNC).steady
     assert synced.pods == plain.pods == 4

@@ -51,6 +51,15 @@ def test_what_minio_is_built_from_is_of_its_day() -> None:
     assert day == VERSIONS["minio"].replace("-", "")
 
 
+def test_locks_are_made_by_the_maven_plugin_that_fetches() -> None:
+    pattern = r'MAVEN_PLUGIN = "(.+?)"'
+    (made,), (fetches,) = (
+        said(f"{NIFI}/image/lock.py", pattern),
+        said("plugins/data_platform/clients/packages.py", pattern),
+    )
+    assert made == fetches
+
+
 def test_decisions_name_the_versions_that_are_used() -> None:
     rows = dict(_ROW.findall((ROOT / "docs" / "decisions" / "versions.md").read_text(encoding="utf-8")))
     for name in ("Airflow", "PostgreSQL", "Spark", "Trino", "Nessie", "NiFi", "ZooKeeper", "MinIO"):
