@@ -14,10 +14,10 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import TIMEOUT, ClusterError
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.kubernetes import needs
-from data_platform.targets.kubernetes.needs import Asked, Need
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
 from data_platform.targets.kubernetes.target import KubernetesTarget
+from tests.sizes import claiming
 from tests.unit.targets.kubernetes.fake_cluster import FakeCluster
 
 SPACE = "data-platform-core"
@@ -54,8 +54,7 @@ def ask(root: Path) -> Callable[..., str]:
     ) -> str:
         settings = Settings(images={"airflow": "registry.example/airflow:1"}, size=size, storage_class=storage_class)
         place = KubernetesTarget(stack, settings, cast("Cluster", cluster), Helm("helm"), inside=True)
-        # Each component has a volume of its own, beside what it shares.
-        place.asked = dict.fromkeys(stack.components, Asked(Need(claims=2)))
+        place.asked = claiming(stack)
         return check(Params(), place, Deadline(5))
 
     return asked

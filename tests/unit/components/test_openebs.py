@@ -11,8 +11,8 @@ from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs
 from data_platform.targets.kubernetes.inventory import Facts, Node
-from data_platform.targets.kubernetes.needs import Asked, Need
 from data_platform.targets.kubernetes.preflight import Verdict, judge
+from tests.sizes import claiming
 
 BARE = Facts(
     version=(1, 37),
@@ -29,11 +29,6 @@ BARE = Facts(
 def with_openebs(root: Path, **values: object) -> Stack:
     more = {"openebs": values} if values else None
     return load_stack(root, target=KUBERNETES, values=more, cluster_services={"openebs": "deployed"})
-
-
-def claiming(stack: Stack) -> dict[str, Asked]:
-    """Each component has a volume of its own, beside what it shares."""
-    return dict.fromkeys(stack.components, Asked(Need(claims=2)))
 
 
 def judged(stack: Stack, size: str, storage_class: str = "") -> Verdict:

@@ -258,9 +258,7 @@ def _of_claim(spec: Mapping[str, Any]) -> Need:
     return Need(storage=quantity(spec["resources"]["requests"]["storage"]) / MIB, claims=1)
 
 
-def volumes(
-    stack: Stack, size: str, asked: Mapping[str, Asked], storage_class: str = ""
-) -> list[tuple[str, str]]:
+def volumes(stack: Stack, size: str, asked: Mapping[str, Asked], storage_class: str = "") -> list[tuple[str, str]]:
     """Which volumes components ask for: classes (the cluster's default when empty) with the way of access, sorted.
 
     Args:

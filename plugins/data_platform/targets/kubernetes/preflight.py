@@ -90,9 +90,7 @@ def _permissions(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _storage(
-    stack: Stack, size: str, asked: Mapping[str, Asked], facts: Facts, wanted: str
-) -> Iterator[Finding]:
+def _storage(stack: Stack, size: str, asked: Mapping[str, Asked], facts: Facts, wanted: str) -> Iterator[Finding]:
     """Every class that a volume is asked of is there, or comes with who makes volumes here."""
     names = ", ".join(sorted(facts.storage_classes)) or "none"
     to_come = _classes(stack, size)

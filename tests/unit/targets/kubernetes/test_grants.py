@@ -11,6 +11,7 @@ from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.service import Provided
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import grants, guard_rails, places, rbac
+from data_platform.targets.kubernetes.needs import Asked
 
 DEPLOYER = rbac.subject("airflow", "data-platform-core")
 Object = dict[str, Any]
@@ -76,9 +77,9 @@ def test_of_the_administrators_airflow_alone_is_given_something(root: Path) -> N
     assert grants.roles(with_(root, spark_operator="absent"), DEPLOYER) == []
 
 
-def test_airflow_applies_none_of_them(root: Path) -> None:
+def test_airflow_applies_none_of_them(root: Path, asked: dict[str, Asked]) -> None:
     stack = with_(root, openebs="deployed")
-    rails = guard_rails.guard_rails(stack, "small", "10.0.0.1:6443", "0123")
+    rails = guard_rails.guard_rails(stack, "small", asked, "10.0.0.1:6443", "0123")
     mine = {(o["kind"], o["metadata"]["name"]) for o in guard_rails.inside(rails)}
     names = {(kind, name) for kind, _, name in made(stack)}
     assert names <= {(o["kind"], o["metadata"]["name"]) for o in rails}

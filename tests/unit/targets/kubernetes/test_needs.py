@@ -216,7 +216,9 @@ def test_jobs_cannot_run_by_an_operator_that_nobody_has(root: Path) -> None:
 def test_volumes_are_asked_for_by_class_and_by_way_of_access(root: Path, stack: Stack) -> None:
     none = dict.fromkeys(stack.components, Asked())
     own = none | {"minio": Asked(Need(storage=1024, claims=4))}
-    assert volumes(stack, "small", none) == []
+    # In one size the folder that tasks share is on one node's disk.
+    assert volumes(stack, "small", none) == [("", "ReadWriteOnce")]
+    assert volumes(stack, "small", none, "fast") == [("fast", "ReadWriteOnce")]
     assert volumes(stack, "small", own) == [("", "ReadWriteOnce")]
     assert volumes(stack, "small", own, "fast") == [("fast", "ReadWriteOnce")]
     # What is shared is asked for in its own way, and is no reason to ask for another one.
@@ -228,6 +230,7 @@ def test_volumes_are_asked_for_by_class_and_by_way_of_access(root: Path, stack: 
     ]
     mine = {"nifi": {"sharedVolumes": {"landing": {"existingClaim": "mine"}}}}
     mine["airflow"] = {"sharedVolumes": {"logs": {"existingClaim": "mine"}}}
+    assert volumes(load_stack(root, target=KUBERNETES, values=mine), "small", none) == []
     assert volumes(load_stack(root, target=KUBERNETES, values=mine), "production", own) == [
         ("openebs-hostpath", "ReadWriteOnce")
     ]

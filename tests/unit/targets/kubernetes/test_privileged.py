@@ -9,6 +9,7 @@ import pytest
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.guard_rails import guard_rails, inside
+from data_platform.targets.kubernetes.needs import Asked
 from data_platform.targets.kubernetes.permissions import permissions
 
 API, SPACE = "10.0.0.1:6443", "data-platform-openebs"
@@ -20,8 +21,8 @@ def privileged(root: Path) -> Stack:
     return load_stack(root, target=KUBERNETES, cluster_services={"openebs": "deployed"})
 
 
-def test_its_namespace_alone_is_privileged(privileged: Stack) -> None:
-    spaces = [o for o in guard_rails(privileged, "small", API) if o["kind"] == "Namespace"]
+def test_its_namespace_alone_is_privileged(privileged: Stack, asked: dict[str, Asked]) -> None:
+    spaces = [o for o in guard_rails(privileged, "small", asked, API) if o["kind"] == "Namespace"]
     levels = {o["metadata"]["name"]: o["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] for o in spaces}
     assert levels.pop(SPACE) == "privileged"
     assert set(levels.values()) == {"restricted"}
@@ -50,8 +51,8 @@ def test_airflow_may_not_change_its_level(privileged: Stack) -> None:
     assert SPACE not in rule["resourceNames"]
 
 
-def test_airflow_applies_nothing_there(privileged: Stack) -> None:
-    rails = guard_rails(privileged, "small", API)
+def test_airflow_applies_nothing_there(privileged: Stack, asked: dict[str, Asked]) -> None:
+    rails = guard_rails(privileged, "small", asked, API)
     there = [o for o in rails if SPACE in (o["metadata"]["name"], o["metadata"].get("namespace"))]
     assert {o["kind"] for o in there} > {"Namespace", "ResourceQuota", "NetworkPolicy"}
     mine = inside(rails)
