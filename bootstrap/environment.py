@@ -29,7 +29,9 @@ def enter(arguments: argparse.Namespace) -> None:
     lock = ROOT / "locks" / ("test.txt" if arguments.verb in _TEST_VERBS else "platform.txt")
     cache = cache_folder()
     environment = cache / "environments" / f"{lock.stem}-{_digest(lock)}"
-    if Path(sys.prefix) == environment:
+    ours = f"{ROOT}:{ROOT / 'plugins'}"
+    # An environment that a person has activated is not entered: our packages are not in it.
+    if Path(sys.prefix) == environment and os.environ.get("PYTHONPATH") == ours:
         return
     changes = arguments.verb in ("up", "test")
     problems = []
@@ -46,7 +48,7 @@ def enter(arguments: argparse.Namespace) -> None:
         print(f"Making the Python environment from {lock.relative_to(ROOT)} (once for each lock file)…", flush=True)
         _make(environment, lock, uv)
     os.environ["DATA_PLATFORM_UV"] = str(uv)
-    os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'plugins'}"
+    os.environ["PYTHONPATH"] = ours
     # Where it is set, each command would compile Airflow anew: ten seconds of a core.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     python = environment / "bin" / "python"

@@ -79,8 +79,9 @@ class CommandLease:
                 self._held.enter_context(work)
             except HeldError as error:
                 owner = self._target.stack.resolve(database.OWNER)
-                if error.lease and error.lease.is_of_a_run and self._target.condition(owner) in _AWAY:
-                    dead = error.lease.holder
+                holder = error.lease.holder if error.lease and error.lease.is_of_a_run else ""
+                if holder not in ("", dead) and self._target.condition(owner) in _AWAY:
+                    dead = holder
                     continue
                 if time.monotonic() - told >= _TELL:
                     told = time.monotonic()

@@ -173,6 +173,7 @@ def test_every_server_is_given_the_files_that_were_declared_and_no_others(
 def test_what_servers_write_holds_no_secret_of_others(
     cluster: Cluster, stack: Stack, servers: list[tuple[str, str, Object]], secrets: dict[str, str]
 ) -> None:
+    assert len(servers) > len(stack.components) / 2
     for component, process, pod in servers:
         paths = mounts(pod)[1]
         assert paths, f"{component}.{process}: a pod of ours writes into volumes alone"

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from data_platform.stack.terms import Strict
+from data_platform.stack.terms import Strict, unsaid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,20 @@ class Claim(Strict):
     kept: ClassVar[Mapping[str, str]] = {}
     #: Binding with all names of the kind, for who says `shows`.
     shown_as: ClassVar[str] = ""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a kind that its ways cannot be gone with, when it is read and not when something is claimed.
+
+        Raises:
+            TypeError: it does not say what its ways need.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        needed = ["entry"] if CONFIGURATION in cls.ways else []
+        if set(cls.ways) - {CONFIGURATION}:
+            needed += ["observe", "make"] if cls.keeps else ["observe", "make", "remove"]
+        if missing := unsaid(cls, Claim, needed):
+            raise TypeError(f"{cls.__name__} is served by {', '.join(cls.ways)} and does not say {', '.join(missing)}")
 
     @property
     @abstractmethod

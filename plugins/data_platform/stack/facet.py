@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from data_platform.stack.terms import Strict
+from data_platform.stack.terms import Strict, unsaid
 
 if TYPE_CHECKING:
     from data_platform.stack.check import CheckSpec
@@ -45,6 +45,17 @@ class Facet(Strict):
     #: On Kubernetes: kinds of objects (API version, kind) that it has where the cluster knows them. A release that was
     #: made before the cluster did is made anew.
     optional_objects: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a facet that lets others call it and tells them nothing.
+
+        Raises:
+            TypeError: it says `called` and not `told`.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        if unsaid(cls, Facet, ["called", "told"]) == ["told"]:
+            raise TypeError(f"{cls.__name__} says `called` and does not say `told`")
 
     def misfit(self, item: Described) -> str:
         """Why a component cannot have it, with the key; empty when it can."""

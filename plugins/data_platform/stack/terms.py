@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, StringConstraints
@@ -21,6 +22,12 @@ class Strict(BaseModel):
     """Base of all models: unknown keys are refused, values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def unsaid(model: type, base: type, names: Iterable[str]) -> list[str]:
+    """Which methods a model has from its base alone, in the order of the names."""
+    own = model.__mro__[: model.__mro__.index(base)]
+    return [name for name in names if not any(name in vars(each) for each in own)]
 
 
 def _duration(value: object) -> object:

@@ -157,8 +157,11 @@ def test_in_the_environment_nothing_is_looked_at_made_or_started(
     machine.problems = [MISSING]
     enter()
     assert (machine.asked, machine.noted()) == ([], [])
-    # Another verb's environment is another one.
+    # One that was activated by hand lacks the checkout's own packages.
     machine.problems = []
+    monkeypatch.delenv("PYTHONPATH")
+    assert started()[0] == python
+    # Another verb's environment is another one.
     assert started("test")[0] != python
 
 

@@ -34,6 +34,7 @@ class Database:
         self.waited: list[float] = []
         self.is_there = True
         self.airflow = "running"
+        self.stubborn = ""
 
     def connect(self, _: object) -> Any:
         if not self.is_there:
@@ -43,7 +44,7 @@ class Database:
     @contextmanager
     def holding(self, _: object, holder: str, purpose: str, *, dead: str) -> Iterator[None]:
         other = self.others.pop(0)
-        if isinstance(other, HeldError) and other.lease and other.lease.holder == dead:
+        if isinstance(other, HeldError) and other.lease and other.lease.holder == dead != self.stubborn:
             other = None
         if other:
             raise other
@@ -122,6 +123,14 @@ def test_where_airflow_is_away_its_runs_are_dead(known: Database, condition: str
     rotated(known)
     assert known.done[1] == "take it for rotate trino from stack_deploy/first"
     assert known.waited == []
+
+
+def test_a_dead_run_whose_lease_is_not_to_be_had_is_asked_for_in_steps(known: Database) -> None:
+    known.airflow, known.stubborn = "stopped", "stack_deploy/first"
+    known.others = [HeldError(RUN)] * 4 + [None]
+    rotated(known)
+    # At once when it was seen to be dead; from then on as of anybody.
+    assert len(known.waited) == 3
 
 
 def test_another_command_is_waited_for_also_where_airflow_is_away(known: Database) -> None:

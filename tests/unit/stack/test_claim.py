@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pytest
 
 from data_platform.stack.claim import CONFIGURATION, Claim, Claimed, Place, digest_of, resource_name
 from data_platform.stack.kinds import KINDS
+
+if TYPE_CHECKING:
+    from data_platform.stack.plan import Seen
 
 NOWHERE = cast(Place, None)
 
@@ -29,6 +33,19 @@ class Share(Claim):
 
     def definition(self, holder: str) -> object:
         return {"size": self.size, "owner": holder}
+
+    @classmethod
+    def observe(cls, place: Place, provider: str, claimed: Sequence[Claimed]) -> list[Seen]:
+        del place, provider, claimed
+        return []
+
+    @classmethod
+    def make(cls, place: Place, provider: str, claimed: Claimed) -> None:
+        del place, provider, claimed
+
+    @classmethod
+    def remove(cls, place: Place, provider: str, name: str) -> None:
+        del place, provider, name
 
 
 def test_what_was_claimed_is_called_by_its_kind_and_its_name() -> None:
@@ -57,16 +74,33 @@ def test_a_kind_that_says_no_more_is_no_data_has_no_credentials_and_is_about_not
     assert (claim.about(), claim.fixed("portal"), claim.generated) == ((), {}, ())
 
 
-def test_what_a_kind_does_not_say_is_an_error_that_names_it() -> None:
-    each = Claimed("portal", Share())
+class Listed(Share):
+    """A kind that is served by its provider's configuration."""
+
+    ways = (CONFIGURATION,)
+
+    def entry(self, holder: str, credentials: Mapping[str, str]) -> dict[str, Any]:
+        return {"owner": holder, **credentials}
+
+
+@pytest.mark.parametrize(
+    ("ways", "keeps", "missing"),
+    [
+        (("post",), False, "observe, make, remove"),
+        (("post",), True, "observe, make"),
+        ((CONFIGURATION,), False, "entry"),
+        (("post", CONFIGURATION), False, "entry, observe, make, remove"),
+    ],
+)
+def test_a_kind_says_what_its_ways_need(ways: tuple[str, ...], keeps: bool, missing: str) -> None:
+    said = {"__module__": __name__, "ways": ways, "keeps": keeps}
+    with pytest.raises(TypeError, match=f"Gift is served by {', '.join(ways)} and does not say {missing}$"):
+        type(Claim)("Gift", (Claim,), said)
+
+
+def test_what_no_way_of_a_kind_needs_is_an_error_that_names_it() -> None:
     with pytest.raises(NotImplementedError, match="share is not served by configuration"):
-        each.claim.entry("portal", {})
-    with pytest.raises(NotImplementedError, match="Share is not made by a way of its own"):
-        Share.observe(NOWHERE, "files", [each])
-    with pytest.raises(NotImplementedError, match="Share is not made by a way of its own"):
-        Share.make(NOWHERE, "files", each)
-    with pytest.raises(NotImplementedError, match="Share is never removed"):
-        Share.remove(NOWHERE, "files", "of-portal")
+        Share().entry("portal", {})
 
 
 def overrides(kind: type[Claim], name: str) -> bool:

@@ -34,6 +34,15 @@ for name in sys.argv[1:]:
 """
 
 
+def test_a_facet_with_an_endpoint_for_others_says_what_they_are_told_of_it() -> None:
+    with pytest.raises(TypeError, match=r"Pages says `called`"):
+
+        class Pages(Facet):
+            @property
+            def called(self) -> str:
+                return "http"
+
+
 def test_a_facet_is_a_module_with_one_model_and_a_key_of_each_file() -> None:
     modules = {path.stem for path in Path(facets.__path__[0]).glob("*.py")} - {"__init__"}
     assert set(FACETS) == modules

@@ -47,6 +47,7 @@ def test_every_namespace_is_restricted(rails: list[dict[str, Any]]) -> None:
 
 
 def test_every_object_says_whose_it_is(rails: list[dict[str, Any]]) -> None:
+    assert {thing["kind"] for thing in rails} > {"Namespace", "NetworkPolicy", "Role"}
     for thing in rails:
         labels = thing["metadata"]["labels"]
         assert (labels[places.PART_OF], labels[places.MANAGED_BY]) == ("data-platform", "data-platform")

@@ -121,6 +121,7 @@ def test_a_task_that_asks_for_nothing_gets_a_datasets_pod(target: KubernetesTarg
 
 
 def test_a_task_reads_one_file_of_airflows_configuration(templates: dict[str, Object], contents: Contents) -> None:
+    assert len(templates) > 1
     for name, pod in templates.items():
         (etc,) = (volume["secret"] for volume in pod["spec"]["volumes"] if volume["name"] == "etc")
         assert contents[etc["secretName"]].keys() == {"airflow.cfg"}, name
