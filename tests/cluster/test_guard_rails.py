@@ -96,9 +96,9 @@ def ports_of(stack: Stack, name: str) -> list[int]:
 
 
 def parties(stack: Stack) -> list[str]:
-    """Components, the processes of theirs that have rules of their own, and tasks of datasets."""
+    """Components that are deployed, the processes of theirs that have rules of their own, and tasks of datasets."""
     more = (*deployers(stack), *servers(stack).values(), "airflow/scheduler", "pipelines/task", SUBMIT, "spark/driver")
-    return [*stack.components, *more]
+    return [*(name for name, item in stack.components.items() if item.is_deployed), *more]
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def guest_calls(rails: Rails) -> list[tuple[str, str, int]]:
 
 
 def test_without_policies_every_namespace_reaches_every_other(bare: Town, before: set[tuple[str, str, int]]) -> None:
-    assert len(bare.rails.namespaces) == 7
+    assert len(bare.rails.namespaces) == 8
     assert before == {call for call in guest_calls(bare.rails) if call[2] == CLOSED}
 
 
@@ -257,7 +257,7 @@ def test_a_pod_of_no_component_reaches_none_from_any_namespace(town: Town) -> No
         for space in town.rails.namespaces
         for name in served.values()
     ]
-    assert len(wanted) == 7 * 5
+    assert len(wanted) == 8 * 6
     assert town.reached(wanted) == set()
 
 

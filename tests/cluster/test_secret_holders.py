@@ -89,7 +89,8 @@ def servers(cluster: Cluster, stack: Stack) -> list[tuple[str, str, Object]]:
         if pod["spec"]["restartPolicy"] == "Always" and "deletionTimestamp" not in pod["metadata"]:
             labels = pod["metadata"]["labels"]
             found.append((labels[places.NAME], labels[places.COMPONENT], pod))
-    declared = {(name, process) for name, item in stack.components.items() for process in item.definition.processes}
+    deployed = {name: item for name, item in stack.components.items() if item.is_deployed}
+    declared = {(name, process) for name, item in deployed.items() for process in item.definition.processes}
     assert {(component, process) for component, process, _ in found} == declared
     assert len(declared) >= 10
     return found
@@ -249,7 +250,7 @@ def test_every_template_is_looked_at(target: KubernetesTarget, stack: Stack) -> 
     made = {
         (component, path.removeprefix("pods/").removesuffix(".yaml"))
         for component, item in stack.components.items()
-        if item.definition.processes or item.definition.tools
+        if item.is_deployed and (item.definition.processes or item.definition.tools)
         for path in target.etc(component)
         if path.startswith("pods/")
     }
