@@ -86,14 +86,15 @@ def _refuse_others(there: Object, item: Loaded, stack: Stack, platform: str) -> 
     if ownership.owner(there, platform) is ownership.Owner.SOMEBODY:
         raise PlatformError(
             f"{_KIND} {there['metadata']['name']} is there and was not made by this platform: somebody has {item.name}",
-            f"use his: cluster_services: {{{item.name}: administrator}} in the environment; or hand it over: kubectl "
+            f"use theirs: cluster_services: {{{item.name}: administrator}} in the environment; or hand it over: kubectl "
             f"label crd {there['metadata']['name']} {places.MANAGED_BY}={places.MANAGER}",
         )
     ownership.refuse_others(there, stack.file.name, platform)
 
 
 def _is_served(definition: Object | None) -> bool:
-    conditions = (definition or {}).get("status", {}).get("conditions", [])
+    # Null for as long as nobody has looked at a new one.
+    conditions = (definition or {}).get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 

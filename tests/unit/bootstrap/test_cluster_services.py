@@ -35,6 +35,7 @@ class Serving(FakeCluster):
     ) -> dict[str, Any] | None:
         there = self.objects[kind, namespace, name]
         assert not done(there)
+        assert not done(there | {"status": {"conditions": None}})
         return super().wait_until(api_version, kind, name, namespace, done=lambda _: done(there | {"status": SERVED}))
 
 
