@@ -37,6 +37,7 @@ _WITH_TOKEN = {
     ("airflow", "scheduler"),
     ("airflow", "triggerer"),
     ("postgresql", "server"),
+    ("spark-operator", "controller"),
 }
 _SECONDS = 120.0
 #: Kinds whose objects must hold no secret.
