@@ -86,8 +86,8 @@ def _refuse_others(there: Object, item: Loaded, stack: Stack, platform: str) -> 
     if ownership.owner(there, platform) is ownership.Owner.SOMEBODY:
         raise PlatformError(
             f"{_KIND} {there['metadata']['name']} is there and was not made by this platform: somebody has {item.name}",
-            f"use theirs: cluster_services: {{{item.name}: administrator}} in the environment; or hand it over: kubectl "
-            f"label crd {there['metadata']['name']} {places.MANAGED_BY}={places.MANAGER}",
+            f"use theirs: cluster_services: {{{item.name}: administrator}} in the environment; or hand it over: "
+            f"kubectl label crd {there['metadata']['name']} {places.MANAGED_BY}={places.MANAGER}",
         )
     ownership.refuse_others(there, stack.file.name, platform)
 

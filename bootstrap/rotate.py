@@ -43,8 +43,11 @@ def rotate(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def begin_takeover(target: Target, only: tuple[str, ...], progress: Progress) -> None:
+def begin_takeover(target: Target, only: tuple[str, ...], progress: Progress) -> bool:
     """Choose other values for what components of an earlier release were told of each other.
+
+    Returns:
+        whether the platform is of an earlier release.
 
     Raises:
         PlatformError: a part of the platform alone is to be brought up; the rest would keep the old values.
@@ -57,6 +60,7 @@ def begin_takeover(target: Target, only: tuple[str, ...], progress: Progress) ->
         )
     if shared:
         progress.say("secrets", f"of an earlier release: {len(shared)} are given other values")
+    return bool(shared)
 
 
 def finish(target: Target, secrets: list[rotation.Secret], progress: Progress) -> None:

@@ -86,7 +86,7 @@ def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object]
 
     Returns success or failed.
     """
-    begin_takeover(target, only, progress)
+    is_taken_over = begin_takeover(target, only, progress)
     target.ensure_credentials()
     rotated: list[rotation.Secret] = []
     with CommandLease(target, "up", progress) as lease:
@@ -107,7 +107,9 @@ def _bring_up(target: Target, only: tuple[str, ...], ready: Callable[[], object]
     ready()
     with connect(target) as airflow:
         outcome = _deploy(target, airflow, only, progress)
-        for name in rotation.affected(target, rotated) if outcome == "success" else ():
+        # An earlier release told secrets to components that do not hold them any more.
+        old = target.stack.components if is_taken_over else rotation.affected(target, rotated)
+        for name in old if outcome == "success" else ():
             target.forget_earlier(name)
         # A part of the platform may lack what the pipeline needs.
         if outcome == "success" and not only:

@@ -50,11 +50,11 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def place(done: list[str]) -> Any:
-    """A target with the two components that the bootstrap installs."""
-    first = SimpleNamespace(component=SimpleNamespace(bootstrap=True))
+    """A target with the two components that the bootstrap installs, and one of Airflow's."""
+    first, later = (SimpleNamespace(component=SimpleNamespace(bootstrap=whether)) for whether in (True, False))
     return SimpleNamespace(
         name="local",
-        stack=SimpleNamespace(components={"postgresql": first, "airflow": first}),
+        stack=SimpleNamespace(components={"postgresql": first, "airflow": first, "trino": later}),
         close=lambda: None,
         ensure_credentials=lambda: None,
         forget_earlier=lambda name: done.append(f"forget {name}"),
@@ -76,21 +76,22 @@ def test_earlier_definitions_are_forgotten_when_all_run_with_the_other_value(
 @pytest.mark.parametrize(
     "case",
     [
-        ([SECRET], "success", ["forget postgresql", "forget airflow"]),
-        ([SECRET], "failed", []),
-        ([], "success", []),
+        ([SECRET], True, "success", ["postgresql", "airflow", "trino"]),
+        ([SECRET], True, "failed", []),
+        ([SECRET], False, "success", ["postgresql", "airflow"]),
+        ([], False, "success", []),
     ],
-    ids=["all deployed", "a deploy that failed", "nothing rotated"],
+    ids=["takeover", "a deploy that failed", "rest of a rotation", "nothing rotated"],
 )
-def test_a_takeover_forgets_them_when_all_is_deployed(
-    place: Any, done: list[str], monkeypatch: pytest.MonkeyPatch, case: tuple[list[Secret], str, list[str]]
+def test_they_are_forgotten_when_all_is_deployed_and_those_of_an_earlier_release_of_everybody(
+    place: Any, done: list[str], monkeypatch: pytest.MonkeyPatch, case: tuple[list[Secret], bool, str, list[str]]
 ) -> None:
-    staged, outcome, forgotten = case
+    staged, is_taken_over, outcome, forgotten = case
     left = [staged]
-    monkeypatch.setattr(up, "begin_takeover", lambda *_: None)
+    monkeypatch.setattr(up, "begin_takeover", lambda *_: is_taken_over)
     monkeypatch.setattr(rotation, "staged", lambda _: left.pop() if left else [])
     monkeypatch.setattr(up, "connect", lambda _: nullcontext())
     monkeypatch.setattr(up, "_deploy", lambda *_: done.append("deploy") or outcome)
     monkeypatch.setattr(up.runs, "follow", lambda *_: "success")
     assert up._bring_up(place, (), lambda: None, Progress()) == outcome
-    assert done[done.index("deploy") + 1 :] == forgotten
+    assert done[done.index("deploy") + 1 :] == [f"forget {name}" for name in forgotten]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from data_platform.clients.kubernetes import Cluster
 from data_platform.stack.plan import Seen
@@ -74,27 +75,30 @@ def remove_unneeded(cluster: Cluster, stack: Stack, component: str, wanted: Iter
 def needed_of(cluster: Cluster, stack: Stack, component: str, kept: Iterable[str]) -> set[str]:
     """See `needed`: of what Helm and the cluster say now."""
     here = places.namespace(stack, component)
-    return needed(component, kept, history(cluster, component, here), cluster.list_objects("v1", "Pod", here))
+    return needed(kept, history(cluster, component, here), cluster.list_objects("v1", "Pod", here))
 
 
-def needed(
-    component: str, kept: Iterable[str], revisions: Sequence[Record], pods: Sequence[Mapping[str, object]]
-) -> set[str]:
-    """Those of the Secrets that a revision to which Helm can go back, or a pod that is there, names.
+def needed(kept: Iterable[str], revisions: Sequence[Record], pods: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Those of the Secrets that a revision to which Helm can go back, or a pod that runs, names.
 
-    A revision that names none of this kind was made before there were any: it needs those with fixed names.
+    One with a fixed name was made by a release before this one, whose secrets all have other values since: there is no
+    way back to it, so only a pod of then needs it.
 
     Args:
-        component: whose Secrets.
         kept: names of Secrets.
         revisions: that Helm keeps.
         pods: of the namespace.
     """
+    specs = "\n".join(json.dumps(pod["spec"], default=str) for pod in pods if _runs(pod))
     texts = [f"{record.manifest}\n{json.dumps(record.values, default=str)}" for record in revisions]
-    said = "\n".join([*texts, *(json.dumps(pod["spec"], default=str) for pod in pods)])
-    stored = re.compile(rf"\b{re.escape(component)}-[a-z0-9-]+{_STORED.pattern.rstrip('$')}\b")
-    before = any(not stored.search(text) for text in texts)
-    return {name for name in kept if (name in said if _STORED.search(name) else before)}
+    said = "\n".join([*texts, specs])
+    return {name for name in kept if (name in said if _STORED.search(name) else f'"{name}"' in specs)}
+
+
+def _runs(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod may start a container again."""
+    ended = pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    return not ended and "deletionTimestamp" not in pod.get("metadata", {})
 
 
 def lost(record: Record, kept: Collection[str]) -> list[str]:

@@ -22,8 +22,9 @@ def revision(number: int, *contents: Content, manifest: str = "") -> Record:
     return Record(number, "deployed", "", "", manifest, values=values)
 
 
-def pod(name: str) -> dict[str, Any]:
-    return {"spec": {"volumes": [{"name": "etc", "secret": {"secretName": name}}]}}
+def pod(name: str, phase: str = "Running", *, going: bool = False) -> dict[str, Any]:
+    spec = {"volumes": [{"name": "etc", "secret": {"secretName": name}}]}
+    return {"metadata": {"deletionTimestamp": "now"} if going else {}, "spec": spec, "status": {"phase": phase}}
 
 
 def test_other_content_has_another_name_and_the_same_has_the_same() -> None:
@@ -41,21 +42,29 @@ def test_other_content_has_another_name_and_the_same_has_the_same() -> None:
         ([revision(2, NOW)], [pod(BEFORE.stored)], {NOW.stored, BEFORE.stored}),
         # A chart of the field's own is told no list; its objects name what its pods need.
         ([Record(1, "deployed", "", "", f"secretName: {BEFORE.stored}")], [], {BEFORE.stored}),
-        # Made before there were any of this kind.
-        ([Record(1, "deployed", "", "", "secretName: shop-etc"), revision(2, NOW)], [], {FIXED, NOW.stored}),
+        # Of a release that stored them under fixed names: only as long as a pod of then may start again.
+        ([Record(1, "deployed", "", "", "secretName: shop-etc"), revision(2, NOW)], [], {NOW.stored}),
+        ([revision(2, NOW)], [pod(FIXED)], {FIXED, NOW.stored}),
+        ([revision(2, NOW)], [pod(f"work{FIXED}")], {NOW.stored}),
+        ([revision(2, NOW)], [pod(FIXED, phase="Succeeded"), pod(BEFORE.stored, going=True)], {NOW.stored}),
         ([], [], set()),
     ],
-    ids=["kept", "forgotten", "a pod", "a chart of others", "earlier release", "never installed"],
+    ids=[
+        "kept",
+        "forgotten",
+        "a pod",
+        "a chart of others",
+        "earlier release",
+        "its pod",
+        "a longer name",
+        "ended pods",
+        "never installed",
+    ],
 )
 def test_a_secret_is_needed_as_long_as_a_kept_revision_or_a_pod_names_it(
     revisions: list[Record], pods: list[dict[str, Any]], expected: set[str]
 ) -> None:
-    assert configuration.needed("shop", {FIXED, NOW.stored, BEFORE.stored}, revisions, pods) == expected
-
-
-def test_names_of_another_component_are_not_taken_for_its_own() -> None:
-    other = Record(1, "deployed", "", "", f"secretName: workshop-etc; name: shop-{'0' * 9}")
-    assert configuration.needed("shop", {FIXED}, [other], []) == {FIXED}
+    assert configuration.needed({FIXED, NOW.stored, BEFORE.stored}, revisions, pods) == expected
 
 
 @pytest.mark.parametrize(

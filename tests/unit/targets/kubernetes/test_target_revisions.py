@@ -102,8 +102,8 @@ def test_what_a_pod_still_names_stays(
     assert there(cluster) == stored(target)
 
 
-def test_a_platform_whose_secrets_have_fixed_names_is_taken_over_and_its_revision_keeps_them(
-    target: KubernetesTarget, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+def test_a_platform_whose_secrets_have_fixed_names_is_taken_over_and_they_go_with_its_pods(
+    target: KubernetesTarget, cluster: FakeCluster
 ) -> None:
     target.helm = FakeHelm(cluster, history=2)
     secrets = target._secrets(target._item("nessie"))
@@ -118,13 +118,16 @@ def test_a_platform_whose_secrets_have_fixed_names_is_taken_over_and_its_revisio
         ("write", "nessie-etc"),
         ("upgrade", "nessie"),
     ]
+    old = {"volumes": [{"secret": {"secretName": name}} for name in sorted(fixed)]}
+    cluster.server_side_apply({"kind": "Pod", "metadata": {"name": "old", "namespace": PROCESSING}, "spec": old})
     deploy(target)
     assert there(cluster) == fixed | stored(target)
     assert steps(target, "nessie") == []
-    # The next one makes Helm forget the revision that needs them.
-    configure(monkeypatch, "# changed")
-    deploy(target)
-    assert not fixed & there(cluster)
+    cluster.delete("v1", "Pod", "old", PROCESSING)
+    target.forget_earlier("nessie")
+    assert there(cluster) == stored(target)
+    with pytest.raises(PlatformError, match="Helm does not keep revision 1 of nessie"):
+        target.restore("nessie", "1")
 
 
 def test_there_is_no_way_back_to_what_is_gone(target: KubernetesTarget, cluster: FakeCluster) -> None:
