@@ -50,7 +50,8 @@ class LookOperator(TriggererOperator):
     def __init__(
         self, *, component: str, more: Mapping[str, Any] | None = None, yields: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(arguments={"component": component, **(more or {})}, yields=yields, **kwargs)
+        arguments = {"component": component, **(more or {})}
+        super().__init__(arguments=arguments, yields=yields, about=component, **kwargs)
         self.component = component
 
 

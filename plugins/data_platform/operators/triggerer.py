@@ -23,6 +23,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, Airfl
 from airflow.triggers.base import BaseTrigger, StartTriggerArgs, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
 from data_platform.operators.lease import skip_while_held
+from data_platform.operators.links import left_for
 from data_platform.operators.pods import tasks_are_pods
 from data_platform.targets.current import anew, current
 
@@ -71,33 +72,36 @@ class ActTrigger(BaseTrigger):
         act: the function, as `module:name`.
         arguments: of the function; no secrets.
         yields: skip while somebody holds the platform's lease.
+        about: component that the task links to; none when empty.
     """
 
-    def __init__(self, act: str, arguments: Mapping[str, Any], *, yields: bool = False) -> None:
+    def __init__(self, act: str, arguments: Mapping[str, Any], *, yields: bool = False, about: str = "") -> None:
         super().__init__()
         self.act = act
         self.arguments = dict(arguments)
         self.yields = yields
+        self.about = about
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class and arguments, as Airflow keeps them."""
-        kept = {"act": self.act, "arguments": self.arguments, "yields": self.yields}
+        kept = {"act": self.act, "arguments": self.arguments, "yields": self.yields, "about": self.about}
         return f"{type(self).__module__}.{type(self).__name__}", kept
 
-    def _do(self, context: Context) -> Any:
+    def _do(self, context: Context) -> tuple[Any, dict[str, str]]:
         # The triggerer outlives definitions and credentials that it has read.
         target = anew()
         if self.yields:
             skip_while_held(target)
         module, _, name = self.act.partition(":")
-        return getattr(import_module(module), name)(target, context, **self.arguments)
+        found = getattr(import_module(module), name)(target, context, **self.arguments)
+        return found, left_for(target, self.about) if self.about else {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """One event: the end of the task, or the error that its operator raises, with its retries and its alert."""
         context = self.task_instance.get_template_context()  # type: ignore[union-attr]
         do = partial(copy_context().run, self._do, context)
         try:
-            found = await asyncio.get_running_loop().run_in_executor(_THREADS, do)
+            found, links = await asyncio.get_running_loop().run_in_executor(_THREADS, do)
         except AirflowSkipException as reason:
             self.log.info("%s", reason)
             yield TaskSkippedEvent()
@@ -106,7 +110,7 @@ class ActTrigger(BaseTrigger):
             yield TriggerEvent({"error": str(error), "final": isinstance(error, AirflowFailException)})
         else:
             _tell(self.log, found)
-            yield TaskSuccessEvent(xcoms=_xcoms(found))
+            yield TaskSuccessEvent(xcoms={**_xcoms(found), **links})
 
 
 class TriggererOperator(BaseOperator):
@@ -115,18 +119,19 @@ class TriggererOperator(BaseOperator):
     Args:
         arguments: of its act.
         yields: skip while somebody holds the platform's lease.
+        about: component that it links to; none when empty.
     """
 
     #: What it does: a function of a module, called with the target, the context and the arguments.
     act: ClassVar[Callable[..., Any]]
 
-    def __init__(self, *, arguments: Mapping[str, Any], yields: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, arguments: Mapping[str, Any], yields: bool = False, about: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.arguments = dict(arguments)
         self.yields = yields
         if tasks_are_pods():
             name = f"{self.act.__module__}:{self.act.__qualname__}"
-            kind, kept = ActTrigger(name, self.arguments, yields=yields).serialize()
+            kind, kept = ActTrigger(name, self.arguments, yields=yields, about=about).serialize()
             # Its deadline is the task's `execution_timeout`.
             self.start_trigger_args = StartTriggerArgs(kind, next_method="fail", trigger_kwargs=kept)
             self.start_from_trigger = True

@@ -15,7 +15,7 @@ from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEve
 
 from data_platform import lifecycle
 from data_platform.checks.base import CheckResult
-from data_platform.operators import ingest, triggerer
+from data_platform.operators import ingest, links, triggerer
 from data_platform.operators.drift import ReportDriftOperator
 from data_platform.operators.ingest import AwaitLandingOperator, DeliverReferenceOperator, DeployFlowOperator
 from data_platform.operators.lifecycle import (
@@ -28,6 +28,7 @@ from data_platform.operators.lifecycle import (
     ReleaseLeaseOperator,
     WaitComponentOperator,
 )
+from data_platform.operators.links import ComponentLink
 from data_platform.operators.report import CheckDatasetOperator
 from data_platform.operators.triggerer import ActTrigger, Branch, TriggererOperator
 from data_platform.stack.errors import PlatformError
@@ -54,9 +55,9 @@ class Context(dict[str, Any]):
         super().__init__(params={}, ti=SimpleNamespace(dag_id="stack_test", run_id="first"))
 
 
-def events(context: Context, *, yields: bool = False) -> list[TriggerEvent]:
+def events(context: Context, *, yields: bool = False, about: str = "") -> list[TriggerEvent]:
     """What the triggerer would be told."""
-    trigger = ActTrigger(LOOK, {"component": "reader"}, yields=yields)
+    trigger = ActTrigger(LOOK, {"component": "reader"}, yields=yields, about=about)
     trigger.task_instance = SimpleNamespace(  # type: ignore[assignment]
         task_id="reader.wait", get_template_context=lambda: context
     )
@@ -85,6 +86,19 @@ def test_the_trigger_acts_beside_its_loop_and_ends_the_task_with_the_answer(told
     assert (target, component) == ("the place as it is now", "reader")
     assert given is context
     assert thread is not threading.main_thread()
+
+
+def test_a_task_about_a_component_leaves_the_address_of_its_page(
+    told: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told.append(Branch(["reader.verify"], {}))
+    monkeypatch.setattr(links, "page", lambda target, component: f"{component}, {target}")
+    (event,) = events(Context(), about="reader")
+    assert isinstance(event, TaskSuccessEvent)
+    assert event.xcoms is not None
+    # After what decides which tasks run.
+    assert list(event.xcoms) == ["skipmixin_key", "return_value", ComponentLink().xcom_key]
+    assert event.xcoms[ComponentLink().xcom_key] == "reader, the place as it is now"
 
 
 def test_an_act_without_an_answer_leaves_none(told: list[Any]) -> None:
@@ -226,6 +240,7 @@ def test_where_tasks_are_pods_the_scheduler_gives_them_to_the_triggerer(monkeypa
         module, _, name = trigger.act.partition(":")
         assert getattr(import_module(module), name) is operator.act
         assert (trigger.arguments, trigger.yields) == (operator.arguments, operator.yields)
+        assert trigger.about == getattr(operator, "component", "")
 
 
 def test_elsewhere_they_are_tasks_as_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,6 +255,7 @@ def test_a_failed_check_of_the_triggerer_is_raised_by_the_task_for_good_and_a_pa
     monkeypatch.setenv(SETTINGS_VARIABLE, "{}")
     monkeypatch.setattr(triggerer, "anew", lambda: SimpleNamespace(condition=lambda _: "running"))
     monkeypatch.setattr(lifecycle, "verify", lambda *_: found)
+    monkeypatch.setattr(links, "page", lambda *_: "https://reader.example/")
     FakeLease().put(monkeypatch)
     with DAG("stack_test", schedule=None):
         operator = CheckComponentOperator(task_id="verify", component="reader", reason="deploy")
@@ -260,7 +276,8 @@ def test_a_failed_check_of_the_triggerer_is_raised_by_the_task_for_good_and_a_pa
     found[:] = [CheckResult("reader", "reads", "passed", 0.5, "a row")]
     passed = end()
     assert isinstance(passed, TaskSuccessEvent)
-    assert passed.xcoms == {"return_value": ["passed: reads (0.50 s): a row"]}
+    address = {ComponentLink().xcom_key: "https://reader.example/"}
+    assert passed.xcoms == {"return_value": ["passed: reads (0.50 s): a row"], **address}
     found.append(CheckResult("reader", "writes", "failed", 0.5, "refused"))
     caplog.clear()
     failed = end()
@@ -277,6 +294,6 @@ def test_the_arguments_that_are_kept_are_those_that_the_act_takes(monkeypatch: p
     monkeypatch.setattr(triggerer, "anew", lambda: "the place")
     monkeypatch.setattr("data_platform.datasets.flow.await_landed", lambda *given: taken.append(given))
     trigger = ActTrigger(f"{ingest.__name__}:await_landing", {"dataset": "fx_rates", "seconds": 7})
-    assert trigger._do(Context()) is None
+    assert trigger._do(Context()) == (None, {})
     ((target, dataset, deadline),) = taken
     assert (target, dataset, deadline.seconds) == ("the place", "fx_rates", 7)
