@@ -92,7 +92,13 @@ def needed(kept: Iterable[str], revisions: Sequence[Record], pods: Sequence[Mapp
     specs = "\n".join(json.dumps(pod["spec"], default=str) for pod in pods if _runs(pod))
     texts = [f"{record.manifest}\n{json.dumps(record.values, default=str)}" for record in revisions]
     said = "\n".join([*texts, specs])
-    return {name for name in kept if (name in said if _STORED.search(name) else f'"{name}"' in specs)}
+    return {name for name in kept if (name in said if _STORED.search(name) else _is_given(name, specs))}
+
+
+def _is_given(secret: str, specs: str) -> bool:
+    """Whether one of some pods, as JSON, has a Secret; accounts and containers may have the same name."""
+    given = rf'"secret(?:Name|Ref|KeyRef)?": (?:\{{[^{{}}]*"name": )?"{re.escape(secret)}"'
+    return re.search(given, specs) is not None
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:

@@ -27,6 +27,10 @@ def pod(name: str, phase: str = "Running", *, going: bool = False) -> dict[str, 
     return {"metadata": {"deletionTimestamp": "now"} if going else {}, "spec": spec, "status": {"phase": phase}}
 
 
+def environment(source: dict[str, Any]) -> dict[str, Any]:
+    return {"spec": {"containers": [{"name": "shop", "envFrom": [source]}]}}
+
+
 def test_other_content_has_another_name_and_the_same_has_the_same() -> None:
     assert NOW.stored != BEFORE.stored
     assert NOW.stored == Content("shop-etc", {"a.conf": b"now"}).stored
@@ -46,6 +50,9 @@ def test_other_content_has_another_name_and_the_same_has_the_same() -> None:
         ([Record(1, "deployed", "", "", "secretName: shop-etc"), revision(2, NOW)], [], {NOW.stored}),
         ([revision(2, NOW)], [pod(FIXED)], {FIXED, NOW.stored}),
         ([revision(2, NOW)], [pod(f"work{FIXED}")], {NOW.stored}),
+        ([revision(2, NOW)], [{"spec": {"serviceAccountName": FIXED, "containers": [{"name": FIXED}]}}], {NOW.stored}),
+        ([revision(2, NOW)], [environment({"secretRef": {"name": FIXED}})], {FIXED, NOW.stored}),
+        ([revision(2, NOW)], [environment({"secretKeyRef": {"key": "a", "name": FIXED}})], {FIXED, NOW.stored}),
         ([revision(2, NOW)], [pod(FIXED, phase="Succeeded"), pod(BEFORE.stored, going=True)], {NOW.stored}),
         ([], [], set()),
     ],
@@ -57,6 +64,9 @@ def test_other_content_has_another_name_and_the_same_has_the_same() -> None:
         "earlier release",
         "its pod",
         "a longer name",
+        "an account",
+        "environment",
+        "a variable",
         "ended pods",
         "never installed",
     ],
