@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 from bootstrap.on_cluster import helm_program
@@ -40,8 +41,10 @@ def page(root: Path) -> str:
     )
 
 
-def _asked(stack: Stack, size: str) -> dict[str, Asked]:
-    """What each component asks for; helm renders all charts for it."""
+@cache
+def _asked(root: Path, size: str) -> dict[str, Asked]:
+    """What each component asks for; helm renders all charts for it, once for all pages that are compared."""
+    stack = load_stack(root, target=KUBERNETES)
     return Paper(stack, Settings.model_validate({"size": size}), Helm(helm_program())).asked()
 
 
@@ -49,7 +52,7 @@ def _namespaces(stack: Stack) -> list[str]:
     keys = ("pods", "requests.cpu", "requests.memory", "limits.memory", "requests.storage")
     rows = []
     for size in places.SIZES:
-        for thing in guard_rails(stack, size, _asked(stack, size), "192.0.2.1:6443"):
+        for thing in guard_rails(stack, size, _asked(stack.root, size), "192.0.2.1:6443"):
             if thing["kind"] == "ResourceQuota":
                 hard, name = thing["spec"]["hard"], thing["metadata"]["namespace"]
                 here = [n for n in stack.components if places.namespace(stack, n) == name]
