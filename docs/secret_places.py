@@ -7,9 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import jinja2
-from jinja2 import meta
-
 from data_platform.stack.bindings import Places, bindings
 from data_platform.stack.claim import CONFIGURATION, Claimed
 from data_platform.stack.definition import Job, Process, Tool
@@ -18,6 +15,7 @@ from data_platform.stack.load import KUBERNETES, LOCAL, load_stack
 from data_platform.stack.model import Loaded
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.pods import mounted
+from data_platform.targets.render import names
 
 #: Where the platform may be: profile and target.
 Place = tuple[str, str]
@@ -84,16 +82,6 @@ def _merged(found: Mapping[Place, list[str]], there: set[Place]) -> str:
     return "; ".join(parts) or "none"
 
 
-def _names(text: str, folder: Path | None = None) -> set[str]:
-    """Variables that a template names, or a file of the folder that it includes."""
-    parsed = jinja2.Environment().parse(text)  # noqa: S701 - nothing is rendered
-    found = meta.find_undeclared_variables(parsed)
-    for name in meta.find_referenced_templates(parsed):
-        if name and folder:
-            found |= _names((folder / name).read_text(encoding="utf-8"), folder)
-    return found
-
-
 def _secret_names(stack: Stack, component: str) -> dict[str, str]:
     """Key of each secret of a component, by the name of its binding."""
     of = holder(stack, component)
@@ -107,7 +95,7 @@ def _environments(stack: Stack) -> Found:
     for name, item in stack.components.items():
         known = _secret_names(stack, name)
         for what, spec in _specs(item):
-            for binding in sorted(known.keys() & {each for text in spec.environment.values() for each in _names(text)}):
+            for binding in sorted(known.keys() & {each for text in spec.environment.values() for each in names(text)}):
                 found[name, known[binding]].append(f"{what} of {name}")
     return found
 
@@ -127,12 +115,12 @@ def _files(stack: Stack) -> Found:
     found: dict[Secret, list[str]] = defaultdict(list)
     for name, item in stack.components.items():
         known = _secret_names(stack, name)
-        for path, names in _templates(stack, item):
+        for path, named in _templates(stack, item):
             where = f"`{path}` of {name}"
-            for binding in sorted(known.keys() & names):
+            for binding in sorted(known.keys() & named):
                 found[name, known[binding]].append(where)
             for each, how in _served(stack, name):
-                if each.claim.listed_as in names:
+                if each.claim.listed_as in named:
                     for key in each.claim.generated:
                         found[each.holder, key].append(f"{where}, {how}" if how else where)
     for secret, where in _mounted(stack):
@@ -157,7 +145,7 @@ def _templates(stack: Stack, item: Loaded) -> Iterator[tuple[str, set[str]]]:
     for etc in ("etc", *(["etc-kubernetes"] if stack.target == KUBERNETES else [])):
         folder = item.folder / etc
         for path in sorted(folder.rglob("*.j2")):
-            yield str(path.relative_to(folder).with_suffix("")), _names(path.read_text(encoding="utf-8"), folder)
+            yield str(path.relative_to(folder).with_suffix("")), names(path.read_text(encoding="utf-8"), folder)
 
 
 def _served(stack: Stack, provider: str) -> Iterator[tuple[Claimed, str]]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import jinja2
-from jinja2 import meta
-
 from data_platform.stack.bindings import prefix
 from data_platform.stack.definition import Job, Process, Tool
 from data_platform.stack.holders import Holder, claimed, holder, holders
 from data_platform.stack.stack import Stack
 from data_platform.targets.base import Target
+from data_platform.targets.render import names
 
 #: A piece of a secret is a secret too: some are cut to the length that a format wants.
 PIECE = 16
@@ -37,8 +35,7 @@ def leaks(secrets: Mapping[str, str], text: str) -> list[str]:
 
 def named(spec: Process | Job | Tool) -> set[str]:
     """Variables of templates that the `environment:` of a process, job or tool names."""
-    parse = jinja2.Environment().parse
-    return {name for text in spec.environment.values() for name in meta.find_undeclared_variables(parse(text))}
+    return {name for text in spec.environment.values() for name in names(text)}
 
 
 def binding(each: Holder, key: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.lake import REGION, WAREHOUSE
-from data_platform.targets.render import render, rendered_files
+from data_platform.targets.render import names, render, rendered_files
 
 BINDINGS = {"TRINO_HTTP_PORT": "8440", "ETC": "/etc/trino"}
 
@@ -80,7 +80,7 @@ def test_a_template_may_become_a_file_for_each_word_and_include_others(tmp_path:
     (tmp_path / "of" / "readers.properties").write_text("ref=main\nkey=${ENV:KEY}\n")
     (tmp_path / "of" / "[BRANCHES].properties.j2").write_text(
         '{% set readers %}{% include "of/readers.properties" %}{% endset %}'
-        '{{ readers | replace("ref=main", "ref=" ~ EACH) }}on {{ TRINO_HTTP_PORT }}'
+        '{{ readers | replace("ref=main", "ref=" ~ EACH) | safe }}on {{ TRINO_HTTP_PORT }}'
     )
     assert rendered_files(tmp_path, BINDINGS | {"BRANCHES": "audit_a audit_b"}) == {
         "of/readers.properties": b"ref=main\nkey=${ENV:KEY}\n",
@@ -96,3 +96,10 @@ def test_a_file_that_is_not_there_cannot_be_included(tmp_path: Path) -> None:
     (tmp_path / "a.j2").write_text('{% include "none" %}')
     with pytest.raises(PlatformError, match=r"a\.j2: .*none"):
         rendered_files(tmp_path, BINDINGS)
+
+
+def test_what_a_template_names_is_known_without_a_value(tmp_path: Path) -> None:
+    (tmp_path / "a.j2").write_text("{{ TOKEN | properties }}")
+    text = '{{ DATA | single_quoted }}{% include "a.j2" %}'
+    assert names(text) == {"DATA"}
+    assert names(text, tmp_path) == {"DATA", "TOKEN"}

@@ -229,8 +229,12 @@ def field_values(
     names = {_binding(name.removeprefix(item.name)): content.stored for name, content in secrets.items()}
     known = {**values, **names, "VERSION": item.component.version}
     path = item.folder / chart.values
-    found: Object = yaml.safe_load(render(path.read_text(encoding="utf-8"), known, str(path))) or {}
+    found: Object = yaml.safe_load(_filled(path, known)) or {}
     return found
+
+
+def _filled(path: Path, known: Mapping[str, str]) -> str:
+    return render(path.read_text(encoding="utf-8"), known, str(path), file=path.stem)
 
 
 def _binding(name: str) -> str:
