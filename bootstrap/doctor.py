@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from bootstrap import environments, preflight
 from bootstrap.place import make_target
 from data_platform.checks.run import arguments as check_arguments
 from data_platform.clients.supervisor import ALIVE
+from data_platform.stack.definition import Job, Process
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import LOCAL
 from data_platform.targets.local import confine, mark, ports
 from data_platform.targets.local.cache import cache_folder
+from data_platform.targets.local.privileges import unprivileged_prefix
 from data_platform.targets.local.state import State
 from data_platform.targets.local.target import LocalTarget
 
 
 def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
-    """Refuse what would fail later: a check with wrong arguments, a port that others hold, too little memory.
+    """Refuse what would fail later: a check with wrong arguments, a port that others hold, a machine with too little.
 
     Writes nothing.
 
@@ -28,6 +31,7 @@ def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
     for item in target.stack.components.values():
         for check in item.component.all_checks:
             check_arguments(item.name, check)
+    _refuse_lacks(target, selected)
     running = {name for name in target.stack.components if ALIVE & set(target.processes(name).values())}
     if not running:
         needed = sum(target.stack.components[name].component.resources.memory_mib for name in selected) / 1024
@@ -39,6 +43,25 @@ def refuse_unfit(target: LocalTarget, selected: Sequence[str]) -> None:
             )
     chosen = ports.choose(target.stack, target.state, target.cache, keep=False)
     ports.refuse_taken(target.stack, chosen, running | orphans(target))
+
+
+def _refuse_lacks(target: LocalTarget, selected: Sequence[str]) -> None:
+    """What single components need of the machine."""
+    items = [target.stack.components[name] for name in selected]
+    files = max((item.component.resources.open_files for item in items), default=0)
+    if lacks := preflight.too_few_open_files(files):
+        raise PlatformError(lacks[0].what, lacks[0].remedy)
+    for item in items:
+        programs: dict[str, Job | Process] = {**item.definition.jobs, **item.definition.processes}
+        for name, spec in programs.items():
+            if spec.unprivileged:
+                unprivileged_prefix(target.state.folder, target.cache)
+            outside = [path for path in spec.writes if path.startswith("/")]
+            if missing := [path for path in outside if not os.access(path, os.W_OK | os.X_OK)]:
+                raise PlatformError(
+                    f"{item.name}.{name} writes to {missing[0]}, which is not there or may not be written to",
+                    "mount it (in a container: --shm-size for /dev/shm), or open it to this user",
+                )
 
 
 def orphans(target: LocalTarget) -> set[str]:

@@ -85,3 +85,25 @@ def test_servers_that_outlived_their_supervisor_are_no_strangers(
         os.killpg(leader.pid, signal.SIGKILL)
     monkeypatch.setattr(ports, "is_free", lambda port: port != 21030)
     refuse_unfit(place, ())
+
+
+def test_a_component_that_needs_more_open_files_than_it_can_have_is_refused(
+    place: LocalTarget, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.edit(tiny.component("reader"), lambda c: c["resources"].update(open_files=4096))
+    target = LocalTarget(load_stack(tiny.root), place.state)
+    monkeypatch.setattr(preflight, "open_files", lambda: 1024.0)
+    refuse_unfit(target, ("minio", "postgresql"))
+    with pytest.raises(PlatformError, match="1024 files open, 4096 are needed") as caught:
+        refuse_unfit(target, ("minio", "reader"))
+    assert "ulimit -Hn" in caught.value.remedy
+
+
+def test_a_folder_of_the_machine_that_a_component_writes_to_must_be_there(place: LocalTarget, tiny: Tiny) -> None:
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(writes=["/dev/none"]))
+    target = LocalTarget(load_stack(tiny.root), place.state)
+    refuse_unfit(target, ("minio",))
+    with pytest.raises(PlatformError, match=r"reader\.server writes to /dev/none, which is not there"):
+        refuse_unfit(target, ("reader",))
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(writes=["/dev/shm"]))
+    refuse_unfit(LocalTarget(load_stack(tiny.root), place.state), ("reader",))

@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import resource
 import shutil
 import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from bootstrap import preflight
+from bootstrap import capacity, disks, preflight
 from bootstrap.preflight import Problem, mend, problems, report
 
 Machine = Callable[..., None]
@@ -44,6 +49,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         monkeypatch.setattr(os, "access", lambda *_: writable)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=disk_gib * (1 << 30)))
         monkeypatch.setattr(preflight, "available_memory_gib", lambda: memory_gib)
+        # Of this machine nothing is to be seen.
+        monkeypatch.setattr(capacity, "tasks_left", lambda: float("inf"))
+        monkeypatch.setattr(capacity, "cores", lambda: 2.0)
+        for name in ("JAVA_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"):
+            monkeypatch.delenv(name, raising=False)
 
     return use
 
@@ -132,17 +142,185 @@ def test_a_running_platform_does_not_need_its_memory_again(machine: Machine, tmp
     machine(memory_gib=1)
     pid = tmp_path / "state" / "run" / "supervisord.pid"
     pid.parent.mkdir(parents=True)
-    pid.write_text(str(os.getpid()))
+    program = [sys.executable, "-c", "input()", str(pid.with_suffix(".conf"))]
+    with subprocess.Popen(program, stdin=subprocess.PIPE) as supervisor:  # noqa: TID251 - it is to run meanwhile
+        pid.write_text(str(supervisor.pid))
+        assert found(tmp_path) == []
+        # Numbers of nobody, and of somebody else: after a power cut they are given anew.
+        for stale in ("4194305", "not a number", str(os.getpid())):
+            pid.write_text(stale)
+            assert len(found(tmp_path)) == 1
+        supervisor.communicate(b"\n")
+
+
+# Of this user, this checkout, these settings
+
+
+def whats(tmp_path: Path) -> str:
+    return "\n".join(problem.what for problem in found(tmp_path))
+
+
+def test_a_user_without_an_entry_is_refused(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    assert whats(tmp_path).startswith("the user 54321 has no entry in /etc/passwd")
+
+
+def test_a_clock_in_the_past_is_named(machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine()
+    monkeypatch.setattr(time, "time", lambda: 86400.0)
+    monkeypatch.setattr(time, "gmtime", lambda: (1970, 1, 2, 0, 0, 0, 4, 2, 0))
+    assert "the clock says 1970-01-02" in whats(tmp_path)
+
+
+def test_nowhere_to_put_temporary_files_and_no_loopback_are_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError
+
+    machine()
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
+    monkeypatch.setattr(capacity, "has_loopback", lambda: False)
+    assert "no folder for temporary files" in whats(tmp_path)
+    assert "lo is down" in whats(tmp_path)
+
+
+def test_a_checkout_with_line_ends_of_windows_is_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine()
+    checkout = tmp_path / "checkout"
+    (checkout / "locks").mkdir(parents=True)
+    script = checkout / "stack" / "components" / "a" / "b" / "start.sh"
+    script.parent.mkdir(parents=True)
+    script.write_bytes(b"#!/bin/sh\n")
+    (checkout / "locks" / "uv.txt").write_bytes(b"uv==1\n")
+    monkeypatch.setattr(preflight, "ROOT", checkout)
     assert found(tmp_path) == []
-    for stale in ("4194305", "not a number"):
-        pid.write_text(stale)
-        assert len(found(tmp_path)) == 1
+    script.write_bytes(b"#!/bin/sh\r\n")
+    assert whats(tmp_path) == (
+        "the checkout has the line ends of Windows (stack/components/a/b/start.sh), which no shell reads"
+    )
 
 
-def test_available_memory_is_what_the_kernel_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "MemTotal: 16 kB\nMemFree: 1 kB\nMemAvailable:   6291456 kB\n"
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: text)
-    assert preflight.available_memory_gib() == 6.0
+@pytest.mark.parametrize("name", ["JAVA_HOME", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"])
+def test_a_variable_that_names_what_is_not_there_is_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    machine()
+    monkeypatch.setattr(os, "access", lambda path, _: "gone" not in str(path))
+    monkeypatch.setenv(name, str(tmp_path))
+    assert found(tmp_path) == []
+    monkeypatch.setenv(name, "/gone")
+    (problem,) = found(tmp_path)
+    assert f"{name} is /gone" in problem.what
+    assert "unset" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "low",
+    [
+        (resource.RLIMIT_AS, 8 << 30, "addresses of a process is 8589934592, at least 17179869184"),
+        (resource.RLIMIT_DATA, 8 << 30, "data of a process"),
+        (resource.RLIMIT_FSIZE, 1 << 30, "the size of a file"),
+        (resource.RLIMIT_STACK, 1 << 16, "the stack"),
+        (resource.RLIMIT_CPU, 86400, "in seconds is 86400, it must be unlimited"),
+    ],
+)
+def test_a_hard_limit_that_is_too_low_is_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, low: tuple[int, int, str]
+) -> None:
+    machine()
+    kind, limit, said = low
+    limits = {kind: (limit, limit)}
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    monkeypatch.setattr(resource, "getrlimit", lambda asked: limits.get(asked, unlimited))
+    (problem,) = found(tmp_path)
+    assert said in problem.what
+    assert "ulimit -" in problem.remedy
+    limits.clear()
+    assert found(tmp_path) == []
+
+
+def test_too_few_threads_and_processors_are_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine()
+    monkeypatch.setattr(capacity, "tasks_left", lambda: 100.0)
+    monkeypatch.setattr(capacity, "cores", lambda: 0.5)
+    assert whats(tmp_path) == (
+        "100 more threads can be started, 1000 are needed\n0.5 processors can be used, 1 is needed"
+    )
+    # Who has said to wait longer knows.
+    monkeypatch.setenv("DATA_PLATFORM_PATIENCE", "3")
+    assert "processors" not in whats(tmp_path)
+
+
+def test_too_few_open_files_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
+    assert preflight.too_few_open_files(1024) == []
+    (problem,) = preflight.too_few_open_files(4096)
+    assert problem.what == "a process can have 1024 files open, 4096 are needed"
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, resource.RLIM_INFINITY))
+    assert preflight.too_few_open_files(4096) == []
+
+
+# Of a folder
+
+
+@pytest.mark.parametrize("name", ["R&D", "a b", "Müller", "a!b", "<x>", "a=b,c~(1)@^|"])
+def test_a_folder_may_have_an_unusual_name(machine: Machine, tmp_path: Path, name: str) -> None:
+    machine()
+    assert problems(tmp_path / name, tmp_path / f"{name} cache", False) == []
+
+
+def test_a_path_that_is_no_text_or_too_long_is_refused(machine: Machine, tmp_path: Path) -> None:
+    machine()
+    (problem,) = problems(tmp_path / os.fsdecode(b"\xff"), tmp_path / "cache", False)
+    assert "is not UTF-8" in problem.what
+    (problem,) = problems(tmp_path.joinpath(*["long" * 50] * 4), tmp_path / "cache", False)
+    assert "servers take 600 at most" in problem.what
+    (problem,) = problems(tmp_path / "a\x1bb", tmp_path / "cache", False)
+    assert "servers misread" in problem.what
+
+
+def test_what_a_file_system_lacks_is_named_for_each_folder(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine()
+    monkeypatch.setattr(disks, "shortfalls", lambda _: ["it is mounted noexec"])
+    state, cache = found(tmp_path)
+    assert state.what == f"the state folder ({tmp_path}): it is mounted noexec"
+    assert cache.what.startswith("the cache")
+    assert "another file system" in cache.remedy
+
+
+def test_a_folder_on_a_mount_that_is_read_only_is_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(writable=False)
+    monkeypatch.setattr(disks, "is_read_only", lambda _: True)
+    assert whats(tmp_path) == (
+        f"the state folder ({tmp_path}): it is mounted read-only\nthe cache ({tmp_path}): it is mounted read-only"
+    )
+
+
+def test_a_folder_that_may_not_be_entered_is_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> bool:
+        if "inside" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return True
+
+    machine()
+    monkeypatch.setattr(disks, "shortfalls", lambda _: [])
+    with mock.patch.object(Path, "exists", closed):
+        (problem,) = problems(tmp_path / "inside" / "state", tmp_path, False)
+    assert problem.what == (
+        f"{tmp_path}/inside/state cannot be reached: a folder above it may not be entered (Permission denied)"
+    )
 
 
 class Apt:

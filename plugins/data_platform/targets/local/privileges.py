@@ -22,19 +22,28 @@ def unprivileged_prefix(*folders: Path) -> list[str]:
         folders: where its programs and data lie.
 
     Raises:
-        PlatformError: there is no setpriv to drop privileges with.
+        PlatformError: there is no setpriv to drop privileges with, or no such user.
     """
     if os.geteuid() != 0:
         return []
     if (setpriv := shutil.which("setpriv")) is None:
         raise PlatformError("setpriv (util-linux) is not on the PATH", "install util-linux, or run as an ordinary user")
-    user = pwd.getpwnam(_NOBODY)
+    user = _nobody()
     prefix = [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     if not all(_passable(folder) for folder in folders):
         prefix += ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"]
         # Without it access(2), which initdb asks, forgets the capability.
         prefix += ["--securebits=+no_setuid_fixup"]
     return prefix
+
+
+def _nobody() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(_NOBODY)
+    except KeyError:
+        raise PlatformError(
+            f"there is no user {_NOBODY}, as whom servers run that refuse root", "add one, or run as an ordinary user"
+        ) from None
 
 
 def _passable(folder: Path) -> bool:
@@ -45,6 +54,6 @@ def _passable(folder: Path) -> bool:
 def own(path: Path) -> None:
     """Give a file or folder to `nobody` when we are root."""
     if os.geteuid() == 0:
-        user = pwd.getpwnam(_NOBODY)
+        user = _nobody()
         if path.stat().st_uid != user.pw_uid:
             os.chown(path, user.pw_uid, user.pw_gid)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,9 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
     _sync_folder(path.parent)
     if new:
-        _sync_folder(path.parent.parent)
+        # One of somebody else's may be passed and not be read; its owner's system syncs it.
+        with suppress(PermissionError):
+            _sync_folder(path.parent.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -100,3 +100,13 @@ def test_the_prefix_really_makes_a_command_unprivileged(tmp_path: Path) -> None:
     output = run([*unprivileged_prefix(Path("/")), "id", "-u"], doing="id", remedy="none", seconds=60, folder=Path("/"))
     assert int(output) == pwd.getpwnam("nobody").pw_uid
     del tmp_path
+
+
+@pytest.mark.usefixtures("_as_root")
+def test_a_machine_without_that_user_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def nobody(_: str) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwnam", nobody)
+    with pytest.raises(PlatformError, match="there is no user nobody"):
+        unprivileged_prefix(tmp_path)

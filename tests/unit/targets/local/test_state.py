@@ -313,3 +313,21 @@ def test_the_socket_lies_in_the_state_folder_unless_its_path_is_too_long(
     assert deep.socket == socket
     assert len(os.fsencode(deep.socket)) <= SOCKET_LIMIT
     assert deep.socket != other.socket
+
+
+def test_a_folder_below_one_that_may_be_passed_and_not_read_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def refuse(path: Path, flags: int, *mode: int) -> int:
+        if Path(path) == tmp_path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr(os, "open", refuse)
+    write_private(tmp_path / "state" / "settings.json", "{}")
+    assert (tmp_path / "state" / "settings.json").read_text() == "{}"
+    # Of its own folder the name must be on the disk.
+    with pytest.raises(PermissionError):
+        write_private(tmp_path / "settings.json", "{}")
