@@ -123,6 +123,11 @@ class Process(Confined):
     ready: Ready
     stop_signal: Literal["TERM", "INT", "QUIT"] = "TERM"
     stop_seconds: int = Field(20, ge=1, description="Seconds until it is killed after the stop signal.")
+    pid_file: str = Field(
+        "",
+        description="On `local`: a file by which it keeps itself from running twice. It is removed before a start where"
+        " it names a process that is somebody else's.",
+    )
     inherit: tuple[str, ...] = Field((), description="Names (globs) of the caller's environment that it also gets.")
     watch: tuple[str, ...] = Field((), description="Files (globs below the checkout) whose change restarts it.")
     unprivileged: bool = Field(False, description="Refuses root: as root, run as the user nobody.")

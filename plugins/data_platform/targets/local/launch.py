@@ -20,6 +20,8 @@ from typing import Any
 
 #: Seconds between two looks at processes that are to end.
 _LOOK = 0.05
+#: How much of a program's name Linux keeps (TASK_COMM_LEN).
+_NAME = 15
 
 
 def boot() -> str:
@@ -113,6 +115,40 @@ def end_earlier(record: Mapping[str, Any], stop_signal: int, seconds: float) -> 
     return True
 
 
+def forget_foreign(pid_file: Path, program: str) -> bool:
+    """Remove a server's own record of its process where that is somebody else. True when it was.
+
+    A server that lost its power leaves it behind, and after the next start of the machine the number may be given to
+    another program: the server then takes that one for itself, and refuses to start.
+
+    Args:
+        pid_file: begins with a line that is the number.
+        program: what the server's process is called.
+    """
+    try:
+        number = int(pid_file.read_text(encoding="utf-8", errors="replace").split("\n", 1)[0])
+        written = pid_file.stat().st_mtime
+        name = Path(f"/proc/{number}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except (OSError, ValueError):
+        return False  # nothing is there, or nobody, which the server sees itself
+    if name == program[:_NAME] and _began(number) <= written:
+        return False
+    pid_file.unlink()
+    return True
+
+
+def _began(pid: int) -> float:
+    """When a process was started, in seconds since 1970, to the second; 0 when it cannot be told."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+        booted = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
+    except (OSError, StopIteration):
+        return 0.0
+    # The start of the machine is told to the second, either way.
+    return booted + int(fields[19]) / os.sysconf("SC_CLK_TCK") - 2.0
+
+
 def main(path: Path) -> None:
     """Replace this process by the program of the launch file."""
     launch = json.loads(path.read_text(encoding="utf-8"))
@@ -125,6 +161,9 @@ def main(path: Path) -> None:
         record = {}
     if record and is_of(record, record_path):
         end_earlier(record, getattr(signal, f"SIG{launch['stop_signal']}"), launch["stop_seconds"])
+    if pid_file := launch.get("pid_file"):
+        # What this launcher started before has ended, above.
+        forget_foreign(Path(pid_file), Path(launch["program"]).name)
     pid = os.getpid()
     content = {"pid": pid, "start": start_of(pid), "session": os.getsid(0), "digest": launch["digest"]}
     # Not synced: after a power cut all that it names is gone.

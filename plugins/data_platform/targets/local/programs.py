@@ -9,7 +9,8 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from types import MappingProxyType
+from typing import NamedTuple, NotRequired, TypedDict
 
 from data_platform.clients.supervisor import program_section
 from data_platform.stack.bindings import Bindings
@@ -25,7 +26,9 @@ from data_platform.targets.render import render
 #: The platform environment's interpreter, by the same name in the bootstrap and in Airflow's tasks.
 PYTHON = str(Path(sys.prefix) / "bin" / "python")
 #: Names of the caller's environment that every process gets.
-ALWAYS = ("PATH", "HOME", "LANG", "TZ", CACHE_VARIABLE, "DATA_PLATFORM_UV", "DATA_PLATFORM_PATIENCE")
+ALWAYS = ("PATH", "HOME", "DATA_PLATFORM_UV", "DATA_PLATFORM_PATIENCE")
+#: What every process is told instead of what the caller's shell says: names of files are UTF-8, times are UTC.
+SETTINGS = MappingProxyType({"LANG": "C.UTF-8", "TZ": "UTC"})
 #: What supervisor is told of every program.
 _SUPERVISION = {
     "autostart": "true",
@@ -50,6 +53,8 @@ class LaunchFile(TypedDict):
     record: str
     stop_signal: str
     stop_seconds: int
+    pid_file: NotRequired[str]
+    program: NotRequired[str]
 
 
 class Where(NamedTuple):
@@ -75,6 +80,9 @@ def launch_file(item: Loaded, name: str, values: Bindings, files: Mapping[str, b
     spec = specs[name]
     own = confinement(spec, values.open, where)
     environment = {
+        **SETTINGS,
+        # Whatever the caller's shell says of it: all look into one cache.
+        CACHE_VARIABLE: str(there.cache),
         # A home that it can read.
         **({"HOME": values.open["DATA"]} if own else {}),
         **values.open,
@@ -103,6 +111,8 @@ def launch_file(item: Loaded, name: str, values: Bindings, files: Mapping[str, b
         "record": str(there.state.run / "started" / f"{item.name}.{name}.json"),
         "stop_signal": stop[0],
         "stop_seconds": stop[1],
+        "pid_file": render(spec.pid_file, values.open, where) if isinstance(spec, Process) else "",
+        "program": render(spec.command[0], values.open, where),
     }
 
 
@@ -123,7 +133,8 @@ def write_program(program: str, process: Process, content: LaunchFile, state: St
         "stopwaitsecs": process.stop_seconds,
         "stdout_logfile": state.logs / f"{program}.log",
     }
-    command = shlex.join([PYTHON, "-I", str(Path(launch.__file__)), str(path)])
+    # Paths in the launch file are UTF-8, whatever the locale in which supervisor was started.
+    command = shlex.join([PYTHON, "-I", "-X", "utf8", str(Path(launch.__file__)), str(path)])
     write_private(program_file(state, program), program_section(program, command, settings))
 
 

@@ -23,6 +23,7 @@ from data_platform.targets.local.context import LocalContext
 from data_platform.targets.local.privileges import own
 from data_platform.targets.local.programs import (
     ALWAYS,
+    SETTINGS,
     inherit_environment,
     program_file,
     write_program,
@@ -276,7 +277,7 @@ class LocalTarget(LocalContext):
         command = [render(word, values, where) for word in process.ready.command or ()]
         done = subprocess.run(
             command,
-            env={**inherit_environment(ALWAYS), **values},
+            env={**inherit_environment(ALWAYS), **SETTINGS, **values},
             capture_output=True,
             timeout=30,
             check=False,

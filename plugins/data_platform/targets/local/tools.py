@@ -9,8 +9,9 @@ from data_platform.checks.base import ToolCommand
 from data_platform.stack.bindings import Bindings
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.model import Loaded
+from data_platform.targets.local.cache import CACHE_VARIABLE
 from data_platform.targets.local.confinement import confinement, make_places, prefix
-from data_platform.targets.local.programs import ALWAYS, PYTHON, Where, inherit_environment
+from data_platform.targets.local.programs import ALWAYS, PYTHON, SETTINGS, Where, inherit_environment
 from data_platform.targets.render import render
 
 
@@ -39,6 +40,8 @@ def command(
     make_places(own, where.state.folder)
     environment = {
         **inherit_environment(ALWAYS),
+        **SETTINGS,
+        CACHE_VARIABLE: str(where.cache),
         **({"HOME": values.open["DATA"]} if own else {}),
         **values.open,
         **{key: render(text, values.all, named) for key, text in spec.environment.items()},

@@ -246,3 +246,70 @@ def test_a_program_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "No such file" in done.stderr
     assert "secret-value" not in done.stderr
+
+
+def foreign(tmp_path: Path, number: object, age: float = 0.0) -> Path:
+    """A server's record of its process, written some seconds ago."""
+    file = tmp_path / "postmaster.pid"
+    file.write_text(f"{number}\n/data\n1700000000\n")
+    then = time.time() - age
+    os.utime(file, (then, then))
+    return file
+
+
+def name_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def test_a_record_that_names_somebody_elses_process_is_removed(tmp_path: Path, family: Family) -> None:
+    file = foreign(tmp_path, family.parent)
+    assert launch.forget_foreign(file, "postgres")
+    assert not file.exists()
+
+
+def test_a_record_of_a_process_of_that_name_is_believed_unless_that_began_later(tmp_path: Path, family: Family) -> None:
+    name = name_of(family.parent)
+    file = foreign(tmp_path, family.parent)
+    assert not launch.forget_foreign(file, name)
+    assert file.exists()
+    # Another server of the same kind, which was given the number of the one that lost its power.
+    file = foreign(tmp_path, family.parent, age=3600)
+    assert launch.forget_foreign(file, name)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("number", [2**22 + 1, "damaged", ""])
+def test_what_the_server_sees_itself_is_left_to_it(tmp_path: Path, number: object) -> None:
+    file = foreign(tmp_path, number)
+    assert not launch.forget_foreign(file, "postgres")
+    assert file.exists()
+    assert not launch.forget_foreign(tmp_path / "none", "postgres")
+
+
+def test_a_start_looks_at_the_record(tmp_path: Path, family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = foreign(tmp_path, family.parent)
+    for folder in ("launch", "started"):
+        (tmp_path / "run" / folder).mkdir(parents=True)
+    path = tmp_path / "run" / "launch" / "a.server.json"
+    record = tmp_path / "run" / "started" / "a.server.json"
+    content = {
+        "command": ["true"],
+        "environment": {},
+        "directory": str(tmp_path),
+        "digest": "a1",
+        "record": str(record),
+    }
+    path.write_text(json.dumps({**content, "stop_signal": "INT", "stop_seconds": 1}))
+    monkeypatch.setattr(os, "execvpe", lambda *_: None)
+    monkeypatch.setattr(os, "umask", lambda _: 0)
+    monkeypatch.chdir(tmp_path)
+    launch.main(path)
+    assert file.exists()
+    path.write_text(
+        json.dumps(
+            {**content, "stop_signal": "INT", "stop_seconds": 1, "pid_file": str(file), "program": "/bin/postgres"}
+        )
+    )
+    record.unlink()
+    launch.main(path)
+    assert not file.exists()

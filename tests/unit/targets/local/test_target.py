@@ -399,6 +399,19 @@ def test_a_process_gets_the_names_it_inherits_and_no_others(
     assert environment["NO_PROXY"] == "127.0.0.1"
 
 
+def test_a_process_has_the_platforms_cache_locale_and_zone_whatever_the_caller_has(
+    place: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATA_PLATFORM_CACHE")
+    monkeypatch.setenv("LANG", "de_DE.ISO-8859-1")
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    deploy(place)
+    launch = json.loads((place.state.run / "launch" / "reader.server.json").read_text())
+    told = launch["environment"]
+    assert (told["DATA_PLATFORM_CACHE"], told["LANG"], told["TZ"]) == (str(place.cache), "C.UTF-8", "UTC")
+    assert "-X utf8" in (place.state.run / "programs" / "reader.server.conf").read_text()
+
+
 def test_a_caller_with_another_environment_sees_no_change(place: LocalTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     deploy(place)
     monkeypatch.setenv("PATH", "/elsewhere")
