@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from data_platform.clients import packages
+from data_platform.clients import packages, registries
 from data_platform.clients.commands import run
 from data_platform.stack.definition import Artifact
 from data_platform.stack.errors import PlatformError
@@ -29,6 +30,10 @@ EPOCH = 1_767_225_600
 #: Part of every digest: what is made in another way than before is made again.
 _FORMAT = "2"
 _BUILD_SECONDS = 3600.0
+#: Settings of the caller's that would make something else of the same sources. What a build fetches goes by the others.
+_NOT_OF_BUILDS = frozenset(
+    {"JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH", "LC_ALL", "LC_CTYPE", "MAKEFLAGS", "CFLAGS"}
+)
 _CHUNK = 1 << 20
 
 
@@ -69,8 +74,11 @@ class Placed:
 
     @property
     def is_there(self) -> bool:
-        """Whether it is in the cache. A folder gets its name in one step, so what is there is whole."""
-        return self.folder.is_dir()
+        """Whether it is in the cache. A folder gets its name in one step, so what is there is whole.
+
+        Of an environment the interpreter must be there too: it is a link to one that may have been removed.
+        """
+        return self.folder.is_dir() and (self.spec.kind != "environment" or (self.folder / "bin" / "python").exists())
 
 
 def place(stack: Stack, component: str, cache: Path) -> dict[str, Placed]:
@@ -149,8 +157,8 @@ def _inputs(root: Path, spec: Artifact, folder: Path) -> list[str]:
         if not path.is_file():
             raise PlatformError(f"{path} is missing", "is this a whole checkout?")
     digests = [f"{path.relative_to(root)} {sha256_of(path)}" for path in files]
-    # How environments are made, for those that were made otherwise.
-    return [*digests, "compiled"] if spec.environment else digests
+    # How environments are made, for those that were made otherwise; and for which Python, for one cache may serve two.
+    return [*digests, "compiled", f"python{sys.version_info[0]}.{sys.version_info[1]}"] if spec.environment else digests
 
 
 def fetch(artifact: Placed, bindings: Mapping[str, str], cache: Path) -> None:
@@ -176,6 +184,7 @@ def fetch(artifact: Placed, bindings: Mapping[str, str], cache: Path) -> None:
             _make(artifact, content, bindings, cache)
             _settle(content)
             content.chmod(0o755)
+            shutil.rmtree(artifact.folder, ignore_errors=True)
             content.rename(artifact.folder)
 
 
@@ -219,13 +228,28 @@ def _make(artifact: Placed, folder: Path, bindings: Mapping[str, str], cache: Pa
 def _build(artifact: Placed, folder: Path, bindings: Mapping[str, str]) -> None:
     needed = {f"ARTIFACT_{n.name.upper()}": str(n.folder / n.spec.home) for n in artifact.needs}
     values = {**bindings, **needed, "OUT": str(folder)}
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=artifact.folder.parent) as scratch:
+        _run_build(artifact, values, Path(scratch))
+
+
+def _run_build(artifact: Placed, values: Mapping[str, str], scratch: Path) -> None:
+    # Java takes the folder from elsewhere than the environment, and unpacks native libraries there: /tmp may let none
+    # run. A flag of the launcher, so that no command line is another one.
+    java = f'-Djava.io.tmpdir="{scratch}"'
     run(
         [render(word, values, f"local.yaml: artifact {artifact.name}") for word in artifact.spec.build or ()],
         doing=f"building {artifact.name}",
         remedy="read the lines above; the build is described in the component's local.yaml",
         seconds=_BUILD_SECONDS,
         folder=artifact.source,
-        environment={**os.environ, **values},
+        environment={
+            **{name: value for name, value in registries.for_clients(os.environ).items() if name not in _NOT_OF_BUILDS},
+            **values,
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "TMPDIR": str(scratch),
+            "JDK_JAVA_OPTIONS": java,
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
@@ -331,6 +332,43 @@ def test_the_lock_of_an_environment_is_an_input(tiny: Tiny, cache: Path) -> None
     assert placed(tiny, cache, environment="spark").digest != before.digest
 
 
+def test_two_pythons_that_share_a_cache_have_an_environment_each(
+    tiny: Tiny, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tiny.root / "locks").mkdir()
+    (tiny.root / "locks" / "spark.txt").write_text("pyspark==1\n")
+    before, built = placed(tiny, cache, environment="spark"), placed(tiny, cache, build=["true"])
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0))
+    assert placed(tiny, cache, environment="spark").folder != before.folder
+    # Nobody's Python is in what is no environment.
+    assert placed(tiny, cache, build=["true"]).folder == built.folder
+
+
+def test_an_environment_whose_interpreter_was_removed_is_made_again(
+    tiny: Tiny, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(_: Path, folder: Path) -> None:
+        (folder / "bin").mkdir()
+        (folder / "bin" / "python").symlink_to(interpreter)
+
+    monkeypatch.setattr("data_platform.clients.packages.make_environment", make)
+    interpreter = tiny.root / "python3"
+    interpreter.touch()
+    (tiny.root / "locks").mkdir()
+    (tiny.root / "locks" / "spark.txt").write_text("pyspark==1\n")
+    spark = placed(tiny, cache, environment="spark")
+    fetch(spark, {}, cache)
+    assert spark.is_there
+    (spark.folder / "old").touch()
+    interpreter.unlink()
+    assert not spark.is_there
+    interpreter.touch()
+    (spark.folder / "bin" / "python").unlink()
+    fetch(spark, {}, cache)
+    assert spark.is_there
+    assert not (spark.folder / "old").exists()
+
+
 def test_a_component_may_bring_the_lock_of_its_environment(
     tiny: Tiny, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -381,6 +419,27 @@ def test_a_build_sees_what_it_needs_by_the_same_names_as_a_process(tiny: Tiny, c
     fetch(found["program"], {"ETC": "/etc/reader"}, cache)
     assert (found["program"].folder / "program").read_text() == "source\ntool\n"
     assert found["shell"].is_there
+
+
+def test_a_build_is_the_same_whatever_the_caller_has_set(
+    tiny: Tiny, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JAVA_TOOL_OPTIONS", "CLASSPATH", "PYTHONPATH", "LC_ALL"):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("TMPDIR", "/tmp")
+    monkeypatch.setenv("GOPROXY", "https://mirror.test")
+    script = 'env > "$OUT/env"; touch "$TMPDIR/native.so"; ls -d "$TMPDIR" > "$OUT/place"'
+    server = placed(tiny, cache, build=["sh", "-c", script])
+    fetch(server, {}, cache)
+    lines = (server.folder / "env").read_text().splitlines()
+    known = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert not {"JAVA_TOOL_OPTIONS", "CLASSPATH", "PYTHONPATH", "LC_ALL"} & known.keys()
+    assert (known["LANG"], known["TZ"], known["GOPROXY"]) == ("C.UTF-8", "UTC", "https://mirror.test")
+    # Native libraries are unpacked in the cache: /tmp may let none run.
+    place = Path((server.folder / "place").read_text().strip())
+    assert cache in place.parents
+    assert known["JDK_JAVA_OPTIONS"] == f'-Djava.io.tmpdir="{place}"'
+    assert not place.exists()
 
 
 def test_a_failed_build_says_why_and_leaves_nothing(tiny: Tiny, cache: Path) -> None:
