@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -157,7 +158,8 @@ def _empty(words: Sequence[str]) -> str:
 
 def _of_others(state: Path) -> str:
     """What lies in or around a folder, so that it is no state folder; empty when nothing does."""
-    for place, what in ((ROOT, "the checkout"), (Path.home(), "your home folder"), (cache_folder(), "the cache")):
+    home = [(Path(found), "your home folder")] if (found := os.environ.get("HOME")) else []
+    for place, what in ((ROOT, "the checkout"), *home, (cache_folder(), "the cache")):
         if state == place.resolve():
             return what
         if state in place.resolve().parents:

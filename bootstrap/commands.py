@@ -54,13 +54,19 @@ _MENDABLE = {
     errno.EACCES: "run it as the owner of that file, or use --state with a folder of your own",
     errno.EPERM: "run it as the owner of that file, or use --state with a folder of your own",
     errno.EROFS: "use --state with a folder that can be written to",
+    errno.ENAMETOOLONG: "use --state with a shorter path, or give the file a shorter name",
+    errno.EMFILE: "raise the limit of open files (ulimit -n) and run it again",
+    errno.ELOOP: "mend that link, which leads to itself",
 }
 
 
 def run_command(arguments: argparse.Namespace) -> int:
     """Run one verb; mistakes that a person can mend become one message and exit code 2."""
     try:
-        return _VERBS[arguments.verb](arguments)
+        code = _VERBS[arguments.verb](arguments)
+        # A disk that is full under what we were to say is a failure too.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except PlatformError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -72,3 +78,4 @@ def run_command(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on where it stopped", file=sys.stderr)
         return 130
+    return code

@@ -42,7 +42,7 @@ class Request(NamedTuple):
 def kubeconfig_path() -> Path:
     """The file whose contexts may be named: the first of $KUBECONFIG, or ~/.kube/config."""
     given = [part for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return Path(given[0]) if given else Path.home() / ".kube" / "config"
+    return Path(given[0]) if given else Path(os.environ.get("HOME") or "/") / ".kube" / "config"
 
 
 def contexts(kubeconfig: Path | None = None) -> list[str]:

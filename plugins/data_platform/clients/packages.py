@@ -7,6 +7,7 @@ no address is written here.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from data_platform.clients import registries
 from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
 
@@ -22,6 +24,8 @@ _MAVEN_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1"
 #: Downloads of some hundred megabytes on a slow line.
 _DOWNLOAD_SECONDS = 1800.0
 _BUILD_SECONDS = 3600.0
+#: How Go calls processors.
+_GO_PROCESSORS = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def install_wheel(requirement: str, sha256: Sequence[str], folder: Path) -> None:
@@ -39,7 +43,19 @@ def install_wheel(requirement: str, sha256: Sequence[str], folder: Path) -> None
     wanted = folder.with_suffix(".requirement")
     wanted.write_text(f"{requirement} {' '.join(f'--hash=sha256:{d}' for d in sha256)}\n", encoding="utf-8")
     try:
-        _uv("pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", str(folder), "-r", str(wanted))
+        _uv(
+            "pip",
+            "install",
+            "--python",
+            sys.executable,
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--target",
+            str(folder),
+            "-r",
+            str(wanted),
+        )
     finally:
         wanted.unlink()
 
@@ -57,7 +73,6 @@ def make_environment(lock: Path, folder: Path) -> None:
     _uv(
         *("pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", "--python", python, str(lock)),
         environment={
-            **os.environ,
             "PYC_INVALIDATION_MODE": "UNCHECKED_HASH",
             # A machine that is busy with other builds may take longer over a file than uv's minute.
             "UV_COMPILE_BYTECODE_TIMEOUT": "600",
@@ -72,7 +87,7 @@ def _uv(*arguments: str, environment: Mapping[str, str] | None = None) -> None:
         doing=f"uv {' '.join(arguments[:2])}",
         remedy=_NETWORK,
         seconds=_DOWNLOAD_SECONDS,
-        environment=environment,
+        environment={**registries.for_clients(os.environ), **(environment or {})},
     )
 
 
@@ -131,6 +146,7 @@ def _mvn(maven: str, *arguments: str, folder: Path) -> None:
         remedy=_NETWORK,
         seconds=_DOWNLOAD_SECONDS,
         folder=folder,
+        environment=registries.for_clients(os.environ),
     )
 
 
@@ -158,7 +174,12 @@ def build_go(package: str, module: Path, go: Path, output: Path) -> None:
         seconds=_BUILD_SECONDS,
         folder=module,
         environment={
-            **os.environ,
+            **registries.for_clients(os.environ),
+            # Said, for `go env -w` may say otherwise.
+            "GOOS": "linux",
+            "GOARCH": _GO_PROCESSORS.get(platform.machine(), platform.machine()),
+            "GO111MODULE": "on",
+            "GOWORK": "off",
             "GOFLAGS": "-mod=readonly -buildvcs=false",
             "GOTOOLCHAIN": "local",
             "CGO_ENABLED": "0",

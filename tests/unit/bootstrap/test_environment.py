@@ -23,12 +23,16 @@ MISSING = Problem("Maven (mvn) is missing", "install it", ("maven",))
 
 #: Notes what it is asked, and puts a uv beside itself.
 _PIP = """
+[ "$1 $2 $3" = "-I -m pip" ] || exit 9
+shift 3
 echo "pip $*" >> "$NOTES"
+env | grep ^PIP_ | sort > "$NOTES.pip"
 case "$1" in
 install)
   [ ! -e "$FAILS_PIP" ] || { echo 'no matching distribution'; exit 1; }
+  [ ! -e "$ELSEWHERE" ] || exit 0
   cp "$PRETENDED_UV" "$(dirname "$0")/uv" ;;
-config) echo "https://mirror.of.pip.conf/simple" ;;
+config) printf '%s\\n' "global.index-url='https://mirror.of.pip.conf/simple'" "install.user='true'" "list.x='1'" ;;
 esac
 """
 #: Notes what it is asked, and whether somebody else could take the lock of the folder that it makes.
@@ -38,9 +42,13 @@ case "$1" in
 venv)
   for folder; do :; done
   mkdir -p "$folder/bin"
+  touch "$folder/bin/python"
   flock -n "${folder%.partial}.lock" true
   echo "lock $?" >> "$NOTES" ;;
-pip) [ ! -e "$FAILS_UV" ] || { seq 30; echo 'hashes do not match'; exit 1; } ;;
+pip)
+  env | grep ^UV_ | sort > "$NOTES.uv"
+  [ -e "$ELSEWHERE" ] || mkdir -p "${6%/bin/python}/lib/python3/site-packages/a-1.dist-info"
+  [ ! -e "$FAILS_UV" ] || { seq 30; echo 'hashes do not match'; exit 1; } ;;
 esac
 """
 
@@ -94,8 +102,8 @@ def machine(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     def create(folder: Path, *, with_pip: bool) -> None:
         assert with_pip
         (folder / "bin").mkdir(parents=True)
-        (folder / "bin" / "pip").write_text("#!/bin/sh\n" + _PIP, encoding="utf-8")
-        (folder / "bin" / "pip").chmod(0o755)
+        (folder / "bin" / "python").write_text("#!/bin/sh\n" + _PIP, encoding="utf-8")
+        (folder / "bin" / "python").chmod(0o755)
 
     def start(python: Path, words: list[str]) -> None:
         raise Started(python, words)
@@ -111,9 +119,10 @@ def machine(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(preflight, "problems", made.look)
     monkeypatch.setattr(preflight, "mend", made.mend)
     files = {"NOTES": made.notes, "PRETENDED_UV": pretended, "FAILS_UV": root / "fails uv", "FAILS_PIP": root / "fails"}
+    files["ELSEWHERE"] = root / "elsewhere"
     with mock.patch.dict(os.environ, {name: str(path) for name, path in files.items()}):
-        for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_SYSTEM_CERTS", "PIP_CONFIG_FILE"):
-            os.environ.pop(name, None)
+        for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+            del os.environ[name]
         os.environ |= {"PIP_INDEX_URL": "https://mirror.test/simple", "HOME": str(tmp_path / "home")}
         yield made
 
@@ -218,7 +227,7 @@ def test_what_cannot_be_installed_leaves_no_environment_and_is_told_by_its_last_
     (left,) = machine.made()
     assert left.endswith(".partial")
     said = capsys.readouterr().err
-    assert said.startswith("uv pip failed:\n12\n13\n")
+    assert said.startswith("uv pip sync failed:\n12\n13\n")
     assert "hashes do not match\n  → look at the network" in said
     # The next try begins anew.
     (machine.cache / "environments" / left / "half").touch()
@@ -236,6 +245,7 @@ def test_who_waited_for_another_one_takes_what_that_one_has_made(
     def quicker(folder: Path) -> Any:
         if folder.parent.name == "environments":
             (folder / "bin").mkdir(parents=True)
+            (folder / "bin" / "python").touch()
         return alone(folder)
 
     monkeypatch.setattr(environment, "_alone", quicker)
@@ -307,14 +317,14 @@ def test_a_mirror_of_pips_environment_serves_uv_too(machine: Machine) -> None:
     started()
     assert os.environ["UV_DEFAULT_INDEX"] == "https://mirror.test/simple"
     assert os.environ["UV_SYSTEM_CERTS"] == "true"
-    assert machine.noted("pip config") == []
+    assert machine.noted("pip config") == ["pip config list"]  # of its own installation
 
 
 @pytest.mark.parametrize("name", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
 def test_a_setting_of_uvs_own_goes_before_pips(machine: Machine, name: str) -> None:
     os.environ |= {name: "https://of.uv/simple", "UV_SYSTEM_CERTS": "false"}
     started()
-    assert machine.noted("pip config") == []
+    assert machine.noted("pip config") == ["pip config list"]
     assert os.environ["UV_SYSTEM_CERTS"] == "false"
     assert {os.environ.get("UV_DEFAULT_INDEX"), os.environ.get("UV_INDEX_URL")} == {"https://of.uv/simple", None}
 
@@ -329,11 +339,81 @@ def test_a_mirror_of_a_pip_conf_serves_uv_too(machine: Machine, tmp_path: Path, 
         (tmp_path / "home" / place).touch()
     started()
     assert os.environ["UV_DEFAULT_INDEX"] == "https://mirror.of.pip.conf/simple"
-    assert machine.noted("pip config") == ["pip config get global.index-url"]
+    assert machine.noted("pip config") == ["pip config list"] * 2
 
 
 def test_without_a_mirror_uv_is_left_alone(machine: Machine) -> None:
     del os.environ["PIP_INDEX_URL"]
     started()
     assert "UV_DEFAULT_INDEX" not in os.environ
-    assert machine.noted("pip config") == []
+    assert machine.noted("pip config") == ["pip config list"]
+
+
+# Settings of the user
+
+
+def test_what_the_user_says_of_another_python_is_not_said_to_pip_and_uv(machine: Machine) -> None:
+    os.environ |= {"PIP_USER": "1", "PIP_TARGET": "/t", "PIP_TRUSTED_HOST": "mirror.test", "pip_prefix": "/p"}
+    os.environ |= {"UV_PYTHON": "3.9", "UV_SYSTEM_PYTHON": "1", "UV_TARGET": "/t", "UV_HTTP_TIMEOUT": "9"}
+    started()
+    told = machine.notes.with_name("notes.pip").read_text(encoding="utf-8").splitlines()
+    # Of pip.conf too: `install.user`.
+    assert told == [
+        "PIP_CONFIG_FILE=/dev/null",
+        "PIP_INDEX_URL=https://mirror.of.pip.conf/simple",
+        "PIP_TRUSTED_HOST=mirror.test",
+    ]
+    told = machine.notes.with_name("notes.uv").read_text(encoding="utf-8").splitlines()
+    assert told == ["UV_DEFAULT_INDEX=https://mirror.test/simple", "UV_HTTP_TIMEOUT=9", "UV_SYSTEM_CERTS=true"]
+
+
+def test_a_uv_that_was_put_elsewhere_is_not_marked_as_complete(
+    machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = Path(os.environ["ELSEWHERE"])
+    elsewhere.touch()
+    with pytest.raises(SystemExit):
+        enter()
+    assert "it has put no uv into" in capsys.readouterr().err
+    assert list(machine.cache.glob("tools/*/complete")) == []
+    elsewhere.unlink()
+    started()
+    assert len(list(machine.cache.glob("tools/*/complete"))) == 1
+
+
+def test_an_environment_without_packages_is_none(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    started("test")
+    Path(os.environ["ELSEWHERE"]).touch()
+    with pytest.raises(SystemExit):
+        enter("up")
+    assert "it has put no package into" in capsys.readouterr().err
+    assert [name.partition("-")[0] for name in machine.made() if not name.endswith(".partial")] == ["test"]
+
+
+def test_what_lost_its_interpreter_or_its_uv_is_made_anew(machine: Machine) -> None:
+    python, _ = started()
+    python.unlink()
+    (uv,) = machine.cache.glob("tools/*/bin/uv")
+    uv.unlink()
+    machine.notes.unlink()
+    assert started()[0] == python
+    assert python.exists()
+    assert len(machine.noted("pip install")) == len(machine.noted("uv pip sync")) == 1
+
+
+def test_all_that_it_starts_looks_into_the_same_cache(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATA_PLATFORM_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(machine.cache))
+    started()
+    assert os.environ["DATA_PLATFORM_CACHE"] == f"{machine.cache}/data-platform"
+
+
+def test_a_cache_below_a_closed_folder_is_told(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    def closed(path: Path) -> bool:
+        if path == machine.cache:
+            raise PermissionError(13, "Permission denied", str(path))
+        return False
+
+    with mock.patch.object(Path, "exists", closed), pytest.raises(SystemExit):
+        enter("status")
+    assert f"{machine.cache} cannot be reached" in capsys.readouterr().err

@@ -36,6 +36,21 @@ def test_too_old_a_python_is_refused_with_its_version_and_the_remedy(version: tu
     assert "Traceback" not in done.stderr
 
 
+def test_too_new_a_python_is_refused_with_one_that_fits() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _OLD.format(version=(3, 14, 0))],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Python 3.14 is too new; the platform runs with python3.13, python3.12, python3.11" in done.stderr
+    assert "→ run: python3.1" in done.stderr or "→ install one of them" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_what_comes_before_the_version_is_looked_at_can_be_read_by_an_old_python() -> None:
     tree = ast.parse(MAIN.read_text(encoding="utf-8"), feature_version=(3, 6))
     first = next(i for i, node in enumerate(tree.body) if isinstance(node, ast.If))
@@ -45,16 +60,20 @@ def test_what_comes_before_the_version_is_looked_at_can_be_read_by_an_old_python
     ast.parse((ROOT / "bootstrap" / "__init__.py").read_text(encoding="utf-8"), feature_version=(3, 6))
 
 
-def test_the_oldest_python_is_the_one_of_pyproject() -> None:
+def test_the_versions_of_python_are_those_of_pyproject() -> None:
     import tomllib
 
-    from bootstrap.__main__ import OLDEST_PYTHON
+    from bootstrap.__main__ import OLDEST_PYTHON, TOO_NEW_PYTHON
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["requires-python"].startswith(f">={OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]},")
+    assert (
+        project["requires-python"] == f">={OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]},<{'.'.join(map(str, TOO_NEW_PYTHON))}"
+    )
 
 
-@pytest.mark.parametrize("module", ["arguments", "environment", "preflight"])
+@pytest.mark.parametrize(
+    "module", ["arguments", "environment", "preflight", "streams", "surroundings", "capacity", "disks"]
+)
 def test_what_runs_before_the_environment_exists_needs_the_standard_library_alone(module: str) -> None:
     blocked = (
         "import sys\n"

@@ -10,7 +10,21 @@ CACHE_VARIABLE = "DATA_PLATFORM_CACHE"
 
 
 def cache_folder() -> Path:
-    """The per-user cache that checkouts and state folders share."""
+    """The per-user cache that checkouts and state folders share.
+
+    Raises:
+        RuntimeError: the user has no home, and no folder was named (`has_place`).
+    """
     if (given := os.environ.get(CACHE_VARIABLE, "")).strip():
         return Path(given).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "data-platform"
+    # One that is not absolute means nothing (XDG Base Directory Specification).
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(named) if named.startswith("/") else Path.home() / ".cache") / "data-platform"
+
+
+def has_place() -> bool:
+    """Whether there is a folder that can be the user's own."""
+    try:
+        return bool(cache_folder())
+    except RuntimeError:
+        return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pwd
 from pathlib import Path
 
 import pytest
 
-from data_platform.targets.local.cache import CACHE_VARIABLE, cache_folder
+from data_platform.targets.local.cache import CACHE_VARIABLE, cache_folder, has_place
 
 
 def test_the_variable_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +29,22 @@ def test_then_the_desktop_standard_then_the_home(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/one")
     assert cache_folder() == Path("/home/one/.cache/data-platform")
+
+
+def test_a_folder_of_the_standard_that_is_not_absolute_means_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(CACHE_VARIABLE)
+    monkeypatch.setenv("HOME", "/home/one")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/folder")
+    assert cache_folder() == Path("/home/one/.cache/data-platform")
+
+
+def test_a_user_without_a_home_has_a_place_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert has_place()
+    monkeypatch.delenv(CACHE_VARIABLE)
+    assert not has_place()
