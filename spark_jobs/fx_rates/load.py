@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
-from spark_jobs.loading.days import Rules, shown
+from spark_jobs.loading.days import IN_WORDS, ISO, Rules, shown
 from spark_jobs.loading.job import Dataset, run
 
 _RATE = "decimal(18,8)"
@@ -32,7 +32,14 @@ FX_RATES = Dataset(
     day="rate_date",
     code="currency",
     value="rate",
-    rules=Rules(code_pattern="[A-Z]{3}", code_called="currency code", value_type=_RATE, problem=problem),
+    rules=Rules(
+        code_pattern="[A-Z]{3}",
+        code_called="currency code",
+        value_type=_RATE,
+        problem=problem,
+        # The ECB writes days in words in its file of one day (eurofxref.zip), and as numbers in all others.
+        day_forms=(ISO, IN_WORDS),
+    ),
 )
 
 

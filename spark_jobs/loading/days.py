@@ -13,11 +13,39 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as f
 
+from spark_jobs.loading.header import BLANKS
+
 _DAY = "\\A[0-9]{4}-[0-9]{2}-[0-9]{2}\\z"
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_IN_WORDS = f"(?i)\\A([0-9]{{1,2}}) +({'|'.join(_MONTHS)}) +([0-9]{{4}})\\z"
 _NOT_AVAILABLE = "N/A"
 _CONTENT_CHARACTERS = 1000
 #: Columns of what is rejected.
 REJECTED = ("sha256", "source_file", "row_number", "reason", "content")
+
+
+@dataclass(frozen=True)
+class DayForm:
+    """A way to write a day; one that leaves open which day is meant, such as 1/2/2026, is none."""
+
+    called: str
+    #: YYYY-MM-DD for a cell of this form, whether there is such a day or not; null for all others.
+    read: Callable[[Column], Column]
+
+
+def _read_words(cell: Column) -> Column:
+    day, month, year = (f.regexp_extract(cell, _IN_WORDS, group) for group in (1, 2, 3))
+    numbers = f.create_map(*(f.lit(word) for n, name in enumerate(_MONTHS, 1) for word in (name, f"{n:02}")))
+    written = f.concat_ws("-", year, numbers[f.lower(month)], f.lpad(day, 2, "0"))
+    return f.when(cell.rlike(_IN_WORDS), written)
+
+
+ISO = DayForm("YYYY-MM-DD", lambda cell: f.when(cell.rlike(_DAY), cell))
+#: In English, whatever the language of the machine.
+IN_WORDS = DayForm("words such as 27 November 2026", _read_words)
 
 
 @dataclass(frozen=True)
@@ -31,36 +59,42 @@ class Rules:
     value_type: str
     #: Why a cell is no value, in words; null for a good one. Blank cells do not come here.
     problem: Callable[[Column], Column]
+    #: How days may be written.
+    day_forms: tuple[DayForm, ...] = (ISO,)
 
 
 def judge(lines: DataFrame, files: DataFrame, rules: Rules) -> DataFrame:
     """Adds to each line `day`, `entries` (code and value of each filled cell) and `problem` (null for a good row).
+
+    Blanks around a cell are no part of it.
 
     Args:
         lines: `line`, `name`, and whatever else is to be kept. Blank lines are left out.
         files: `name`, `width`, `columns` (array of code, position), `latest` (day), and whatever else is to be kept.
         rules: of the dataset.
     """
-    cells = f.split("line", ",", -1)
+    cells = f.transform(f.split("line", ",", -1), lambda cell: f.btrim(cell, f.lit(BLANKS)))
     filled = f.filter(
         f.transform(
             "columns", lambda c: f.struct(c["code"].alias("code"), f.get("cells", c["position"] - 1).alias("cell"))
         ),
-        lambda entry: (f.trim(entry["cell"]) != "") & (entry["cell"] != _NOT_AVAILABLE),
+        lambda entry: (entry["cell"] != "") & (entry["cell"] != _NOT_AVAILABLE),
     )
     bad = f.filter("filled", lambda entry: rules.problem(entry["cell"]).isNotNull())[0]
     day = f.col("cells")[0]
+    written = f.coalesce(*(form.read(day) for form in rules.day_forms))
+    expected = " or ".join(form.called for form in rules.day_forms)
     right_width = f.size("cells") == f.col("width")
     problem = (
         f.when(~right_width, f.concat(f.size("cells").cast("string"), f.lit(" cells, expected "), f.col("width")))
-        .when(f.col("day").isNull(), f.concat(f.lit("date "), shown(day), f.lit(" is no day, expected YYYY-MM-DD")))
+        .when(f.col("day").isNull(), f.concat(f.lit("date "), shown(day), f.lit(f" is no day, expected {expected}")))
         .when(
             f.col("day") > f.col("latest"),
             f.concat(f.lit("date "), day, f.lit(" is in the future: the file came before "), f.col("latest")),
         )
         .when(
             # The last column may be there without a name, and is empty then.
-            (f.col("width") > f.size("columns") + 1) & (f.trim(f.element_at("cells", -1)) != ""),
+            (f.col("width") > f.size("columns") + 1) & (f.element_at("cells", -1) != ""),
             f.concat(shown(f.element_at("cells", -1)), f.lit(" is in the last column, which has no name")),
         )
         .when(f.col("bad").isNotNull(), f.concat(f.col("bad.code"), f.lit(": "), rules.problem(f.col("bad.cell"))))
@@ -70,7 +104,7 @@ def judge(lines: DataFrame, files: DataFrame, rules: Rules) -> DataFrame:
         lines.where(f.trim("line") != "")
         .join(f.broadcast(files), "name", "inner")
         .withColumn("cells", cells)
-        .withColumn("day", f.when(day.rlike(_DAY) & (day >= "0001"), day.cast("date")))
+        .withColumn("day", f.when(written >= "0001", written.cast("date")))
         .withColumn("filled", f.when(right_width, filled))
         .withColumn("bad", bad)
         .withColumn("problem", problem)

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+#: What may stand beside a comma and says nothing: some programs write it, and spreadsheets keep it.
+BLANKS = " \t\u00a0"
 _DAY = "Date"
 _SHOWN = 40
 
@@ -36,13 +38,13 @@ def read_header(line: str, pattern: str, called: str) -> Columns | Refusal:
         called: what a code is, in words.
     """
     line = line.removeprefix("\ufeff").removesuffix("\r")
-    names = line.split(",")
+    names = [name.strip(BLANKS) for name in line.split(",")]
     width = len(names)
     if names[0] != _DAY:
         separator = ": columns are separated by semicolons, expected commas" if ";" in line else ""
         return Refusal(1, f"the first column is {_shown(names[0])}, expected '{_DAY}'{separator}", line)
     codes = names[1:]
-    if codes and codes[-1] == "":  # ECB ends each line with a comma
+    if codes and codes[-1] == "":  # ECB ends each line with a comma, in its file of a day with a blank behind it
         codes.pop()
     if not codes:
         return Refusal(1, f"no column beside '{_DAY}'", line)

@@ -95,7 +95,14 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "backslash": ("back.zip", zipped({"..\\a.csv": GOOD}), r"must be a plain file name"),
     "hidden": ("hidden.zip", zipped({".csv": GOOD}), r"'\.csv'; it must be a plain file name"),
     "drive": ("drive.zip", zipped({"C:a.csv": GOOD}), r"'C:a\.csv'; it must be a plain file name"),
-    "folder": ("folder.zip", zipped({"data/a.csv": GOOD}), r"'data/a\.csv'; it must be a plain file name"),
+    "folder with content": ("folder.zip", zipped({"a.csv/": GOOD}), r"'a\.csv/'; it must be a plain file name"),
+    "archive in an archive": ("nested.zip", zipped({"a.zip": zipped({"a.csv": GOOD})}), r"'a\.zip' is a zip archive"),
+    "two members and what a Mac adds": (
+        "two of a mac.zip",
+        zipped({"a.csv": GOOD, "__MACOSX/._a.csv": b"x", "b.csv": GOOD}),
+        r"holds 2 members \('a\.csv'",
+    ),
+    "nothing but what a Mac adds": ("mac.zip", zipped({".DS_Store": b"x", "__MACOSX/": b""}), r"holds 0 members"),
     "symbolic link": ("link.zip", symlink(), r"'a\.csv' is a symbolic link"),
     "member of another kind": ("exe.zip", zipped({"a.exe": GOOD}), r"'a\.exe'; its name must end in \.csv"),
     "latin-1": ("latin.csv", GOOD + "2024-01-04,1,é\n".encode("latin-1"), r"line 4 is not UTF-8"),
@@ -121,6 +128,21 @@ ACCEPTED: dict[str, tuple[str, bytes]] = {
     "header only, for the load to judge": ("header.csv", b"Date,USD,\n"),
 }
 ZIPPED = GOOD + b"2024-01-08,1,1,\n"
+#: Zips that hold one file for who made them, by their name: the members, and what the file is then called.
+ONE_FILE: dict[str, tuple[dict[str, bytes], str]] = {
+    "of a mac.zip": (
+        {
+            "rates/": b"",
+            "rates/a.csv": GOOD + b"2024-01-09,1,1,\n",
+            "rates/.DS_Store": b"x",
+            "__MACOSX/": b"",
+            "__MACOSX/rates/._a.csv": b"x",
+        },
+        "a.csv",
+    ),
+    "of windows.zip": ({"rates\\b.csv": GOOD + b"2024-01-10,1,1,\n", "Thumbs.db": b"x", "desktop.ini": b"x"}, "b.csv"),
+    "eurofxref.zip": ({"eurofxref.csv": b"Date, USD, JPY, \n27 November 2026, 1.0578, 161.31, \n"}, "eurofxref.csv"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +161,8 @@ def all_landed(ingestion: Ingestion) -> Ingestion:
     for name, content, *_ in [*REFUSED.values(), *ACCEPTED.values()]:
         ingestion.land(name, content)
     ingestion.land("Été 2024.zip", zipped({"données.csv": ZIPPED}))
+    for name, (members, _) in ONE_FILE.items():
+        ingestion.land(name, zipped(members))
     ingestion.landed()
     return ingestion
 
@@ -169,6 +193,13 @@ def test_a_zip_is_stored_as_its_member(all_landed: Ingestion) -> None:
     from urllib.parse import unquote
 
     assert unquote(all_landed.raw_metadata(ZIPPED)["source-file"]) == "Été 2024.zip/données.csv"
+
+
+@pytest.mark.parametrize("archive", ONE_FILE)
+def test_what_was_packed_unasked_beside_a_file_does_not_count(all_landed: Ingestion, archive: str) -> None:
+    members, name = ONE_FILE[archive]
+    (content,) = [content for path, content in members.items() if re.split(r"[/\\]", path)[-1] == name]
+    assert all_landed.raw_metadata(content)["source-file"].replace("%20", " ") == f"{archive}/{name}"
 
 
 def test_every_file_leaves_an_arrival_with_its_time_and_digest(all_landed: Ingestion) -> None:

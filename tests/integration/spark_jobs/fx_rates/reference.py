@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from string import ascii_uppercase, digits
 
@@ -24,7 +24,7 @@ def read(content: bytes, taken: date) -> Read:
     lines = [line.removesuffix("\r") for line in content.decode("utf-8-sig").split("\n")]
     if lines == [""]:
         return Read(rejected={0})
-    rows = [line.split(",") for line in lines]
+    rows = [[cell.strip(" \t\u00a0") for cell in line.split(",")] for line in lines]
     header = rows[0]
     codes = header[1:-1] if len(header) > 1 and header[-1] == "" else header[1:]
     good_codes = all(len(c) == 3 and set(c) <= set(ascii_uppercase) for c in codes)
@@ -48,17 +48,14 @@ def read(content: bytes, taken: date) -> Read:
 
 
 def _day(row: list[str], header: list[str], codes: list[str], taken: date) -> tuple[date, Day] | None:
-    if len(row) != len(header) or (len(codes) < len(header) - 1 and row[-1].strip(" ")):
+    if len(row) != len(header) or (len(codes) < len(header) - 1 and row[-1]):
         return None
-    try:
-        when = date.fromisoformat(row[0]) if len(row[0]) == 10 else None
-    except ValueError:
-        when = None
+    when = _when(row[0])
     if when is None or when > taken + timedelta(days=1):
         return None
     rates: Day = {}
     for code, cell in zip(codes, row[1:], strict=False):
-        if cell == "N/A" or not cell.strip(" "):
+        if cell in ("N/A", ""):
             continue
         whole, point, rest = cell.partition(".")
         plain = set(whole + rest) <= set(digits) and 1 <= len(whole) <= 10
@@ -66,3 +63,12 @@ def _day(row: list[str], header: list[str], codes: list[str], taken: date) -> tu
             return None
         rates[code] = Decimal(cell)
     return (when, rates) if rates else None
+
+
+def _when(cell: str) -> date | None:
+    try:
+        if len(cell) == 10 and cell[4] == "-":
+            return date.fromisoformat(cell)
+        return datetime.strptime(f"{cell} +0000", "%d %B %Y %z").date()
+    except ValueError:
+        return None

@@ -103,7 +103,38 @@ CASES = {
     "other form of a day": Case(
         "Date,USD\n30/10/2026,1\n2026-1-2,1\n20261030,1\n", {}, {2: "no day", 3: "no day", 4: "no day"}
     ),
-    "day with a time": Case("Date,USD\n2026-10-30T00:00,1\n 2026-10-30,1\n", {}, {2: "is no day", 3: "is no day"}),
+    "day with a time": Case("Date,USD\n2026-10-30T00:00,1\n2026-10-30 00:00,1\n", {}, {2: "no day", 3: "no day"}),
+    "the bank's file of a day": Case("Date, USD, JPY, \n30 October 2026, 1.1, N/A, \n", {"2026-10-30": "1.1"}, {}),
+    "the bank's file of a day, one digit": Case("Date, USD, \n3 May 2026, 1.1, \n", {"2026-05-03": "1.1"}, {}),
+    "the bank's file of a day, a nought": Case("Date, USD, \n03 May 2026, 1.1, \n", {"2026-05-03": "1.1"}, {}),
+    "the bank's file of a day, saved in Windows": Case(
+        b"\xef\xbb\xbfDate, USD, \r\n30 October 2026, 1.1, \r\n", _GOOD, {}
+    ),
+    "the bank's file of a day, no last comma": Case("Date, USD\n30 October 2026, 1.1\n", _GOOD, {}),
+    "blanks on both sides": Case(" Date ,\tUSD \n 2026-10-30 ,\u00a01.1 \n", _GOOD, {}),
+    "a month in capitals": Case("Date,USD\n30 OCTOBER 2026,1.1\n", _GOOD, {}),
+    "every month": Case(
+        "Date,USD\n" + "".join(f"28 {date(2026, n, 1):%B} 2025,{n}\n" for n in range(1, 13)),
+        {f"2025-{n:02}-28": str(n) for n in range(1, 13)},
+        {},
+    ),
+    "a day in both forms, different": Case(
+        "Date,USD\n30 October 2026,1.1\n2026-10-30,1.2\n", {}, dict.fromkeys((2, 3), "in the file twice")
+    ),
+    "no such day in words": Case(
+        "Date,USD\n30 February 2024,1\n0 May 2024,1\n29 February 2024,1.1\n",
+        {"2024-02-29": "1.1"},
+        dict.fromkeys((2, 3), "is no day, expected YYYY-MM-DD or words such as 27 November 2026"),
+    ),
+    "tomorrow and after in words": Case(
+        "Date,USD\n3 November 2026,1.1\n4 November 2026,1.1\n", {"2026-11-03": "1.1"}, {3: "is in the future"}
+    ),
+    "words that may mean several days": Case(
+        "Date,USD\n30 Oct 2026,1\n30 October 26,1\n30-October-2026,1\nOctober 30 2026,1\n30 octobre 2026,1\n"
+        "30October2026,1\n",
+        {},
+        dict.fromkeys(range(2, 8), "is no day"),
+    ),
     "year zero": Case("Date,USD\n0000-01-01,1\n0001-01-01,1.1\n", {"0001-01-01": "1.1"}, {2: "is no day"}),
     "tomorrow and after": Case(
         "Date,USD\n2026-11-03,1.1\n2026-11-04,1.1\n", {"2026-11-03": "1.1"}, {3: "2026-11-04 is in the future"}
@@ -131,8 +162,8 @@ BAD_CELLS = {
     "10000000": "not below 10,000,000", "99999999999": "not below 10,000,000", "1.123456789": "more than 8 decimals",
     "abc": "no number", "1e5": "no number", "1E-2": "no number", "+1": "no number", ".5": "no number",
     "1.": "no number",
-    "1.1.1": "no number", "NaN": "no number", "Infinity": "no number", "0x1": "no number", " 1.1": "no number",
-    "1.1 ": "no number", "n/a": "no number", "NA": "no number", "null": "no number", "\u0661": "no number",
+    "1.1.1": "no number", "NaN": "no number", "Infinity": "no number", "0x1": "no number", "1 1": "no number",
+    "1\u00a0000": "no number", "n/a": "no number", "NA": "no number", "null": "no number", "\u0661": "no number",
     "1.1\u2028": "no number", "1_000": "no number", "1.1\r\r": "no number", "1.1\x00": "no number",
 }  # fmt: skip
 
@@ -189,7 +220,7 @@ def test_row_numbers_are_right_where_a_file_is_read_in_parts(raw: RawZone) -> No
 _PARTS = {"spark.sql.files.maxPartitionBytes": "700", "spark.sql.files.openCostInBytes": "0"}
 
 _CELLS = st.one_of(
-    st.sampled_from(["N/A", "", " ", "1.1", "2", "1.10", "9999999.99999999"]),
+    st.sampled_from(["N/A", "", " ", "1.1", " 1.1", "1.1 ", " N/A", "\t2\u00a0", "2", "1.10", "9999999.99999999"]),
     st.decimals(min_value=0, max_value=Decimal("2e7"), places=4, allow_nan=False).map(str),
     st.sampled_from(list(BAD_CELLS)),
     st.text(st.characters(blacklist_characters="\n", blacklist_categories=["Cs"]), max_size=6),
@@ -197,12 +228,23 @@ _CELLS = st.one_of(
 _DAYS = st.one_of(
     st.sampled_from(["2026-10-30", "2026-10-29", "2026-11-03"]),
     st.dates(max_value=date(2027, 1, 1)).map(date.isoformat),
+    st.dates(max_value=date(2027, 1, 1)).map("{0.day} {0:%B} {0.year:04}".format),
+    st.sampled_from([" 2026-10-30", "30 October 2026", "31 November 2026"]),
     st.sampled_from(["2024-02-30", "2026-13-01", "", "Date", "2026-1-1", "2026-11-04", "N/A"]),
 )
 _CODES = st.lists(st.sampled_from(["USD", "JPY", "XOF", "AAA"]), min_size=1, max_size=4, unique=True)
 _HEADERS = st.one_of(
     _CODES.map(lambda codes: ["Date", *codes]),
-    st.sampled_from([["Date", "USD", "JPY"], ["Day", "USD"], ["Date", "usd"], ["Date", "USD", "USD"], ["Date"]]),
+    st.sampled_from(
+        [
+            ["Date", "USD", "JPY"],
+            ["Date", " USD", " JPY"],
+            ["Day", "USD"],
+            ["Date", "usd"],
+            ["Date", "USD", "USD"],
+            ["Date"],
+        ]
+    ),
 )
 
 
@@ -217,7 +259,7 @@ def _contents(draw: st.DrawFn) -> bytes:
         st.lists(_CELLS, max_size=5),
     )
     rows = draw(st.lists(st.tuples(_DAYS, cells), max_size=8))
-    end = draw(st.sampled_from(["", ","]))
+    end = draw(st.sampled_from(["", ",", ", "]))
     lines = [",".join(header) + end, *(",".join([day, *values]) + end for day, values in rows)]
     lines += draw(st.lists(st.sampled_from(["", "  "]), max_size=1))
     text = draw(st.sampled_from(["\n", "\r\n"])).join(lines) + draw(st.sampled_from(["", "\n"]))

@@ -25,12 +25,18 @@ def test_a_last_comma_is_a_cell_without_a_name() -> None:
     assert header("Date,USD,") == Columns(3, [("USD", 2)])
 
 
+@pytest.mark.parametrize("line", ["Date, USD, JPY, ", "Date , USD\t,\u00a0JPY,", "\ufeff Date,USD,JPY,\t\r"])
+def test_blanks_beside_a_comma_say_nothing(line: str) -> None:
+    """So the European Central Bank writes its file of one day."""
+    assert header(line) == Columns(4, [("JPY", 3), ("USD", 2)])
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
         ("", "the first column is '', expected 'Date'"),
         ("date,USD", "the first column is 'date', expected 'Date'"),
-        (" Date,USD", "the first column is ' Date', expected 'Date'"),
+        ("Da te,USD", "the first column is 'Da te', expected 'Date'"),
         (
             "Date;USD",
             "the first column is 'Date;USD', expected 'Date': columns are separated by semicolons, expected commas",
@@ -38,7 +44,9 @@ def test_a_last_comma_is_a_cell_without_a_name() -> None:
         ("Date", "no column beside 'Date'"),
         ("Date,", "no column beside 'Date'"),
         ("Date,,", "column '' is no currency code"),
-        ("Date,USD, JPY", "column ' JPY' is no currency code"),
+        ("Date,USD, J PY", "column 'J PY' is no currency code"),
+        ("Date, , USD", "column '' is no currency code"),
+        ("Date, USD, USD", "column USD is there twice"),
         ("Date,US1", "column 'US1' is no currency code"),
         ("Date,USD\nX", "column 'USD\\nX' is no currency code"),
         ("Date,JPY,USD,JPY,USD", "column JPY, USD is there twice"),

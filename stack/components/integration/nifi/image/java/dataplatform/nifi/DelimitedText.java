@@ -138,8 +138,10 @@ final class DelimitedText {
         if (other != null) {
             throw new Refusal("the columns are separated by " + other + "; they must be separated by commas");
         }
-        if (!firstColumn.contentEquals(cell)) {
-            throw new Refusal("the first column is called " + Refusal.quoted(cell.toString()) + "; it must be called "
+        // Blanks beside a comma are no part of a name, as for the load.
+        String name = cell.toString().replace('\u00A0', ' ').strip();
+        if (!firstColumn.equals(name)) {
+            throw new Refusal("the first column is called " + Refusal.quoted(name) + "; it must be called "
                 + Refusal.quoted(firstColumn));
         }
         if (end != ',') {

@@ -6,21 +6,36 @@ import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SeekableByteChannel;
-import java.util.ArrayList;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.zip.CRC32;
 import org.apache.commons.compress.archivers.zip.ZipArchiveEntry;
 import org.apache.commons.compress.archivers.zip.ZipFile;
 
-/** The one member of a zip archive. Nothing that the archive says of itself is trusted: all is counted. */
+/**
+ * The one file in a zip archive. Nothing that the archive says of itself is trusted: all is counted. Folders are no files,
+ * and neither is what file managers add without being asked; the name of the file is the last part of its path.
+ */
 final class SingleMember {
     /** The table of contents of an archive with one member takes some hundred bytes; of a hostile one, all memory. */
     private static final long LARGEST_TABLE = 1024 * 1024;
     /** Below this a high ratio does no harm; short repetitive texts have one. */
     private static final long RATIO_COUNTS_FROM = 1_000_000;
     private static final int LONGEST_NAME = 200;
+    /** What file systems take. The store keeps 2 kB of metadata, in which a byte of a name may take three. */
+    private static final int LONGEST_NAME_BYTES = 255;
+    /** What macOS, Windows and KDE leave in folders, in lower case; macOS's `._name` and `__MACOSX/` besides. */
+    private static final Set<String> ADDED = Set.of(".ds_store", ".localized", "icon\r", "thumbs.db", "ehthumbs.db",
+        "ehthumbs_vista.db", "desktop.ini", ".directory");
+    private static final String ADDED_FOLDER = "__MACOSX";
+    /** Code page 437 from 128 on, the encoding of names that do not say another one. This Java runtime lacks it. */
+    private static final String CP437 = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐"
+        + "└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00A0";
     private static final int CHUNK = 64 * 1024;
 
     private final long maximumSize;
@@ -38,19 +53,20 @@ final class SingleMember {
         Opening opening = new Opening(archive);
         try (ZipFile zip = ZipFile.builder().setSeekableByteChannel(opening).setIgnoreLocalFileHeader(true).get()) {
             opening.done = true;
-            List<ZipArchiveEntry> members = new ArrayList<>(Collections.list(zip.getEntries()));
+            List<Member> members = Collections.list(zip.getEntries()).stream().map(Member::new)
+                .filter(each -> !each.isAdded()).toList();
             if (members.size() != 1) {
                 throw new Refusal("the archive holds " + members.size() + " members" + some(members)
                     + "; it must hold exactly one");
             }
-            ZipArchiveEntry member = members.get(0);
+            Member member = members.get(0);
             refuseUnsafe(member);
-            if (member.getGeneralPurposeBit().usesEncryption() || !zip.canReadEntryData(member)) {
-                throw new Refusal("the archive's member " + Refusal.quoted(member.getName())
+            if (member.entry.getGeneralPurposeBit().usesEncryption() || !zip.canReadEntryData(member.entry)) {
+                throw new Refusal("the archive's member " + Refusal.quoted(member.path)
                     + " is encrypted or packed in a way that is not supported; use plain zip");
             }
-            copy(zip, member, archive.size(), out);
-            return member.getName();
+            copy(zip, member.entry, archive.size(), out);
+            return member.name();
         } catch (IOException | IllegalArgumentException error) {
             if (opening.exhausted) {
                 throw new Refusal("the archive holds too many members; it must hold exactly one");
@@ -59,27 +75,33 @@ final class SingleMember {
         }
     }
 
-    private static String some(List<ZipArchiveEntry> members) {
-        List<String> names = members.stream().limit(3).map(m -> Refusal.quoted(m.getName())).toList();
+    private static String some(List<Member> members) {
+        List<String> names = members.stream().limit(3).map(m -> Refusal.quoted(m.path)).toList();
         return names.isEmpty() ? "" : " (" + String.join(", ", names) + (members.size() > 3 ? ", …)" : ")");
     }
 
-    private void refuseUnsafe(ZipArchiveEntry member) throws Refusal {
-        String name = member.getName();
-        if (member.isUnixSymlink()) {
-            throw new Refusal("the archive's member " + Refusal.quoted(name) + " is a symbolic link; it must be a file");
+    private void refuseUnsafe(Member member) throws Refusal {
+        String name = member.name();
+        if (member.entry.isUnixSymlink()) {
+            throw new Refusal("the archive's member " + Refusal.quoted(member.path)
+                + " is a symbolic link; it must be a file");
         }
-        if (name.isEmpty() || name.startsWith(".") || name.matches("(?s).*[/\\\\:\\p{Cntrl}].*")) {
-            throw new Refusal("the archive's member is called " + Refusal.quoted(name)
-                + "; it must be a plain file name without folders");
+        if (!member.isPlain()) {
+            throw new Refusal("the archive's member is called " + Refusal.quoted(member.path)
+                + "; it must be a plain file name, in plain folders at most");
         }
-        if (name.length() > LONGEST_NAME) {
-            throw new Refusal("the archive's member has a name of " + name.length() + " characters; the limit is "
-                + LONGEST_NAME);
+        int bytes = name.getBytes(StandardCharsets.UTF_8).length;
+        if (name.length() > LONGEST_NAME || bytes > LONGEST_NAME_BYTES) {
+            throw new Refusal("the archive's member has a name of " + name.length() + " characters in " + bytes
+                + " bytes; the limit is " + LONGEST_NAME + " and " + LONGEST_NAME_BYTES);
+        }
+        if (name.toLowerCase(Locale.ROOT).endsWith(".zip")) {
+            throw new Refusal("the archive's member " + Refusal.quoted(member.path)
+                + " is a zip archive itself; pack the file alone");
         }
         if (!name.toLowerCase(Locale.ROOT).endsWith(suffix)) {
-            throw new Refusal("the archive's member is called " + Refusal.quoted(name) + "; its name must end in "
-                + suffix);
+            throw new Refusal("the archive's member is called " + Refusal.quoted(member.path)
+                + "; its name must end in " + suffix);
         }
     }
 
@@ -111,6 +133,51 @@ final class SingleMember {
             out.write(chunk, 0, count);
         } catch (IOException error) {
             throw new UncheckedIOException(error);
+        }
+    }
+
+    /** An entry, with its path as people read it. Some programs write backslashes between its parts. */
+    private record Member(ZipArchiveEntry entry, String path, List<String> parts) {
+        Member(ZipArchiveEntry entry) {
+            this(entry, readable(entry));
+        }
+
+        private Member(ZipArchiveEntry entry, String path) {
+            this(entry, path, Arrays.asList(path.split("[/\\\\]", -1)));
+        }
+
+        /** Many programs write UTF-8 without saying so; bytes that are none are of code page 437. */
+        private static String readable(ZipArchiveEntry entry) {
+            if (entry.getGeneralPurposeBit().usesUTF8ForNames()) {
+                return entry.getName();
+            }
+            try {
+                return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(entry.getRawName())).toString();
+            } catch (CharacterCodingException none) {
+                StringBuilder text = new StringBuilder();
+                for (byte each : entry.getRawName()) {
+                    text.append(each >= 0 ? (char) each : CP437.charAt(each & 0x7F));
+                }
+                return text.toString();
+            }
+        }
+
+        String name() {
+            return parts.get(parts.size() - 1);
+        }
+
+        /** Whether it is a folder, or was added by a file manager. A folder with content is neither. */
+        boolean isAdded() {
+            return name().isEmpty() && entry.getSize() == 0
+                || parts.get(0).equals(ADDED_FOLDER)
+                || name().startsWith("._")
+                || ADDED.contains(name().toLowerCase(Locale.ROOT));
+        }
+
+        /** Whether it stays where it is unpacked, and is visible there. */
+        boolean isPlain() {
+            return !path.matches("(?s).*[:\\p{Cntrl}].*") && !name().startsWith(".")
+                && parts.stream().noneMatch(part -> part.isEmpty() || part.equals(".."));
         }
     }
 
