@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from data_platform.stack.errors import PlatformError
+from data_platform.targets.local.disk import disk_of
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,14 @@ _MENDABLE = {
 }
 
 
+def _remedy(error: OSError) -> str:
+    remedy = _MENDABLE[error.errno or 0]
+    if error.errno != errno.ENOSPC or not isinstance(error.filename, (str, bytes, os.PathLike)):
+        return remedy
+    disk, free = disk_of(Path(os.fsdecode(error.filename)))
+    return remedy.replace("some space", f"some space on the disk {disk}, which has {free:,} bytes free,")
+
+
 def run_command(arguments: argparse.Namespace) -> int:
     """Run one verb; mistakes that a person can mend become one message and exit code 2."""
     try:
@@ -73,7 +84,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     except OSError as error:
         if error.errno not in _MENDABLE:
             raise
-        print(f"error: {error.filename or 'a file'}: {error.strerror}\n  → {_MENDABLE[error.errno]}", file=sys.stderr)
+        print(f"error: {error.filename or 'a file'}: {error.strerror}\n  → {_remedy(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on where it stopped", file=sys.stderr)

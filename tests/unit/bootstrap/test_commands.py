@@ -37,7 +37,11 @@ def test_a_full_disk_is_named_with_its_remedy(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, OSError(errno.ENOSPC, "No space left on device", "/state/x")) == 2
-    assert capsys.readouterr().err.startswith("error: /state/x: No space left on device\n  → free some space")
+    said = capsys.readouterr().err
+    assert said.startswith("error: /state/x: No space left on device\n  → free some space on the disk /, which has ")
+    assert " bytes free, and run it again" in said
+    assert run(monkeypatch, OSError(errno.ENOSPC, "No space left on device")) == 2
+    assert capsys.readouterr().err.startswith("error: a file: No space left on device\n  → free some space and run")
     with pytest.raises(OSError, match="bad"):
         run(monkeypatch, OSError(errno.EBADF, "bad"))
 

@@ -17,6 +17,7 @@ from typing import Any
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.images.layers import Blob
 from data_platform.targets.local.artifacts import EPOCH
+from data_platform.targets.local.disk import drafted
 from data_platform.targets.local.state import read_json
 
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -52,8 +53,9 @@ class Layout:
         blob = Blob(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))
         self.blobs.mkdir(parents=True, exist_ok=True)
         draft = self.blobs / f".{blob.digest[7:]}"
-        draft.write_bytes(content)
-        draft.rename(self.path(blob.digest))
+        with drafted(draft):
+            draft.write_bytes(content)
+            draft.rename(self.path(blob.digest))
         return blob
 
     def adopt(self, file: Path, blob: Blob) -> None:
@@ -96,8 +98,9 @@ class Layout:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
         draft = self.folder / ".index.json"
-        draft.write_bytes(self._index(images))
-        draft.rename(self.folder / "index.json")
+        with drafted(draft):
+            draft.write_bytes(self._index(images))
+            draft.rename(self.folder / "index.json")
 
     @staticmethod
     def _index(images: Mapping[str, Blob]) -> bytes:
@@ -170,15 +173,16 @@ class Layout:
         blobs = {digest: blob for digest, blob in every.items() if digest not in without}
         draft = file.with_name(f".{file.name}.partial")
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(draft, "w") as tar:
-            _put(tar, "oci-layout", (self.folder / "oci-layout").read_bytes())
-            _put(tar, "index.json", self._index(chosen))
-            for digest in sorted(blobs):
-                info = tarfile.TarInfo(f"blobs/sha256/{digest[7:]}")
-                info.size, info.mtime = blobs[digest].size, EPOCH
-                with self.path(digest).open("rb") as stream:
-                    tar.addfile(info, stream)
-        draft.rename(file)
+        with drafted(draft):
+            with tarfile.open(draft, "w") as tar:
+                _put(tar, "oci-layout", (self.folder / "oci-layout").read_bytes())
+                _put(tar, "index.json", self._index(chosen))
+                for digest in sorted(blobs):
+                    info = tarfile.TarInfo(f"blobs/sha256/{digest[7:]}")
+                    info.size, info.mtime = blobs[digest].size, EPOCH
+                    with self.path(digest).open("rb") as stream:
+                        tar.addfile(info, stream)
+            draft.rename(file)
 
 
 def _put(tar: tarfile.TarFile, name: str, content: bytes) -> None:

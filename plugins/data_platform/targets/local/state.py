@@ -16,6 +16,7 @@ from filelock import FileLock
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NEXT, NOT_YET, holders, new_secret
 from data_platform.stack.stack import Stack
+from data_platform.targets.local.disk import drafted
 
 #: Longest path of a unix socket (Linux: 108 bytes with the closing zero).
 SOCKET_LIMIT = 107
@@ -37,11 +38,12 @@ def write_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    with drafted(draft):
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(path)
     _sync_folder(path.parent)
     if new:
         # One of somebody else's may be passed and not be read; its owner's system syncs it.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -61,3 +63,29 @@ def test_a_manifest_that_is_gone_is_named(layout: Layout) -> None:
     layout.path(blob.digest).unlink()
     with pytest.raises(PlatformError, match=blob.digest):
         layout.manifest(blob)
+
+
+def test_an_archive_that_meets_a_full_disk_leaves_no_file_and_names_it(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tarfile.TarFile, "addfile", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/\.one\.tar\.partial'"):
+        layout.write_archive(tmp_path / "one.tar", ["localhost/p/one:1"])
+    assert [path.name for path in tmp_path.iterdir()] == ["layout"]
+
+
+def test_a_blob_that_meets_a_full_disk_leaves_no_draft(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(layout.blobs.iterdir())
+
+    def full(path: Path, content: bytes) -> None:
+        with path.open("wb") as stream:
+            stream.write(content[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        layout.add(b"another one")
+    assert sorted(layout.blobs.iterdir()) == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -59,6 +60,20 @@ def test_a_private_file_is_never_readable_by_others_not_even_while_it_is_written
     monkeypatch.setattr("data_platform.targets.local.state.os.fdopen", look)
     write_private(tmp_path / "secret", "x")
     assert modes == [0o600]
+
+
+def test_a_file_that_meets_a_full_disk_leaves_no_draft_and_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_private(tmp_path / "secret", "old")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("data_platform.targets.local.state.os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '/.*/\.secret\."):
+        write_private(tmp_path / "secret", "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("secret", "old")]
 
 
 def test_an_open_file_becomes_private_when_it_is_written_again(tmp_path: Path) -> None:
