@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from bootstrap.report import print_summary
 from bootstrap.rotate import begin_takeover, finish
 from data_platform import lifecycle, promotion, rotation
 from data_platform.clients.airflow import Airflow
+from data_platform.datasets.landing.names import shown
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import KUBERNETES, LOCAL
 from data_platform.targets.base import Target
@@ -222,7 +224,7 @@ def _purge(state: State) -> None:
     if found.others:
         print("Left, for the platform did not make it:")
         for path in found.others[:_SHOWN]:
-            print(f"  {path}")
+            print(f"  {shown(os.fsencode(path))}")
         if len(found.others) > _SHOWN:
             print(f"  and {len(found.others) - _SHOWN} more")
 

@@ -153,7 +153,7 @@ class Ingestion:
             doomed = [DeleteObject(item.object_name, item.version_id) for item in found]
             assert list(self.store.remove_objects(bucket, doomed)) == []
         landing = Path(landing_of(self.target).made(self.dataset))
-        for folder in (landing, landing.with_name(f"{landing.name}.dead-letters")):
+        for folder in (landing, *(landing.with_name(f"{landing.name}.{end}") for end in ("dead-letters", "set-aside"))):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -23,9 +23,11 @@ from data_platform.clients import s3
 from data_platform.datasets import arrivals, flow
 from data_platform.datasets.arrivals import Seen
 from data_platform.datasets.landing import landing_of
+from data_platform.datasets.landing.names import shown
 from data_platform.stack.errors import PlatformError
 from tests.ingesting import SECONDS, Ingestion, named, sha256, zipped
 from tests.running import Running
+from tests.unit.datasets.landing.untakeable import untakeable
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -329,6 +331,48 @@ def test_drafts_and_hidden_files_are_left_alone(ingestion: Ingestion) -> None:
     assert sha256(GOOD + b"2024-04-01,1,1,\n") not in ingestion.raw()
     for draft in drafts:
         draft.unlink()
+
+
+def test_what_the_flow_never_takes_is_named_and_set_aside_and_stops_no_other(
+    ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(landing_of(ingestion.target).made(ingestion.dataset))
+    wanted = untakeable(folder)
+    good = GOOD + b"2024-04-03,1,1,\n"
+    ingestion.land("beside what is never taken.csv", good)
+    told = flow.await_landed(ingestion.target, ingestion.dataset, Deadline(SECONDS)).splitlines()
+    assert sha256(good) in ingestion.raw()
+    assert sorted(line.partition(":")[0] for line in told) == ["not taken"] * len(wanted)
+    for name, why in wanted.items():
+        assert any(shown(name) in line and why in line for line in told)
+    # NiFi has looked many times since and has taken none, as the platform says.
+    assert {os.fsencode(path.name) for path in folder.iterdir()} == set(wanted)
+    monkeypatch.setattr("data_platform.datasets.landing.lying._RESTS_SECONDS", 0.0)
+    told = flow.await_landed(ingestion.target, ingestion.dataset, Deadline(SECONDS)).splitlines()
+    assert [line.startswith(f"set aside as {folder}.set-aside/") for line in told] == [True] * len(wanted)
+    assert list(folder.iterdir()) == []
+    assert {os.fsencode(path.name) for path in Path(f"{folder}.set-aside").glob("*/*")} == set(wanted)
+    assert flow.await_landed(ingestion.target, ingestion.dataset, Deadline(SECONDS)) == ""
+
+
+def test_a_file_from_the_future_that_is_landed_again_is_taken(ingestion: Ingestion) -> None:
+    """As the message says; `ingest` gives it the time at which it came."""
+    content, file = GOOD + b"2024-04-04,1,1,\n", ingestion.folder / "from the future.csv"
+    file.write_bytes(content)
+    os.utime(file, (time.time() + 7200,) * 2)
+    landing_of(ingestion.target).place(ingestion.dataset, file)
+    ingestion.landed()
+    assert sha256(content) in ingestion.raw()
+
+
+def test_a_name_of_250_bytes_goes_all_the_way(ingestion: Ingestion) -> None:
+    content, file = GOOD + b"2024-04-05,1,1,\n", ingestion.folder / ("\u00e9" * 123 + ".csv")
+    file.write_bytes(content)
+    landing_of(ingestion.target).place(ingestion.dataset, file)
+    member = "\u20ac" * 80 + ".csv"
+    ingestion.land("\u20ac" * 83 + ".zip", zipped({member: GOOD + b"2024-04-06,1,1,\n"}))
+    ingestion.landed()
+    assert {sha256(content), sha256(GOOD + b"2024-04-06,1,1,\n")} <= ingestion.raw()
 
 
 def test_files_that_cannot_go_on_are_named_with_the_complaints_of_nifi(ingestion: Ingestion) -> None:

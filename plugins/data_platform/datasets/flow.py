@@ -21,7 +21,7 @@ from data_platform.clients import connect
 from data_platform.clients.nifi import Group, NiFi, NiFiError, Parameter, Status
 from data_platform.datasets import flow_definition
 from data_platform.datasets.flow_definition import FLOWS, Decision, Seen, Wanted
-from data_platform.datasets.landing import landing_of
+from data_platform.datasets.landing import landing_of, tidy
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def deploy_flow(target: Target, dataset: str, *, fetch: bool | None = None, dead
             "see NiFi's page and log, then deploy again: a deployment may be repeated safely",
         ) from error
     # What a second try had to do was begun by the first one.
-    return f"flow {dataset}: {_told(decided[0])}"
+    return f"flow {dataset}: {flow_definition.told(decided[0])}"
 
 
 def export_flow(target: Target, dataset: str, deadline: Deadline) -> Path:
@@ -124,10 +124,14 @@ def export_flow(target: Target, dataset: str, deadline: Deadline) -> Path:
     return path
 
 
-def await_landed(target: Target, dataset: str, deadline: Deadline) -> None:
-    """Return when the landing folder is empty and the flow has nothing left to do.
+def await_landed(target: Target, dataset: str, deadline: Deadline) -> str:
+    """Return when the flow has taken all that it takes out of the landing folder, and has nothing left to do.
 
-    A NiFi, or a node of it, that is away for a while is waited for. What waits to be fetched is not.
+    A NiFi, or a node of it, that is away for a while is waited for. What waits to be fetched is not, and what the flow
+    never takes neither; of that, what has lain there for long is set aside.
+
+    Returns:
+        A line for each thing that is not taken: what, why, what to do, and where it is. Empty where there is none.
 
     Raises:
         PlatformError: files are still there at the deadline; the message names them and what NiFi complains of.
@@ -150,6 +154,10 @@ def await_landed(target: Target, dataset: str, deadline: Deadline) -> None:
             f"{_complaints(target, dataset)}",
             f"look at the group {dataset} in NiFi; nothing is lost, files go on as soon as the cause is gone",
         ) from error
+    try:
+        return "\n".join(tidy(landing_of(target), dataset))
+    except PlatformError as error:
+        return f"what is not taken cannot be looked at: {error.problem}"
 
 
 def flow_state(target: Target, dataset: str, deadline: Deadline) -> FlowState:
@@ -168,14 +176,14 @@ def flow_state(target: Target, dataset: str, deadline: Deadline) -> FlowState:
             running=all(state == "RUNNING" for state in others),
             fetch=any(p.state == "RUNNING" for p in status.processors if p.name in switches),
             queued=sum(q.flow_files for q in flow_definition.waiting(status.queues)),
-            landing=landing_of(target).waiting(dataset),
+            landing=landing_of(target).lying(dataset).waiting,
             bulletins=[str(told) for told in nifi.bulletins(group)],
         )
 
 
 def _landing_files(target: Target, dataset: str) -> list[str]:
     try:
-        return landing_of(target).waiting(dataset)
+        return landing_of(target).lying(dataset).waiting
     except PlatformError as error:
         # Where the folder is seen through a node of NiFi, that node may be away.
         raise _NotYetError(f"the landing folder cannot be looked at: {error}") from error
@@ -380,20 +388,3 @@ def _complaints(target: Target, dataset: str) -> str:
         return ""
     newest = {bulletin.source: bulletin for bulletin in told}
     return "".join(f"\n  {bulletin}" for bulletin in newest.values())
-
-
-def _told(decision: Decision) -> str:
-    if decision.nothing:
-        return "unchanged"
-    if decision.create:
-        return "created and started"
-    done = [f"upgraded: {decision.replace}"] if decision.replace else []
-    if decision.parameters:
-        done.append(f"parameters set: {', '.join(p.name for p in decision.parameters)}")
-    if decision.obsolete:
-        done.append(f"parameters removed: {', '.join(decision.obsolete)}")
-    if decision.fetch is not None and not decision.replace:
-        done.append(f"fetching switched {'on' if decision.fetch else 'off'}")
-    if decision.start and not done:
-        done.append("started")
-    return "; ".join(done)

@@ -254,6 +254,24 @@ def decide(flow: Wanted, seen: Seen) -> Decision:
     )
 
 
+def told(decision: Decision) -> str:
+    """What was done, for people."""
+    if decision.nothing:
+        return "unchanged"
+    if decision.create:
+        return "created and started"
+    done = [f"upgraded: {decision.replace}"] if decision.replace else []
+    if decision.parameters:
+        done.append(f"parameters set: {', '.join(p.name for p in decision.parameters)}")
+    if decision.obsolete:
+        done.append(f"parameters removed: {', '.join(decision.obsolete)}")
+    if decision.fetch is not None and not decision.replace:
+        done.append(f"fetching switched {'on' if decision.fetch else 'off'}")
+    if decision.start and not done:
+        done.append("started")
+    return "; ".join(done)
+
+
 def changed_parameters(flow: Wanted, there: Mapping[str, Parameter]) -> tuple[Parameter, ...]:
     """Parameters that must get another value."""
     return tuple(p for name, p in flow.parameters.items() if _differs(p, there.get(name)))

@@ -50,12 +50,12 @@ def deliver(target: Target, context: Context, dataset: str, seconds: float, *, f
         return landing_of(target).place(dataset, Path(path))
 
 
-def await_landing(target: Target, context: Context, dataset: str, seconds: float) -> None:
-    """Return when the landing folder is empty and the flow has nothing left to do."""
+def await_landing(target: Target, context: Context, dataset: str, seconds: float) -> str | None:
+    """Return when the flow has taken all that it takes and has nothing left to do; what it does not take, in lines."""
     del context
     from data_platform.datasets.flow import await_landed
 
-    await_landed(target, dataset, Deadline(seconds))
+    return await_landed(target, dataset, Deadline(seconds)) or None
 
 
 class LandingOperator(TriggererOperator):
@@ -96,7 +96,7 @@ class DeliverReferenceOperator(LandingOperator):
 
 
 class AwaitLandingOperator(LandingOperator):
-    """Wait until the flow has stored or refused every file of the landing folder."""
+    """Wait until the flow has stored or refused every file of the landing folder that it takes; name the others."""
 
     act = staticmethod(await_landing)
 

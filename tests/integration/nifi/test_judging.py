@@ -1,25 +1,18 @@
-"""What the flow's own processors make of a file: their Java, compiled as a deploy does and run without a NiFi.
+"""What the flow's own processors make of a file.
 
 That the flow leads each file to them, and what it says to where, is in tests/e2e/test_ingest.py.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import io
-import os
 import re
-import subprocess
 import zipfile
-from pathlib import Path
 
 import pytest
 
-from data_platform.stack.load import load_stack
-from data_platform.targets.local.artifacts import Placed, fetch, place
-from data_platform.targets.local.cache import cache_folder
+from tests.integration.nifi.conftest import Java
 
-HERE = Path(__file__).parent
 GOOD = b"Date,USD\n2024-01-02,1.0956\n"
 #: As the European Central Bank's eurofxref.zip holds it.
 DAILY = b"Date, USD, JPY, \n27 November 2026, 1.0578, 161.31, \n"
@@ -124,51 +117,13 @@ def cases() -> dict[str, bytes]:
     return found
 
 
-def jars_and_java(root: Path) -> dict[str, Placed]:
-    """What the processors are compiled with, fetched as a deploy does."""
-    artifacts = place(load_stack(root), "nifi", cache_folder())
-    wanted = {need.name: need for need in artifacts["processors"].needs}
-    for artifact in wanted.values():
-        fetch(artifact, {}, cache_folder())
-    return wanted
-
-
-def compiled(root: Path, found: dict[str, Placed], classes: Path) -> str:
-    """The class path of the processors and of `Judge`, compiled together."""
-    script = root / "stack/components/integration/nifi/image/java/compile.py"
-    spec = importlib.util.spec_from_file_location("nifi_compile", script)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    jars = [jar for name in ("lib", "object_store", "standard") for jar in sorted(found[name].folder.glob("*.jar"))]
-    java = found["java25"].folder / found["java25"].spec.home
-    module.compile_sources(java, found["ecj"].folder, jars, classes)
-    class_path = ":".join(str(path) for path in (classes, *jars))
-    (ecj,) = found["ecj"].folder.glob("*.jar")
-    words = [
-        "-source", module.RELEASE, "-target", module.RELEASE, "--system", java, "-encoding", "UTF-8", "-failOnWarning",
-    ]  # fmt: skip
-    argv = [java / "bin" / "java", "-jar", ecj, *words, "-classpath", class_path, "-d", classes, HERE / "Judge.java"]
-    subprocess.run(argv, check=True, timeout=300)
-    return class_path
-
-
 @pytest.fixture(scope="module")
-def said(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def said(java: Java, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What is said of each case, by its file's name."""
-    folder, found = tmp_path_factory.mktemp("cases"), jars_and_java(root)
-    class_path = compiled(root, found, tmp_path_factory.mktemp("classes"))
-    contents = cases()
+    folder, contents = tmp_path_factory.mktemp("cases"), cases()
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    java = found["java25"].folder / found["java25"].spec.home / "bin" / "java"
-    subprocess.run(
-        [java, "-cp", class_path, "dataplatform.nifi.Judge", *contents],
-        cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8"}, check=True, timeout=300,
-    )  # fmt: skip
-    lines = (folder / "said").read_text(encoding="utf-8").splitlines()
-    return dict(zip(contents, lines, strict=True))
+    return dict(zip(contents, java("Judge", folder, *contents).splitlines(), strict=True))
 
 
 @pytest.mark.parametrize("case", ADDED)

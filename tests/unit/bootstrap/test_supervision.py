@@ -174,8 +174,10 @@ def test_a_purge_says_what_it_leaves(state: State, capsys: pytest.CaptureFixture
     (state.folder / "letter.txt").write_text("mine")
     state.landing("fx_rates").mkdir(parents=True)
     (state.landing("fx_rates") / "waits.csv").write_text("mine")
+    (state.landing("fx_rates") / os.fsdecode(b"\xe9.csv")).write_text("mine")
     assert down(words_of(state, purge=True)) == 0
     shown = capsys.readouterr().out
+    assert f"  {state.landing('fx_rates')}/\\xe9.csv\n" in shown
     for path in (state.folder / "letter.txt", state.landing("fx_rates") / "waits.csv"):
         assert f"  {path}\n" in shown
         assert path.read_text() == "mine"

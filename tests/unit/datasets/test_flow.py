@@ -16,6 +16,7 @@ from data_platform.checks.base import Address, Deadline
 from data_platform.clients.nifi import Bulletin, Group, NiFiError, Parameter, ParameterContext, Processor, Queue, Status
 from data_platform.datasets import flow, flow_definition
 from data_platform.datasets.flow_definition import Seen, Wanted, canonical, decide, digest, marked, prepared, wanted
+from data_platform.datasets.landing.lying import Entry, Left, Lying
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.lake import ARRIVALS, RAW
 
@@ -392,6 +393,9 @@ class FakeTarget:
         self.stack = SimpleNamespace(root=root)
         self.nifi = nifi
         self.files: list[str] = []
+        #: What is not taken, and the names of what was set aside of it.
+        self.left: list[Left] = []
+        self.aside: list[bytes] = []
 
     def address(self, component: str, endpoint: str) -> Address:
         return Address("127.0.0.1", 1, f"http://127.0.0.1/{component}/{endpoint}")
@@ -399,9 +403,16 @@ class FakeTarget:
     def made(self, dataset: str) -> str:
         return f"/landing/{dataset}"
 
-    def waiting(self, dataset: str) -> list[str]:
+    def lying(self, dataset: str) -> Lying:
         assert dataset == "tiny"
-        return self.files
+        return Lying(self.files, self.left)
+
+    def set_aside(self, dataset: str, left: Left) -> str:
+        assert dataset == "tiny"
+        if left.entry.kind == "?":
+            raise PlatformError("Read-only file system: /landing", "remount it")
+        self.aside.append(left.entry.name)
+        return "" if left.entry.mark == "gone" else f"/aside/{left.entry.name.decode()}"
 
     def kept(self, name: str) -> bytes:
         assert name == "flow.json.gz"
@@ -527,7 +538,7 @@ def landed(target: FakeTarget) -> None:
 def test_all_has_landed_when_nothing_is_left(target: FakeTarget) -> None:
     deploy(target)
     target.nifi.queues = [Queue("1", "a", "Fetch: ask the address", 1)]
-    landed(target)
+    assert flow.await_landed(target, "tiny", Deadline(0.3)) == ""  # type: ignore[arg-type]
 
 
 CONNECTED = {"nifi-0": "CONNECTED", "nifi-1": "CONNECTED"}
@@ -591,12 +602,12 @@ def test_a_landing_folder_that_cannot_be_seen_is_looked_at_again(target: FakeTar
     deploy(target)
     looks = [PlatformError("no pod is ready", "wait")]
 
-    def waiting(_: str) -> list[str]:
+    def lying(_: str) -> Lying:
         if looks:
             raise looks.pop()
-        return []
+        return Lying([], [])
 
-    target.waiting = waiting  # type: ignore[method-assign]
+    target.lying = lying  # type: ignore[method-assign]
     flow.await_landed(target, "tiny", Deadline(5))  # type: ignore[arg-type]
     assert looks == []
 
@@ -609,6 +620,49 @@ def test_files_that_were_not_taken_are_named_with_the_newest_complaint_of_each_p
         PlatformError, match=r"in the landing folder: rates\.csv\n  2 ERROR Put into raw: away since 2\n"
     ):
         landed(target)
+
+
+def left(name: bytes, *, rested: bool = False, kind: str = "d", mark: str = "1 1") -> Left:
+    return Left(Entry(name, kind, True, 0.0, 0.0, mark), f"'{name.decode()}' is a folder: land its files", rested)
+
+
+def test_what_is_never_taken_is_not_waited_for_but_named_and_set_aside_after_a_while(target: FakeTarget) -> None:
+    deploy(target)
+    target.left = [left(b"young"), left(b"old", rested=True), left(b"fixed", rested=True, kind="?")]
+    assert flow.await_landed(target, "tiny", Deadline(0.3)).splitlines() == [  # type: ignore[arg-type]
+        "not taken: 'young' is a folder: land its files",
+        "set aside as /aside/old: 'old' is a folder: land its files",
+        "not taken: 'fixed' is a folder: land its files (it could not be set aside: Read-only file system: /landing)",
+    ]
+    assert target.aside == [b"old"]
+
+
+def test_what_was_mended_while_it_was_to_be_set_aside_is_left(target: FakeTarget) -> None:
+    deploy(target)
+    target.left = [left(b"mended", rested=True, mark="gone")]
+    told = flow.await_landed(target, "tiny", Deadline(0.3))  # type: ignore[arg-type]
+    assert told == "not taken: 'mended' is a folder: land its files"
+
+
+def test_a_folder_that_cannot_be_looked_at_once_more_fails_no_run(
+    target: FakeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(target)
+
+    def away(*_: object) -> list[str]:
+        raise PlatformError("no pod is ready", "wait")
+
+    monkeypatch.setattr(flow, "tidy", away)
+    told = flow.await_landed(target, "tiny", Deadline(0.3))  # type: ignore[arg-type]
+    assert told == "what is not taken cannot be looked at: no pod is ready"
+
+
+def test_what_is_not_taken_stops_no_other_file_but_does_not_hide_one_that_waits(target: FakeTarget) -> None:
+    deploy(target)
+    target.left, target.files = [left(b"old", rested=True)], ["rates.csv"]
+    with pytest.raises(PlatformError, match=r"in the landing folder: rates\.csv"):
+        landed(target)
+    assert target.aside == []
 
 
 def test_what_waits_in_the_flow_is_named(target: FakeTarget) -> None:

@@ -17,6 +17,8 @@ from data_platform.targets.local.state import DATA, ETC, FILES, FOLDERS, LANDING
 #: A file that was being written when its writer was killed (`write_private`, or a copy into a landing folder).
 _DRAFT = re.compile(r"\.(?:" + "|".join(map(re.escape, FILES)) + r")\.\d+\.[0-9a-f]{8}")
 _LANDING_DRAFT = re.compile(r"\..+\.part")
+#: Deeper down is what was set aside, drafts of other people too; only the names that we give are ours there.
+_OUR_DRAFT = re.compile(r"\.[0-9a-f-]{32,36}\.part")
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
@@ -86,8 +88,13 @@ def _landing(folder: Path) -> tuple[list[Path], list[Path]]:
     if folder.is_symlink() or folder.is_file():
         return [folder], []
     files = sorted(path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
-    drafts = [path for path in files if _LANDING_DRAFT.fullmatch(path.name) and not path.is_symlink()]
+    drafts = [path for path in files if _is_draft(path, folder) and not path.is_symlink()]
     return [path for path in files if path not in drafts], drafts
+
+
+def _is_draft(path: Path, folder: Path) -> bool:
+    form = _LANDING_DRAFT if path.parent.parent == folder else _OUR_DRAFT
+    return form.fullmatch(path.name) is not None
 
 
 def refuse_mounts(state: State, mounts: str | None = None) -> None:

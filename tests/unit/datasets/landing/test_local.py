@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from data_platform.datasets.landing.local import FolderLanding
+from data_platform.datasets.landing.names import shown
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.local.state import State
+from tests.unit.datasets.landing.untakeable import untakeable
 
 DATASET = "fx_rates"
 
@@ -63,7 +68,24 @@ def test_an_interrupted_copy_leaves_nothing_visible(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(shutil, "copyfile", cut)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(
+        PlatformError, match=r"the disk /.* is full \([0-9,]+ bytes free\): .*/landing/fx_rates/rates\.csv"
+    ):
+        place(tmp_path, tmp_path / "rates.csv")
+    assert list((tmp_path / "landing" / DATASET).iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EPERM])
+def test_a_copy_that_cannot_be_made_for_another_reason_says_which(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    (tmp_path / "rates.csv").write_text("new")
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    with pytest.raises(PlatformError, match=rf"rates\.csv cannot be copied to /.*: {os.strerror(number)}"):
         place(tmp_path, tmp_path / "rates.csv")
     assert list((tmp_path / "landing" / DATASET).iterdir()) == []
 
@@ -106,8 +128,85 @@ def test_drafts_and_folders_do_not_wait(tmp_path: Path) -> None:
     for name in ("b.csv", "a.zip", ".hidden.csv", "draft.csv.part"):
         (folder / name).touch()
     (folder / "a folder.csv").mkdir(parents=True)
-    assert landing.waiting(DATASET) == ["a.zip", "b.csv"]
-    assert landing.waiting("nowhere") == []
+    assert landing.lying(DATASET).waiting == ["a.zip", "b.csv"]
+    assert landing.lying("nowhere") == ([], [])
+
+
+def test_what_is_never_taken_is_found_whatever_it_is(tmp_path: Path) -> None:
+    landing = landing_in(tmp_path)
+    folder = Path(landing.made(DATASET))
+    wanted = untakeable(folder)
+    (folder / "good.csv").write_text("good")
+    found = landing.lying(DATASET)
+    assert found.waiting == ["good.csv"]
+    assert {left.entry.name for left in found.left} == set(wanted)
+    for left in found.left:
+        assert wanted[left.entry.name] in left.why
+        assert not left.rested
+
+
+def test_what_is_set_aside_is_whole_under_its_own_name_with_the_reason_beside_it(tmp_path: Path) -> None:
+    landing = landing_in(tmp_path)
+    folder = Path(landing.made(DATASET))
+    wanted = untakeable(folder)
+    places = {left.entry.name: landing.set_aside(DATASET, left) for left in landing.lying(DATASET).left}
+    assert list(folder.iterdir()) == []
+    beside = folder.with_name("fx_rates.set-aside")
+    moved = {os.fsencode(path).rpartition(b"/")[2]: path for path in beside.glob("*/*")}
+    assert set(moved) == set(wanted)
+    for name, path in moved.items():
+        told = json.loads((beside / f"{path.parent.name}.reason.json").read_text(encoding="utf-8"))
+        assert wanted[name] in told["why"]
+        assert places[name] == f"{path.parent}/{shown(name)}"
+    assert (moved[b"a folder.csv"] / "inside.csv").read_text() == "inside"
+    assert moved[b"taux_\xe9.csv"].read_bytes() == b"bad name"
+
+
+def test_what_was_changed_or_is_gone_since_it_was_looked_at_is_not_set_aside(tmp_path: Path) -> None:
+    landing = landing_in(tmp_path)
+    folder = Path(landing.made(DATASET))
+    for name in ("mended.csv", "gone.csv"):
+        (folder / name).mkdir()
+    gone, mended = landing.lying(DATASET).left
+    for name in ("mended.csv", "gone.csv"):
+        (folder / name).rmdir()
+    (folder / "mended.csv").write_text("a file now")
+    assert [landing.set_aside(DATASET, left) for left in (gone, mended)] == ["", ""]
+    assert (folder / "mended.csv").read_text() == "a file now"
+    assert not folder.with_name("fx_rates.set-aside").exists()
+
+
+def test_what_cannot_be_set_aside_stays_and_nothing_is_left_of_the_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing = landing_in(tmp_path)
+    folder = Path(landing.made(DATASET))
+    (folder / "a folder").mkdir()
+    (left,) = landing.lying(DATASET).left
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(PlatformError, match="Invalid cross-device link"):
+        landing.set_aside(DATASET, left)
+    assert (folder / "a folder").is_dir()
+    assert list(folder.with_name("fx_rates.set-aside").iterdir()) == []
+
+
+def test_a_file_lands_under_its_tidy_name_and_no_name_is_taken_that_no_flow_takes(tmp_path: Path) -> None:
+    (tmp_path / " rates.csv ").write_text("a")
+    (tmp_path / ".hidden.csv").write_text("a")
+    assert place(tmp_path, tmp_path / " rates.csv ").endswith("/landing/fx_rates/rates.csv")
+    with pytest.raises(PlatformError, match="begins with a dot"):
+        place(tmp_path, tmp_path / ".hidden.csv")
+    assert visible(tmp_path / "landing" / DATASET) == ["rates.csv"]
+
+
+def test_a_name_of_250_bytes_lands(tmp_path: Path) -> None:
+    file = tmp_path / ("é" * 123 + ".csv")
+    file.write_text("a")
+    assert place(tmp_path, file).endswith(file.name)
 
 
 def test_what_the_flows_component_keeps_is_read(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ MADE = (
     "run/up.lock",
     "run/launch/nessie.server.json",
     "landing/fx_rates/.half.csv.part",
+    "landing/fx_rates.dead-letters/7/.0f8fad5b-d9cb-469f-a165-70867728950e.part",
 )
 OWN = (
     "letter.txt",
@@ -35,6 +37,9 @@ OWN = (
     "landing/fx_rates/waits.csv",
     "landing/fx_rates.dead-letters/7/odd.csv",
     "landing/fx_rates/.hidden",
+    "landing/fx_rates.set-aside/7/.somebody's.csv.part",
+    "landing/fx_rates.set-aside/7.reason.json",
+    os.fsdecode(b"landing/fx_rates.set-aside/8/taux_\xe9.csv"),
     ".credentials.json.mine",
 )
 
@@ -43,7 +48,7 @@ def put(state: State, *names: str) -> None:
     for name in names:
         path = state.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(name)
+        path.write_bytes(os.fsencode(name))
 
 
 @pytest.fixture

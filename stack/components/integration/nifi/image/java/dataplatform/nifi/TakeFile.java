@@ -11,6 +11,7 @@ import java.nio.file.SecureDirectoryStream;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributeView;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -46,7 +47,8 @@ import org.apache.nifi.processor.util.StandardValidators;
 @InputRequirement(InputRequirement.Requirement.INPUT_FORBIDDEN)
 @CapabilityDescription("Takes files out of a landing folder: each is removed there once NiFi holds it on disk. Does what "
     + "NiFi's GetFile does, but only below the landing folders' root, and it follows no link. Leaves alone: folders, "
-    + "links, hidden files, and files of other names or changed a moment ago.")
+    + "links, hidden files, files of other names, files changed a moment ago or in the future, and names that are not "
+    + "UTF-8, which could not be told again.")
 @WritesAttributes({
     @WritesAttribute(attribute = "filename", description = "Name of the file"),
     @WritesAttribute(attribute = "path", description = "Always ./"),
@@ -96,17 +98,13 @@ public final class TakeFile extends AbstractProcessor {
     public void onTrigger(ProcessContext context, ProcessSession session) {
         try {
             Path below = Landing.below(context.getProperty(FOLDER).getValue());
-            List<Path> taken = new ArrayList<>();
+            List<Taken> taken = new ArrayList<>();
             try (SecureDirectoryStream<Path> folder = Landing.open(below, false)) {
                 Path whole = Landing.root().resolve(below);
                 if (!Files.isWritable(whole)) {
                     throw new IOException(whole + " may not be changed, so files cannot be removed once they are taken");
                 }
-                for (Path name : ready(context, folder)) {
-                    if (isScheduled() && take(session, folder, whole, name)) {
-                        taken.add(name);
-                    }
-                }
+                take(context, session, folder, whole, taken);
             }
             if (taken.isEmpty()) {
                 context.yield();
@@ -118,33 +116,37 @@ public final class TakeFile extends AbstractProcessor {
         }
     }
 
-    /** Names of the files that may be taken now. */
-    private List<Path> ready(ProcessContext context, SecureDirectoryStream<Path> folder) throws IOException {
+    /** Takes what may be taken now. A file that cannot be read does not count, or many of them would stop the others. */
+    private void take(ProcessContext context, ProcessSession session, SecureDirectoryStream<Path> folder, Path whole,
+        List<Taken> taken) throws IOException {
         Pattern filter = Pattern.compile(context.getProperty(FILTER).getValue());
         long newest = System.currentTimeMillis() - context.getProperty(AGE).asTimePeriod(TimeUnit.MILLISECONDS);
         int most = context.getProperty(BATCH).asInteger();
-        List<Path> found = new ArrayList<>();
         for (Path entry : folder) {
+            if (taken.size() == most || !isScheduled()) {
+                break;
+            }
             Path name = entry.getFileName();
             String text = name.toString();
             if (text.startsWith(".") || !filter.matcher(text).matches()) {
+                continue;
+            }
+            if (text.indexOf('\uFFFD') >= 0) {
+                tellOnce(name, "has a name that is not UTF-8 and is left alone");
                 continue;
             }
             try {
                 BasicFileAttributes seen = look(folder, name);
                 if (seen.isSymbolicLink()) {
                     tellOnce(name, "is a link and is left alone: links are not followed");
-                } else if (seen.isRegularFile() && seen.lastModifiedTime().toMillis() <= newest) {
-                    found.add(name);
+                } else if (seen.isRegularFile() && seen.lastModifiedTime().toMillis() <= newest
+                    && take(session, folder, whole, name)) {
+                    taken.add(new Taken(name, seen));
                 }
             } catch (NoSuchFileException gone) {
                 continue;
             }
-            if (found.size() == most) {
-                break;
-            }
         }
-        return found;
     }
 
     private static BasicFileAttributes look(SecureDirectoryStream<Path> folder, Path name) throws IOException {
@@ -174,17 +176,28 @@ public final class TakeFile extends AbstractProcessor {
     }
 
     /** NiFi holds them now. One that cannot be removed is taken again; what it holds is stored once all the same. */
-    private void remove(Path below, List<Path> taken) {
+    private void remove(Path below, List<Taken> taken) {
         try (SecureDirectoryStream<Path> folder = Landing.open(below, false)) {
-            for (Path name : taken) {
+            for (Taken each : taken) {
                 try {
-                    folder.deleteFile(name);
+                    if (each.equals(new Taken(each.name, look(folder, each.name)))) {
+                        folder.deleteFile(each.name);
+                    } else {
+                        getLogger().info("{} was changed or replaced while it was taken, and is taken again", each.name);
+                    }
                 } catch (NoSuchFileException gone) {
                     continue;
                 }
             }
         } catch (IOException error) {
             getLogger().error("Files that were taken could not be removed from {}: {}", below, error.toString());
+        }
+    }
+
+    /** By what a file that was taken is known again: another one may have come under its name. */
+    private record Taken(Path name, Object file, FileTime changed, long size) {
+        Taken(Path name, BasicFileAttributes seen) {
+            this(name, seen.fileKey(), seen.lastModifiedTime(), seen.size());
         }
     }
 
