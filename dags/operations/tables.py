@@ -1,7 +1,7 @@
 """### Keep the tables small
 
 Every Sunday, for each dataset: join small files, and remove what no reader needs any more. Readers can go back 14 days.
-Nothing is touched while a load of the dataset is going on or its audit is open.
+Nothing is touched while a load of the dataset is going on or its audit is open, and no load begins meanwhile.
 
 **Owner:** platform team. **When it fails:** the log names the table and what stands in the way; nothing is lost by
 leaving it as it is until next week.
@@ -15,6 +15,7 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from data_platform.dagkit.components import DEFAULTS
 from data_platform.operators.maintain import MaintainTablesOperator
+from data_platform.operators.turn import RELEASE, TAKE, ReleaseTurnOperator, TakeTurnOperator
 from data_platform.stack.stack import datasets
 from data_platform.targets.current import ROOT
 
@@ -30,4 +31,6 @@ with DAG(
     doc_md=__doc__,
 ):
     for dataset in datasets(ROOT):
-        MaintainTablesOperator(task_id=dataset, dataset=dataset)
+        turn = TakeTurnOperator(task_id=f"{TAKE}_{dataset}", dataset=dataset, skips=True)
+        keep = MaintainTablesOperator(task_id=dataset, dataset=dataset)
+        turn >> keep >> ReleaseTurnOperator(task_id=f"{RELEASE}_{dataset}", dataset=dataset).as_teardown(setups=turn)

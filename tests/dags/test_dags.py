@@ -299,8 +299,9 @@ def test_pipelines_differ_in_what_their_datasets_say_alone(bag: DagBag, name: st
     )
     tasks = {task.task_id for task in dag.tasks if not task.task_id.startswith("dbt.")}
     steps = "flow land discover audit load validate_raw validate_marts publish docs emit_lineage check_lineage"
+    turn = {"turn", "release"}
     own = {"deliver": one.pipeline.reference is not None, "page": (ROOT / "reports" / name / "page.py").exists()}
-    assert tasks == {*steps.split(), *(task for task, there in own.items() if there)}
+    assert tasks == {*steps.split(), *turn, *(task for task, there in own.items() if there)}
     assert set(dag.params) == ({"from", "to"} if one.pipeline.days else set())
     assert [asset.name for asset in dag.get_task("publish").outlets] == [
         f"lakehouse.{table.name}" for table in one.contract.on("marts")
@@ -308,7 +309,40 @@ def test_pipelines_differ_in_what_their_datasets_say_alone(bag: DagBag, name: st
 
 
 def test_upkeep_goes_over_every_dataset(bag: DagBag) -> None:
-    assert {task.task_id for task in bag.dags["operations_tables"].tasks} == set(datasets(ROOT))
+    dag = bag.dags["operations_tables"]
+    names = set(datasets(ROOT))
+    assert names
+    assert set(dag.task_ids) == {f"{before}{name}" for name in names for before in ("turn_", "", "release_")}
+    for name in names:
+        assert dag.get_task(name).upstream_task_ids == {f"turn_{name}"}
+        assert dag.get_task(f"release_{name}").is_teardown
+
+
+def cleared(dag: Any, task: str) -> set[str]:
+    """What Airflow clears with a task and what comes after it."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    kept: Any = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    return set(kept.partial_subset([task], include_downstream=True, include_upstream=False).task_dict)
+
+
+@pytest.mark.parametrize("dag_id", sorted(PIPELINES))
+def test_whatever_works_on_the_branch_takes_the_turn_when_it_is_cleared(bag: DagBag, dag_id: str) -> None:
+    from data_platform.dagkit.datasets import IN_TURN
+
+    dag = bag.dags[dag_id]
+    release = dag.get_task("release")
+    between = release.upstream_task_ids - {"turn"}
+    assert {"discover", "audit", "load", "validate_raw", "validate_marts", "publish"} <= between
+    assert {task for task in dag.task_ids if task.startswith("dbt.")} <= between
+    for task_id in between:
+        assert {"turn", "release"} <= cleared(dag, task_id), task_id
+    # Cleared alone, it is refused; these are no work on the branch.
+    refuse = {t for t in between if dag.get_task(t)._pre_execute_hook is IN_TURN["pre_execute"]}
+    harmless = {"flow", "land", "deliver", "dbt.dbt_producer_watcher_done"}
+    assert between - refuse == harmless & set(dag.task_ids)
+    for shown in ("docs", "emit_lineage", "check_lineage"):
+        assert not {"turn", "release"} & cleared(dag, shown)
 
 
 def test_readers_get_nothing_before_the_last_audit(bag: DagBag) -> None:

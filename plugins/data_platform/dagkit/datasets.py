@@ -11,6 +11,7 @@ from data_platform.dagkit.alerts import alert
 from data_platform.dagkit.holds import wait_at_hold
 from data_platform.datasets.way import table_place
 from data_platform.operators.ingest import FROM, TO
+from data_platform.operators.turn import require_turn
 from data_platform.operators.watch import NewFilesTrigger
 from data_platform.stack import lake
 
@@ -22,6 +23,15 @@ DEFAULTS: dict[str, Any] = {
     "on_failure_callback": alert,
     "pre_execute": wait_at_hold,
 }
+
+
+def _begin(context: Any) -> None:
+    wait_at_hold(context)
+    require_turn(context)
+
+
+#: Arguments of what works on branch and tables, between the two tasks of the turn.
+IN_TURN: dict[str, Any] = {"pre_execute": _begin}
 #: The form asks for a date; the task that reads it says what is wrong with another text.
 _DAY: dict[str, Any] = {"type": ["null", "string"], "format": "date"}
 PARAMS: dict[str, Param] = {

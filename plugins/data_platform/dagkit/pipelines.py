@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, BaseOperator, chain
 
-from data_platform.dagkit.datasets import DEFAULTS, PARAMS, raw_zone, table, when_files_come_or
+from data_platform.dagkit.datasets import DEFAULTS, IN_TURN, PARAMS, raw_zone, table, when_files_come_or
 from data_platform.dagkit.dbt import dbt_group, manifest
 from data_platform.datasets.describe import pipeline_doc
 from data_platform.datasets.way import way
@@ -26,6 +26,7 @@ from data_platform.operators.report import (
     DrawPageOperator,
     EmitLineageOperator,
 )
+from data_platform.operators.turn import RELEASE, TAKE, ReleaseTurnOperator, TakeTurnOperator
 from data_platform.stack.datasets import dataset
 from data_platform.targets.current import ROOT
 
@@ -53,8 +54,9 @@ def draw_pipeline(name: str) -> DAG:
         tags=["pipelines"],
         doc_md=pipeline_doc(one),
     ) as dag:
+        turn = TakeTurnOperator(task_id=TAKE, dataset=name)
         flow = DeployFlowOperator(task_id="flow", dataset=name)
-        before: list[BaseOperator] = [flow]
+        before: list[BaseOperator] = [turn, flow]
         if reference := one.pipeline.reference:
             deliver = DeliverReferenceOperator(
                 task_id="deliver", dataset=name, file=reference.file, package=reference.package
@@ -62,13 +64,19 @@ def draw_pipeline(name: str) -> DAG:
             before.append(deliver)
         land = AwaitLandingOperator(task_id="land", dataset=name, trigger_rule="none_failed")
         chain(*before, land)
-        discover = DiscoverFilesOperator(task_id="discover", dataset=name)
-        audit = OpenAuditOperator(task_id="audit", dataset=name)
-        load = LoadFilesOperator(task_id="load", dataset=name, inlets=[raw_zone(name)], outlets=[table(f"raw.{name}")])
-        raw_valid = ValidateTablesOperator(task_id="validate_raw", dataset=name, suite="raw")
-        models = dbt_group(name)
-        marts_valid = ValidateTablesOperator(task_id="validate_marts", dataset=name, suite="marts")
-        publish = PublishOperator(task_id="publish", dataset=name, audit=marts_valid.task_id, outlets=marts)
+        discover = DiscoverFilesOperator(task_id="discover", dataset=name, **IN_TURN)
+        audit = OpenAuditOperator(task_id="audit", dataset=name, **IN_TURN)
+        load = LoadFilesOperator(
+            task_id="load", dataset=name, inlets=[raw_zone(name)], outlets=[table(f"raw.{name}")], **IN_TURN
+        )
+        raw_valid = ValidateTablesOperator(task_id="validate_raw", dataset=name, suite="raw", **IN_TURN)
+        models = dbt_group(name, **IN_TURN)
+        marts_valid = ValidateTablesOperator(task_id="validate_marts", dataset=name, suite="marts", **IN_TURN)
+        publish = PublishOperator(task_id="publish", dataset=name, audit=marts_valid.task_id, outlets=marts, **IN_TURN)
+        # All of them: where one fails, others may still be working.
+        [task for task in dag.tasks if task is not turn] >> ReleaseTurnOperator(
+            task_id=RELEASE, dataset=name
+        ).as_teardown(setups=turn)
         docs = BuildDocsOperator(task_id="docs", dataset=name)
         emit = EmitLineageOperator(task_id="emit_lineage", dataset=name)
         check = CheckDatasetOperator(

@@ -1,7 +1,7 @@
-"""Who changes the platform at present: a lease, which one holder has at a time and which expires unless it is renewed.
+"""Who changes something at present: a lease, which one holder has at a time and which expires unless it is renewed.
 
-It keeps apart what must not happen at once: deploy, upgrade, rotation, the bootstrap's own work; coming: repair of
-drift, backup, restore, drills. Time is the database's alone.
+The platform's keeps apart what must not happen at once: deploy, upgrade, rotation, the bootstrap's own work; coming:
+repair of drift, backup, restore, drills. Each dataset has one too, its turn. Time is the database's alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from data_platform.stack.errors import PlatformError
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
-#: Name of the lease of the whole platform. Others could be had beside it.
+#: Name of the lease of the whole platform.
 PLATFORM = "platform"
 #: After this time without a renewal it is free: its holder is dead. Longer than anything between two tasks of a run.
 EXPIRY = timedelta(minutes=5)
@@ -24,6 +24,10 @@ RENEWAL = timedelta(minutes=1)
 #: Held for longer than this it turns `stack_health` red: nobody looks at the platform while it is held. A first deploy
 #: on a small machine takes an hour.
 TOO_LONG = timedelta(hours=2)
+#: A dataset's turn is not renewed: its holder is a run, and Airflow knows whether that goes on. So long it is held by a
+#: run that Airflow calls running and that nobody has looked after.
+TURN = timedelta(days=30)
+_DATASET = "dataset "
 
 
 #: How a command's holder begins; all others are runs of DAGs.
@@ -33,6 +37,17 @@ _COMMAND = "python3 -m bootstrap on "
 def of_run(dag: str, run: str) -> str:
     """A run of a DAG as a holder: its tasks hold the lease together, also when they are tried again or Airflow is."""
     return f"{dag}/{run}"
+
+
+def run_of(holder: str) -> tuple[str, str]:
+    """DAG and run of a holder that is a run; the other way of `of_run`."""
+    dag, _, run = holder.partition("/")
+    return dag, run
+
+
+def of_dataset(dataset: str) -> str:
+    """Name of a dataset's turn."""
+    return _DATASET + dataset
 
 
 def of_command(machine: str) -> str:
@@ -83,9 +98,10 @@ class HeldError(PlatformError):
         lease: the other's; None when it changes hands faster than one can look.
     """
 
-    def __init__(self, lease: Lease | None) -> None:
+    def __init__(self, lease: Lease | None, name: str = PLATFORM) -> None:
+        doing = "changing the platform" if name == PLATFORM else f"working on {name}"
         super().__init__(
-            f"somebody else is changing the platform: {lease or 'they change too fast to be named'}",
+            f"somebody else is {doing}: {lease or 'they change too fast to be named'}",
             "wait until that has ended, then run this again (docs/runbooks/somebody-holds-the-platform.md)",
         )
         self.lease = lease

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from data_platform.records import leases
@@ -69,7 +70,9 @@ def keep_results(target: Target, results: Sequence[CheckResult], definition: str
         connection.execute("delete from check_results where at < now() - make_interval(days => %s)", (KEEP_DAYS,))
 
 
-def acquire(target: Target, holder: str, purpose: str, *, dead: str = "", name: str = PLATFORM) -> Lease:
+def acquire(
+    target: Target, holder: str, purpose: str, *, dead: str = "", name: str = PLATFORM, expiry: timedelta = EXPIRY
+) -> Lease:
     """Take a lease that is free or has expired; the holder's own is renewed, so this may be repeated.
 
     Args:
@@ -78,19 +81,20 @@ def acquire(target: Target, holder: str, purpose: str, *, dead: str = "", name: 
         purpose: what for.
         dead: a holder that is known to be no more; its lease need not expire.
         name: of the lease.
+        expiry: after this time without a renewal it is free.
 
     Raises:
         HeldError: it is somebody else's; says whose, since when and until when.
     """
-    wanted = {"name": name, "holder": holder, "purpose": purpose, "dead": dead, "expiry": EXPIRY}
+    wanted = {"name": name, "holder": holder, "purpose": purpose, "dead": dead, "expiry": expiry}
     for _ in range(_TRIES):
         with _writing(target) as connection:
             row = connection.execute(_ACQUIRE, wanted).fetchone()
         if row:
             return Lease(*row)  # type: ignore[arg-type]
         if other := leases.current(target, name):
-            raise HeldError(other)
-    raise HeldError(None)
+            raise HeldError(other, name)
+    raise HeldError(None, name)
 
 
 def renew(target: Target, holder: str, name: str = PLATFORM) -> bool:

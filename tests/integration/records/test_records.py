@@ -289,6 +289,19 @@ def test_leases_of_other_names_are_others(platform: Target) -> None:
     assert held(platform).holder == FIRST
 
 
+def test_a_run_keeps_the_turn_of_a_dataset_for_as_long_as_it_takes(platform: Target) -> None:
+    turn = leases.of_dataset("rates")
+    writes.acquire(platform, FIRST, "its run", name=turn, expiry=leases.TURN)
+    pass_time(platform, timedelta(days=2).total_seconds())
+    with pytest.raises(HeldError, match=f"somebody else is working on dataset rates: {FIRST}"):
+        writes.acquire(platform, SECOND, "its run", name=turn, expiry=leases.TURN)
+    # Unless its holder is known to be dead.
+    assert writes.acquire(platform, SECOND, "its run", name=turn, expiry=leases.TURN, dead=FIRST).holder == SECOND
+    # Nobody changes the platform meanwhile, and other datasets have turns of their own.
+    assert leases.current(platform) is None
+    assert writes.acquire(platform, FIRST, "its run", name=leases.of_dataset("names")).holder == FIRST
+
+
 # Work under it
 
 

@@ -1,0 +1,119 @@
+"""Runs of one dataset wait for each other on the real platform, whatever started them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data_platform.clients.airflow import RUN_ENDS, Airflow
+from tests.holding import Holds, soon
+from tests.running import Running
+
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.deep]
+
+DAG = "pipelines_fx_rates"
+#: A Saturday, on which the ECB publishes nothing, and a day of the history.
+SATURDAY, DAY = "2002-06-01", "2024-01-03"
+
+
+def states(airflow: Airflow, run: str) -> dict[str, str]:
+    return {task["task_id"]: task["state"] for task in airflow.tasks(DAG, run)}
+
+
+def said(airflow: Airflow, run: str) -> str:
+    return "\n".join(airflow.log(DAG, run, "turn", 1))
+
+
+def begun(airflow: Airflow, before: set[str]) -> Callable[[], str]:
+    """A run that was not there before."""
+
+    def look() -> str:
+        return next((r["dag_run_id"] for r in airflow.runs(DAG) if r["dag_run_id"] not in before), "")
+
+    return look
+
+
+def ended(airflow: Airflow, run: str) -> str:
+    return soon(lambda: state if (state := airflow.run_state(DAG, run)) in RUN_ENDS else "")
+
+
+def backfill(airflow: Airflow) -> str:
+    """Start Airflow's own backfill of one day and return its run."""
+    before = {r["dag_run_id"] for r in airflow.runs(DAG)}
+    day = f"{DAY}T00:00:00Z"
+    body = {"dag_id": DAG, "from_date": day, "to_date": f"{DAY}T23:59:59Z", "reprocess_behavior": "completed"}
+    airflow._request("POST", "/api/v2/backfills", json=body)
+    return soon(begun(airflow, before))
+
+
+def clear(airflow: Airflow, run: str, task: str, **more: Any) -> None:
+    body = {"dry_run": False, "dag_run_id": run, "task_ids": [task], "only_failed": False, "reset_dag_runs": True}
+    airflow._request("POST", f"/api/v2/dags/{DAG}/clearTaskInstances", json=body | more)
+
+
+def publish_one(platform: Running, airflow: Airflow, folder: Path, rate: str) -> str:
+    """A run that has published; its id."""
+    file = folder / f"{rate}.csv"
+    file.write_text(f"Date,USD\n{SATURDAY},{rate}\n", encoding="utf-8")
+    before = {r["dag_run_id"] for r in airflow.runs(DAG)}
+    platform.bootstrap("ingest", "fx_rates", str(file))
+    platform.bootstrap("run", DAG)
+    runs = [r["dag_run_id"] for r in airflow.runs(DAG) if r["dag_run_id"] not in before]
+    (published,) = (run for run in runs if states(airflow, run).get("publish") == "success")
+    return str(published)
+
+
+def test_a_run_waits_for_a_backfill_and_says_so_without_keeping_a_worker(platform: Running, airflow: Airflow) -> None:
+    with Holds(platform, DAG, ["discover"]) as holds:
+        first = backfill(airflow)
+        soon(holds.held)
+        second = airflow.trigger(DAG, {})
+        soon(lambda: states(airflow, second).get("turn") == "deferred")
+        soon(lambda: f"waiting for the turn of fx_rates, after {DAG}/{first}" in said(airflow, second))
+        assert states(airflow, second)["discover"] is None
+        holds.end("discover")
+    assert (ended(airflow, first), ended(airflow, second)) == ("success", "success")
+    assert states(airflow, first)["release"] == "success"
+
+
+def test_a_cleared_task_waits_too_and_works_anew(platform: Running, airflow: Airflow, tmp_path: Path) -> None:
+    published = publish_one(platform, airflow, tmp_path, "0.911")
+    with Holds(platform, DAG, ["discover"]) as holds:
+        first = backfill(airflow)
+        soon(holds.held)
+        clear(airflow, published, "load", include_downstream=True)
+        soon(lambda: f"after {DAG}/{first}" in said_again(airflow, published))
+        assert states(airflow, published)["load"] is None
+        holds.end("discover")
+    assert ended(airflow, first) == "success"
+    assert ended(airflow, published) == "success"
+    assert states(airflow, published)["load"] == "success"
+
+
+def said_again(airflow: Airflow, run: str) -> str:
+    (turn,) = (task for task in airflow.tasks(DAG, run) if task["task_id"] == "turn")
+    return "\n".join(airflow.log(DAG, run, "turn", turn["try_number"]))
+
+
+def test_a_task_that_was_cleared_alone_says_what_to_clear(platform: Running, airflow: Airflow, tmp_path: Path) -> None:
+    published = publish_one(platform, airflow, tmp_path, "0.912")
+    clear(airflow, published, "load")
+    assert ended(airflow, published) == "failed"
+    (load,) = (task for task in airflow.tasks(DAG, published) if task["task_id"] == "load")
+    log = "\n".join(airflow.log(DAG, published, "load", load["try_number"]))
+    assert "clear load with 'Downstream'" in log
+
+
+def test_the_turn_of_a_run_that_was_removed_is_taken_over(platform: Running, airflow: Airflow) -> None:
+    with Holds(platform, DAG, ["discover"]) as holds:
+        first = backfill(airflow)
+        soon(holds.held)
+        second = airflow.trigger(DAG, {})
+        soon(lambda: f"after {DAG}/{first}" in said(airflow, second))
+        airflow._request("DELETE", f"/api/v2/dags/{DAG}/dagRuns/{first}")
+        soon(lambda: states(airflow, second).get("turn") == "success")
+        holds.end("discover")
+    assert ended(airflow, second) == "success"
