@@ -108,8 +108,8 @@ def publish(target: Target, dataset: str, deadline: Deadline, audited: str | Non
 
     Raises:
         PlatformError: somebody else changed one of the tables since `open_audit`, the branch moved since it was
-            audited, there is no branch, or a server does not answer until the deadline. Main is as it was, and so is
-            the branch.
+            audited, it is gone and was not published, or a server does not answer until the deadline. Main is as it
+            was, and so is the branch.
     """
     branch = branch_of(dataset)
 
@@ -117,10 +117,11 @@ def publish(target: Target, dataset: str, deadline: Deadline, audited: str | Non
         # Kept over repetitions: once it was published, the branch is elsewhere.
         nonlocal audited
         with connect.nessie(target, deadline.remaining) as nessie:
-            if (there := nessie.head(branch)) is None:
-                raise _no_branch(branch, dataset)
+            there = nessie.head(branch)
             audited = audited or there
-            if audited != there:
+            if audited is None:
+                raise _no_branch(branch, dataset)
+            if there is None or audited != there:
                 return _done_before(nessie, dataset, audited, there)
             said = _merge(nessie, dataset, audited)
             _move_to_main(nessie, branch, audited)
@@ -187,8 +188,8 @@ def _merge(nessie: Nessie, dataset: str, commit: str) -> str:
     return f"{dataset}: published {', '.join(keys)} as {made[:12]}"
 
 
-def _done_before(nessie: Nessie, dataset: str, audited: str, there: str) -> str:
-    """What became of an audited commit that the branch is no longer at; for a repetition.
+def _done_before(nessie: Nessie, dataset: str, audited: str, there: str | None) -> str:
+    """What became of an audited commit that the branch is no longer at, or whose branch is gone; for a repetition.
 
     Raises:
         PlatformError: it was not published.
@@ -198,9 +199,14 @@ def _done_before(nessie: Nessie, dataset: str, audited: str, there: str) -> str:
         return f"{dataset}: published before, at {before.time}: {', '.join(before.keys)} as {before.commit[:12]}"
     if not ahead.keys:
         return f"{dataset}: nothing changed, nothing to publish"
+    if there is None:
+        raise PlatformError(
+            f"there is no branch {branch_of(dataset)}: what was audited, {audited[:12]}, was not published",
+            "clear this run from `load` on, with 'Downstream': it makes the branch again",
+        )
     raise PlatformError(
         f"{branch_of(dataset)} is at {there[:12]}, but what was audited is {audited[:12]}: somebody wrote in between",
-        "audit it again: clear the tasks that validate, then this one",
+        "clear this run from `load` on, with 'Downstream'",
     )
 
 

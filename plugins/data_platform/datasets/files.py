@@ -121,7 +121,7 @@ def discover(target: Target, dataset: str, run: str, days: Days, seconds: float)
         refused=refused,
     )
     if not manifest.idle:
-        _put(store, manifest_key(dataset, run), manifest.model_dump_json(by_alias=True))
+        put(store, manifest_key(dataset, run), manifest.model_dump_json(by_alias=True))
     return manifest
 
 
@@ -137,10 +137,10 @@ def read_manifest(target: Target, dataset: str, run: str, seconds: float) -> Man
     return Manifest.model_validate(found)
 
 
-def remember_published(target: Target, manifest: Manifest, seconds: float) -> None:
-    """Note which code made the published tables, and when."""
-    record = {"run": manifest.run, "code": manifest.code, "at": datetime.now(UTC).isoformat(timespec="seconds")}
-    _put(store_of(target, seconds), _published_key(manifest.dataset), json.dumps(record))
+def remember_published(target: Target, dataset: str, run: str, code: str, seconds: float) -> None:
+    """Note which code made the published tables, by which run, and when."""
+    record = {"run": run, "code": code, "at": datetime.now(UTC).isoformat(timespec="seconds")}
+    put(store_of(target, seconds), _published_key(dataset), json.dumps(record))
 
 
 def raw_files(store: Minio, dataset: str, known: frozenset[str] = frozenset()) -> list[RawFile]:
@@ -230,7 +230,8 @@ def _published_key(dataset: str) -> str:
     return f"{MANIFESTS}/{dataset}/published.json"
 
 
-def _put(store: Minio, key: str, text: str) -> None:
+def put(store: Minio, key: str, text: str) -> None:
+    """Write a JSON document of the platform's own into the bucket `raw`."""
     content = text.encode()
     store.put_object(RAW, key, io.BytesIO(content), len(content), _JSON)
 

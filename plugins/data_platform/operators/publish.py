@@ -19,10 +19,9 @@ class OpenAuditOperator(DatasetOperator):
 
     def execute(self, context: Context) -> str:
         """The branch's first commit."""
-        del context
-        from data_platform.datasets.audit import open_audit
+        from data_platform.datasets.opened import begin
 
-        return open_audit(current(), self.dataset, Deadline(self.seconds))
+        return begin(current(), self.dataset, context["run_id"], Deadline(self.seconds)).commit
 
 
 class LoadFilesOperator(DatasetOperator):
@@ -34,7 +33,10 @@ class LoadFilesOperator(DatasetOperator):
         """What the job did."""
         from data_platform.datasets.audit import branch_of
         from data_platform.datasets.files import manifest_key, summary
+        from data_platform.datasets.opened import resume
 
+        target = current()
+        resume(target, self.dataset, context["run_id"], Deadline(self.seconds))
         arguments = [
             "--conf",
             f"spark.sql.catalog.{CATALOG}.ref={branch_of(self.dataset)}",
@@ -42,7 +44,7 @@ class LoadFilesOperator(DatasetOperator):
             "--manifest",
             f"s3a://{RAW}/{manifest_key(self.dataset, context['run_id'])}",
         ]
-        done = current().run_tool(JOBS, "submit", arguments, self.seconds)
+        done = target.run_tool(JOBS, "submit", arguments, self.seconds)
         result = result_of(done, f"the Spark job of {self.dataset}")
         for reason in result["reasons"]:
             self.log.warning("quarantined: %s", reason)
@@ -65,10 +67,11 @@ class ValidateTablesOperator(DatasetOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """What was found; fails when an expectation was not met."""
-        del context
         from data_platform.datasets.audit import branch_of, head
+        from data_platform.datasets.opened import require_own
 
         target, catalog = current(), branch_of(self.dataset)
+        opened = require_own(target, self.dataset, context["run_id"], Deadline(self.seconds))
         commit = head(target, self.dataset, Deadline(self.seconds))
         arguments = ["--dataset", self.dataset, "--suite", self.suite, "--catalog", catalog, "--publish"]
         result = result_of(target.run_tool(VALIDATION, "validate", arguments, self.seconds), "the validation")
@@ -82,7 +85,7 @@ class ValidateTablesOperator(DatasetOperator):
                 f"look at the tables in Trino's catalog {catalog}; ingest a corrected file, or change"
                 f" expectations/{self.dataset}/, then trigger pipelines_{self.dataset} again",
             )
-        return {"evaluated": result["evaluated"], "docs": result["docs"], "commit": commit}
+        return {"evaluated": result["evaluated"], "docs": result["docs"], "commit": commit, "code": opened.code}
 
 
 class PublishOperator(DatasetOperator):
@@ -99,14 +102,19 @@ class PublishOperator(DatasetOperator):
     def execute(self, context: Context) -> str:
         """What was published, in one line."""
         from data_platform.datasets.audit import publish
-        from data_platform.datasets.files import read_manifest, remember_published
+        from data_platform.datasets.files import remember_published
+        from data_platform.datasets.opened import look
 
-        target = current()
-        audited = context["ti"].xcom_pull(task_ids=self.audit)["commit"]
-        done = publish(target, self.dataset, Deadline(self.seconds), audited)
-        manifest = read_manifest(target, self.dataset, context["run_id"], self.seconds)
-        remember_published(target, manifest, self.seconds)
+        target, run = current(), context["run_id"]
+        audited = context["ti"].xcom_pull(task_ids=self.audit)
+        done = publish(target, self.dataset, Deadline(self.seconds), audited["commit"])
         self.log.info("%s", done)
+        opened = look(target, self.dataset, Deadline(self.seconds))
+        if opened and opened.run == run:
+            # As it was audited: `discover` may have been cleared since, and have met other code.
+            remember_published(target, self.dataset, run, audited["code"], self.seconds)
+        else:
+            self.log.info("other runs came after this one: which code made the tables is theirs to say")
         return done
 
 

@@ -205,6 +205,18 @@ def test_an_answer_that_was_lost_after_the_branch_was_moved_is_not_an_empty_audi
     assert publish(servers, "rates", soon()).startswith("rates: published before, at 2026")
 
 
+def test_without_its_branch_a_publication_is_found_again_and_nothing_else_is(servers: Any) -> None:
+    opened(servers)
+    publish(servers, "rates", soon(), audited="b1")
+    del servers.heads[BRANCH]
+    assert publish(servers, "rates", soon(), audited="b1") == (
+        "rates: published before, at 2026-01-02T03:04:05Z: raw.rates as m2"
+    )
+    with pytest.raises(PlatformError, match="there is no branch audit_rates: what was audited, b9, was not published"):
+        publish(servers, "rates", soon(), audited="b9")
+    assert len(servers.merged) == 1
+
+
 def test_there_is_nothing_to_publish_without_a_branch(servers: Any) -> None:
     del servers.heads[BRANCH]
     with pytest.raises(PlatformError, match="there is no branch audit_rates"):

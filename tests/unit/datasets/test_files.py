@@ -98,7 +98,7 @@ def test_a_refusal_is_passed_on_until_the_table_has_it(place: Place) -> None:
 def test_changed_code_computes_the_tables_anew_from_all_files(place: Place) -> None:
     known = place.store.receive("a", "first.csv", "2026-11-01T10:00:00Z")
     place.published = [known]
-    files.remember_published(place, found(place), 5)  # type: ignore[arg-type]
+    files.remember_published(place, "fx_rates", RUN, found(place).code, 5)  # type: ignore[arg-type]
     assert not found(place).rebuild
     (place.stack.root / "spark_jobs" / "fx_rates" / "load.py").write_text("one = 2\n")
     manifest = found(place)

@@ -16,6 +16,7 @@ from data_platform.checks.base import CheckResult, ToolResult
 from data_platform.datasets import arrivals, files
 from data_platform.datasets.arrivals import Seen
 from data_platform.datasets.files import Days, Manifest
+from data_platform.datasets.opened import Opened
 from data_platform.operators import ingest, publish, report, triggerer, watch
 from data_platform.operators.dataset import result_of
 from data_platform.stack.errors import PlatformError
@@ -32,11 +33,17 @@ class Place:
         self.landed: list[str] = []
         self.answer = ToolResult(0, "RESULT {}")
         self.stack = SimpleNamespace(root=Path())
+        self.opened = Opened(run="a run", commit="begin", code="as audited")
 
     def run_tool(self, component: str, tool: str, arguments: list[str], seconds: float) -> ToolResult:
         assert seconds > 0
         self.ran.append((component, tool, arguments))
         return self.answer
+
+    def open(self, *asked: Any) -> Opened:
+        """Whose audit the branch holds."""
+        assert asked[1] == "fx_rates"
+        return self.opened
 
     def place(self, dataset: str, file: Path) -> str:
         assert file.stat().st_size > 0
@@ -52,6 +59,8 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     for name in ("current", "anew"):
         monkeypatch.setattr(f"data_platform.targets.current.{name}", lambda: made)
     monkeypatch.setattr("data_platform.datasets.audit.head", lambda *_: "c0ffee")
+    for name in ("resume", "require_own", "look"):
+        monkeypatch.setattr(f"data_platform.datasets.opened.{name}", made.open)
     monkeypatch.setattr("data_platform.datasets.landing.landing_of", lambda target: target)
     return made
 
@@ -183,16 +192,16 @@ def test_passed_expectations_leave_their_number(place: Place) -> None:
     found = {"success": True, "evaluated": 9, "failed": [], "warnings": ["old"], "docs": "d"}
     place.answer = ToolResult(0, f"RESULT {json.dumps(found)}")
     operator = publish.ValidateTablesOperator(**DATASET, suite="marts")
-    assert operator.execute(context()) == {"evaluated": 9, "docs": "d", "commit": "c0ffee"}
+    assert operator.execute(context()) == {"evaluated": 9, "docs": "d", "commit": "c0ffee", "code": "as audited"}
     assert place.ran[0][2] == [
         "--dataset", "fx_rates", "--suite", "marts", "--catalog", "audit_fx_rates", "--publish",
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("latest", "remembered"), [("a run", True), ("a later run", False)])
 def test_what_was_audited_is_published_and_its_code_is_remembered(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, latest: str, remembered: bool
 ) -> None:
-    del place
     done: list[object] = []
 
     def publish_it(_: object, dataset: str, __: object, audited: str) -> str:
@@ -200,12 +209,14 @@ def test_what_was_audited_is_published_and_its_code_is_remembered(
         return "published"
 
     monkeypatch.setattr("data_platform.datasets.audit.publish", publish_it)
-    monkeypatch.setattr(files, "read_manifest", lambda *_: manifest(rebuild=True))
-    monkeypatch.setattr(files, "remember_published", lambda _, found, __: done.append(found.code))
-    ti = SimpleNamespace(xcom_pull=lambda task_ids: {"commit": "c0ffee"} if task_ids == "validate_marts" else None)
+    monkeypatch.setattr(files, "remember_published", lambda _, *words: done.append(words))
+    place.opened = place.opened.model_copy(update={"run": latest, "code": "as it is now"})
+    audited = {"commit": "c0ffee", "code": "as audited"}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids: audited if task_ids == "validate_marts" else None)
     operator = publish.PublishOperator(**DATASET, audit="validate_marts")
     assert operator.execute(context() | {"ti": ti}) == "published"
-    assert done == [("fx_rates", "c0ffee"), "c"]
+    wanted = [("fx_rates", "a run", "as audited", 300)] if remembered else []
+    assert done == [("fx_rates", "c0ffee"), *wanted]
 
 
 def test_a_check_that_did_not_pass_fails_its_task_and_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
