@@ -33,6 +33,7 @@ from data_platform.clients import connect
 from data_platform.datasets import audit, flow, flow_definition
 from data_platform.datasets import files as raw
 from data_platform.datasets.landing import landing_of
+from data_platform.datasets.store import store_of
 from data_platform.operators.dataset import result_of
 from data_platform.stack import lake
 from data_platform.stack.load import load_stack
@@ -160,7 +161,7 @@ class Bench:
         landing = Path(landing_of(self.target).made(DATASET))
         for folder in (landing, landing.with_name(f"{landing.name}.dead-letters")):
             shutil.rmtree(folder, ignore_errors=True)
-        store = raw.store_of(self.target, SECONDS)
+        store = store_of(self.target, SECONDS)
         manifests = raw.manifest_key(DATASET, "").rpartition("/")[0]
         for bucket, prefix in (
             (lake.RAW, DATASET),

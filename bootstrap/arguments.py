@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 #: Instead of rooms: everything that needs a platform or a cluster, and the record of it (proof/).
 DEEP, DEEP_ROOMS = "deep", ("e2e", "drills", "cluster")
 TEST_ROOMS = ("lint", "unit", "dags", "docs", "render", "integration", "cluster", "e2e", "drills")
+#: Actions of `files` that people must give a reason for.
+DECISIONS = ("accept", "take-back")
 _DIFF = "what two environments would deploy, where they differ; needs no platform"
 _ADOPT = "take over a state folder that was moved or restored here, when its original is gone"
 
@@ -57,6 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     ingest = verb("ingest", "put files where a dataset's flow takes them")
     ingest.add_argument("dataset", metavar="DATASET", help="name of the dataset")
     ingest.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what to copy there")
+    _add_files(verb("files", "files of a dataset: what became of them, and what people decide about them"))
     run = verb("run", "trigger a DAG, follow it, and exit with its outcome")
     run.add_argument("dag", metavar="DAG_ID", help="which DAG")
     run.add_argument("--conf", default="{}", metavar="JSON", help="parameters of the run")
@@ -102,6 +105,17 @@ def _common() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argpars
         help="where components run (default: local, unless only the other one is there)",
     )
     return state, environment, target
+
+
+def _add_files(files: argparse.ArgumentParser) -> None:
+    files.add_argument(
+        "action",
+        choices=["list", *DECISIONS],
+        help="accept: load what broke a rule or a bound of change; take-back: undo, or never do, the load of a file",
+    )
+    files.add_argument("dataset", metavar="DATASET", help="name of the dataset")
+    files.add_argument("file", nargs="?", default="", metavar="FILE", help="its name, or the beginning of its digest")
+    files.add_argument("--why", default="", metavar="TEXT", help="the reason; it is kept with who and when")
 
 
 def _add_images(images: argparse.ArgumentParser) -> None:
@@ -190,6 +204,13 @@ def _choose_state(parser: argparse.ArgumentParser, found: argparse.Namespace) ->
         parser.error(f"--state {found.state} is {what}: give the platform a folder of its own, such as .platform/")
 
 
+def _refuse_half_decisions(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+    if found.action in DECISIONS and not (found.file and found.why):
+        parser.error(f"files {found.action} needs a FILE and --why")
+    if found.action not in DECISIONS and (found.file or found.why):
+        parser.error(f"files {found.action} takes a DATASET alone")
+
+
 def parse_arguments(words: list[str]) -> argparse.Namespace:
     """Arguments of one call; exits with 2 and the usage where they are wrong."""
     parser = make_parser()
@@ -202,6 +223,8 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
         _environments(parser, found.environment)
         return found
     _choose_state(parser, found)
+    if found.verb == "files":
+        _refuse_half_decisions(parser, found)
     if found.verb == "images" and found.action != "push" and found.registry:
         parser.error("only images push takes a registry")
     if found.verb == "images" and found.action == "push" and not (found.registry or found.environment):

@@ -40,6 +40,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "logs": Verb("bootstrap.report", "logs"),
     "doctor": Verb("bootstrap.doctor", "doctor"),
     "ingest": Verb("bootstrap.ingest", "ingest"),
+    "files": Verb("bootstrap.files", "files"),
     "run": Verb("bootstrap.runs", "run"),
     "rotate": Verb("bootstrap.rotate", "rotate"),
     "down": Verb("bootstrap.up", "down"),

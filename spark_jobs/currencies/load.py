@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
 from spark_jobs.loading.days import shown
-from spark_jobs.loading.job import REJECTED, SHOWN, Rejected, Table, Tally, make_books, note, quarantine, run
+from spark_jobs.loading.job import (
+    REJECTED,
+    SHOWN,
+    Rejected,
+    Table,
+    Tally,
+    make_books,
+    note,
+    quarantine,
+    run,
+    sql_list,
+)
 from spark_jobs.loading.manifest import Manifest
 from spark_jobs.loading.tables import ensure_table, lineage, merge
 
@@ -60,6 +72,7 @@ def load(spark: SparkSession, dataset: Table, manifest: Manifest, root: str) -> 
     """Read, judge, write: arguments and answer as of spark_jobs.loading.job.load, without days."""
     make_books(spark, dataset)
     ensure_table(spark, dataset.table, _COLUMNS, dataset.comment, order="code")
+    forget(spark, dataset, manifest.taken_back)
     rejected = [Rejected(r.source_file, 0, r.reason, r.object) for r in manifest.refused]
     tallies: dict[str, Tally] = {}
     if manifest.files:
@@ -83,6 +96,18 @@ def load(spark: SparkSession, dataset: Table, manifest: Manifest, root: str) -> 
         "quarantined": len(rejected),
         "reasons": [f"{r.source_file}, row {r.row_number}: {r.reason}" for r in rejected[:SHOWN]],
     }
+
+
+def forget(spark: SparkSession, dataset: Table, digests: Sequence[str]) -> None:
+    """Empty the table where it is one of these files, and remove what the ledger knows of them."""
+    if not digests:
+        return
+    listed = sql_list(digests)
+    spark.sql(
+        f"delete from {dataset.table} where (source_file, ingested_at) in"  # noqa: S608 - digests, our names
+        f" (select source_file, ingested_at from {dataset.ledger} where sha256 in ({listed}))"
+    )
+    spark.sql(f"delete from {dataset.ledger} where sha256 in ({listed})")  # noqa: S608 - as above
 
 
 def write(good: DataFrame, dataset: Table) -> None:

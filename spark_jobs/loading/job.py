@@ -135,6 +135,7 @@ def load(spark: SparkSession, dataset: Dataset, manifest: Manifest, root: str) -
         the first `reasons` of these.
     """
     make_tables(spark, dataset)
+    forget(spark, dataset, manifest.taken_back)
     paths = [f"{root}/{file.object}" for file in manifest.files]
     profiles = profile(spark, paths) if paths else {}
     headers, refusals = sort_out(manifest.files, profiles, dataset.rules)
@@ -186,6 +187,28 @@ def make_tables(spark: SparkSession, dataset: Dataset) -> None:
     )
     decides = f"{dataset.day} date not null, sha256 string not null, ingested_at timestamp not null"
     ensure_table(spark, dataset.deciders, decides, "which file decides each day", order=dataset.day)
+
+
+def forget(spark: SparkSession, dataset: Dataset, digests: Sequence[str]) -> None:
+    """Remove the days that these files decide, and what the ledger knows of them; other files may decide them now.
+
+    Args:
+        spark: the session.
+        dataset: what.
+        digests: of files that were loaded.
+    """
+    if not digests:
+        return
+    listed = sql_list(digests)
+    decided = f"select {dataset.day} from {dataset.deciders} where sha256 in ({listed})"  # noqa: S608 - digests, our names
+    spark.sql(f"delete from {dataset.table} where {dataset.day} in ({decided})")  # noqa: S608 - as above
+    for table in (dataset.deciders, dataset.ledger):
+        spark.sql(f"delete from {table} where sha256 in ({listed})")  # noqa: S608 - as above
+
+
+def sql_list(digests: Sequence[str]) -> str:
+    """Digests as they stand in a statement; `manifest.parse` has seen that they are such."""
+    return ", ".join(f"'{digest}'" for digest in digests)
 
 
 def sort_out(

@@ -54,6 +54,8 @@ class Manifest:
     last: date | None
     files: tuple[File, ...]
     refused: tuple[Refused, ...]
+    #: Digests of files that were loaded earlier and are to be forgotten; `files` are all others.
+    taken_back: tuple[str, ...] = ()
 
     @property
     def is_partial(self) -> bool:
@@ -93,7 +95,14 @@ def parse(text: str, dataset: str) -> Manifest:
         _day(days, "to"),
         tuple(files.values()),
         tuple(refused),
+        tuple(_digest(text, f"manifest: taken_back[{n}]") for n, text in enumerate(document.get("taken_back", ()))),
     )
+
+
+def _digest(text: Any, where: str) -> str:
+    if not isinstance(text, str) or not _SHA256.fullmatch(text):
+        raise ManifestError(f"{where} is {text!r}, expected the SHA-256 of a file")
+    return text
 
 
 def _file(item: Any, where: str) -> File:

@@ -299,9 +299,9 @@ def test_pipelines_differ_in_what_their_datasets_say_alone(bag: DagBag, name: st
     )
     tasks = {task.task_id for task in dag.tasks if not task.task_id.startswith("dbt.")}
     steps = "flow land discover audit load validate_raw validate_marts publish docs emit_lineage check_lineage"
-    turn = {"turn", "release"}
+    more = {"turn", "release", "load_rest", "validate_rest", "set_aside"}
     own = {"deliver": one.pipeline.reference is not None, "page": (ROOT / "reports" / name / "page.py").exists()}
-    assert tasks == {*steps.split(), *turn, *(task for task, there in own.items() if there)}
+    assert tasks == {*steps.split(), *more, *(task for task, there in own.items() if there)}
     assert set(dag.params) == ({"from", "to"} if one.pipeline.days else set())
     assert [asset.name for asset in dag.get_task("publish").outlets] == [
         f"lakehouse.{table.name}" for table in one.contract.on("marts")
@@ -341,7 +341,7 @@ def test_whatever_works_on_the_branch_takes_the_turn_when_it_is_cleared(bag: Dag
     refuse = {t for t in between if dag.get_task(t)._pre_execute_hook is IN_TURN["pre_execute"]}
     harmless = {"flow", "land", "deliver", "dbt.dbt_producer_watcher_done"}
     assert between - refuse == harmless & set(dag.task_ids)
-    for shown in ("docs", "emit_lineage", "check_lineage"):
+    for shown in ("docs", "emit_lineage", "check_lineage", "set_aside"):
         assert not {"turn", "release"} & cleared(dag, shown)
 
 
@@ -456,7 +456,9 @@ def test_tasks_with_tools_name_the_pod_that_has_them(bag: DagBag, stack: Stack) 
     rest = {name: pod for name, pod in pods.items() if not name.startswith("dbt.")}
     assert rest == {
         "load": "spark",
+        "load_rest": "spark",
         "validate_raw": "analysis",
+        "validate_rest": "analysis",
         "validate_marts": "analysis",
         "page": "analysis",
         "docs": "dbt",

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(3600)
 DAG = "pipelines_fx_rates"
 #: The ECB publishes on no Saturday: days of the tests' own, which no file of the ECB ever replaces.
 SATURDAY, NEXT = date(2001, 3, 3), date(2001, 3, 10)
+GOOD, TYPED = date(2001, 4, 14), date(1926, 3, 3)
 
 
 class NotYetError(Exception):
@@ -55,6 +56,13 @@ def run(platform: Running, check: bool = True, conf: str = "{}") -> str:
 def rates_of(trino: Trino, day: date) -> dict[str, Decimal]:
     rows = trino.rows(f"select currency, rate from raw.fx_rates where rate_date = date '{day}'")
     return {currency: Decimal(rate) for currency, rate in rows}
+
+
+def refused(trino: Trino, name: str) -> list[list[Any]]:
+    return trino.rows(
+        "select row_number, reason, content from raw.quarantine"
+        f" where dataset = 'fx_rates' and source_file = '{name}' order by row_number"
+    )
 
 
 def snapshots(trino: Trino) -> list[list[Any]]:
@@ -142,23 +150,17 @@ def test_good_rows_load_and_what_is_refused_is_in_one_table_with_file_row_and_re
     feed(platform, tmp_path, "vidé.csv", b"")
     run(platform)
 
-    def refused(name: str) -> list[list[Any]]:
-        return trino.rows(
-            "select row_number, reason, content from raw.quarantine"
-            f" where dataset = 'fx_rates' and source_file = '{name}' order by row_number"
-        )
-
     assert rates_of(trino, SATURDAY) == {"USD": Decimal("0.93"), "JPY": Decimal(110)}
-    rows = refused("mixed rows.csv")
+    rows = refused(trino, "mixed rows.csv")
     assert [row[0] for row in rows] == [3, 4, 5]
     assert all(reason for _, reason, _ in rows)
     assert "-1" in rows[0][2]
     assert rates_of(trino, date(2001, 3, 17)) == {"USD": Decimal("0.95"), "JPY": Decimal(112)}
     assert [rates_of(trino, date(2001, 3, day)) for day in (24, 31)] == [{}, {}]
     # Refused by the flow, as a whole; once, however often the pipeline runs.
-    assert [row[0] for row in refused("vidé.csv")] == [0]
+    assert [row[0] for row in refused(trino, "vidé.csv")] == [0]
     run(platform)
-    assert len(refused("vidé.csv")) == 1
+    assert len(refused(trino, "vidé.csv")) == 1
 
 
 @pytest.mark.deep
@@ -168,9 +170,19 @@ def test_readers_never_see_a_failed_audit_and_corrected_files_go_on_without_anyb
     before = snapshots(trino)
     day = date(2001, 4, 7)
     feed(platform, tmp_path, "faute de frappe.csv", f"Date,USD\n{day},95.0\n")
+    # A good file comes with it, and is published by the same run, which is red at its end.
+    feed(platform, tmp_path, "bon jour.csv", f"Date,USD\n{GOOD},0.96\n")
     output = run(platform, check=False)
+    assert "1 of the run's files were set aside; the others are published" in output
     assert "faute de frappe.csv" in output
-    assert "nothing was published" in output
+    assert "No rate moves by more than the factor e" in output
+    assert rates_of(trino, GOOD) == {"USD": Decimal("0.96")}
+    assert snapshots(trino) != before
+    # Later runs are green without anybody's help, and say what became of it.
+    run(platform)
+    assert refused(trino, "faute de frappe.csv")[0][0] == 0
+    before = snapshots(trino)
+    run(platform)
     assert snapshots(trino) == before
     assert rates_of(trino, day) == {}
     # The next step that the failure names: a corrected file. Another one replaces a day that is published.
@@ -189,6 +201,36 @@ def test_readers_never_see_a_failed_audit_and_corrected_files_go_on_without_anyb
     sources = trino.rows(f"select distinct source_file from staging.stg_fx_rates where rate_date = date '{SATURDAY}'")
     assert sources == [["samedi corrigé.csv"]]
     assert trino.value("select count(*) from raw.fx_rates where day_of_week(rate_date) < 6") == len(history)
+
+
+@pytest.mark.deep
+def test_a_mistyped_year_poisons_nothing_and_a_person_may_say_otherwise(
+    platform: Running, trino: Trino, tmp_path: Path
+) -> None:
+    feed(platform, tmp_path, "année.csv", f"Date,USD\n{TYPED},0.97\n")
+    output = run(platform, check=False)
+    assert "année.csv" in output
+    assert "No day lies before the first fixing" in output
+    run(platform)
+    assert rates_of(trino, TYPED) == {}
+    assert "set aside: raw.fx_rates: No day lies before" in platform.bootstrap("files", "list", "fx_rates").stdout
+    # Somebody knows better: it is loaded, and rules that it alone breaks are warnings, in this run and in later ones.
+    platform.bootstrap("files", "accept", "fx_rates", "année.csv", "--why", "a test of the platform")
+    run(platform)
+    assert rates_of(trino, TYPED) == {"USD": Decimal("0.97")}
+    feed(platform, tmp_path, "après.csv", f"Date,USD\n{GOOD},0.961\n")
+    run(platform)
+    assert rates_of(trino, GOOD) == {"USD": Decimal("0.961")}
+    # And better still: what was loaded from it goes, and what other files say stays.
+    platform.bootstrap("files", "take-back", "fx_rates", "année.csv", "--why", "it was a typo after all")
+    run(platform)
+    assert rates_of(trino, TYPED) == {}
+    platform.bootstrap("files", "take-back", "fx_rates", "après.csv", "--why", "the first one was right")
+    run(platform)
+    assert rates_of(trino, GOOD) == {"USD": Decimal("0.96")}
+    listed = platform.bootstrap("files", "list", "fx_rates").stdout
+    assert "it was a typo after all" in listed
+    assert "the first one was right" in listed
 
 
 @pytest.mark.deep

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, BaseOperator, chain
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, TriggerRule, chain
 
 from data_platform.dagkit.datasets import DEFAULTS, IN_TURN, PARAMS, raw_zone, table, when_files_come_or
 from data_platform.dagkit.dbt import dbt_group, manifest
@@ -14,12 +16,7 @@ from data_platform.operators.ingest import (
     DeployFlowOperator,
     DiscoverFilesOperator,
 )
-from data_platform.operators.publish import (
-    LoadFilesOperator,
-    OpenAuditOperator,
-    PublishOperator,
-    ValidateTablesOperator,
-)
+from data_platform.operators.publish import LoadFilesOperator, OpenAuditOperator, PublishOperator
 from data_platform.operators.report import (
     BuildDocsOperator,
     CheckDatasetOperator,
@@ -27,6 +24,7 @@ from data_platform.operators.report import (
     EmitLineageOperator,
 )
 from data_platform.operators.turn import RELEASE, TAKE, ReleaseTurnOperator, TakeTurnOperator
+from data_platform.operators.validate import TellSetAsideOperator, ValidateTablesOperator
 from data_platform.stack.datasets import dataset
 from data_platform.targets.current import ROOT
 
@@ -66,11 +64,17 @@ def draw_pipeline(name: str) -> DAG:
         chain(*before, land)
         discover = DiscoverFilesOperator(task_id="discover", dataset=name, **IN_TURN)
         audit = OpenAuditOperator(task_id="audit", dataset=name, **IN_TURN)
-        load = LoadFilesOperator(
-            task_id="load", dataset=name, inlets=[raw_zone(name)], outlets=[table(f"raw.{name}")], **IN_TURN
+        loads: dict[str, Any] = {"inlets": [raw_zone(name)], "outlets": [table(f"raw.{name}")], **IN_TURN}
+        load = LoadFilesOperator(task_id="load", dataset=name, **loads)
+        # Once more without files that break the audit; skipped where none does.
+        load_rest = LoadFilesOperator(task_id="load_rest", dataset=name, **loads)
+        rest_valid = ValidateTablesOperator(task_id="validate_rest", dataset=name, suite="raw", **IN_TURN)
+        raw_valid = ValidateTablesOperator(
+            task_id="validate_raw", dataset=name, suite="raw", rest=[load_rest.task_id, rest_valid.task_id], **IN_TURN
         )
-        raw_valid = ValidateTablesOperator(task_id="validate_raw", dataset=name, suite="raw", **IN_TURN)
         models = dbt_group(name, **IN_TURN)
+        for first in models.get_roots():
+            first.trigger_rule = TriggerRule.NONE_FAILED
         marts_valid = ValidateTablesOperator(task_id="validate_marts", dataset=name, suite="marts", **IN_TURN)
         publish = PublishOperator(task_id="publish", dataset=name, audit=marts_valid.task_id, outlets=marts, **IN_TURN)
         # All of them: where one fails, others may still be working.
@@ -87,7 +91,9 @@ def draw_pipeline(name: str) -> DAG:
             kind="lineage_path",
             params_of_kind=way(one.contract, manifest()),
         )
-        land >> discover >> audit >> load >> raw_valid >> models >> marts_valid >> publish >> docs >> emit >> check
+        land >> discover >> audit >> load >> raw_valid >> load_rest >> rest_valid >> models >> marts_valid >> publish
+        publish >> docs >> emit >> check
+        publish >> TellSetAsideOperator(task_id="set_aside", dataset=name)
         if (ROOT / "reports" / name / "page.py").is_file():
             publish >> DrawPageOperator(task_id="page", dataset=name)
     return dag

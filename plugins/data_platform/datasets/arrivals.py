@@ -15,7 +15,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from data_platform.datasets.files import has_received, store_of
+from data_platform.datasets.files import has_received
+from data_platform.datasets.store import put, store_of
 from data_platform.stack.lake import ARRIVALS, RAW
 
 if TYPE_CHECKING:
@@ -61,6 +62,18 @@ def look(target: Target, dataset: str, before: Seen | None, now: datetime, secon
     new = len(found - before.known) if before else int(has_received(target, dataset, seconds))
     after = max(since, _next(found, now))
     return Seen(new, after, frozenset(name for name in found if name > after))
+
+
+def leave(target: Target, dataset: str, digest: str, seconds: float) -> None:
+    """Leave an arrival, so that the pipeline looks again: for a file that came earlier and may be loaded now.
+
+    Args:
+        target: where.
+        dataset: its name.
+        digest: of the file.
+        seconds: deadline of the request.
+    """
+    put(store_of(target, seconds), f"{ARRIVALS}/{dataset}/{_stamp(datetime.now(UTC))}-{digest[:16]}", "")
 
 
 def _next(found: frozenset[str], now: datetime) -> str:

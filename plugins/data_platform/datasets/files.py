@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -14,9 +13,10 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from data_platform.checks.base import Deadline
-from data_platform.clients import connect, s3
+from data_platform.clients import connect
+from data_platform.datasets.decisions import Decision, Verdict, read_decisions
+from data_platform.datasets.store import put, read_json, store_of
 from data_platform.stack.errors import PlatformError
-from data_platform.stack.holders import PIPELINES
 from data_platform.stack.lake import CATALOG, MANIFESTS, QUARANTINE, RAW
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
 _REASON = ".reason.json"
-_JSON = "application/json"
 
 
 class _Record(BaseModel):
@@ -71,16 +70,31 @@ class Manifest(_Record):
     rebuild: bool
     files: tuple[RawFile, ...]
     refused: tuple[dict[str, Any], ...]
+    #: Digests of those files that were not published yet.
+    new: tuple[str, ...] = ()
+    #: Digests of published files whose content is taken back; all others are loaded again.
+    taken_back: tuple[str, ...] = ()
+    #: How many new files wait for the next run: somebody has accepted others, and what those change is theirs alone.
+    later: int = 0
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.files or self.refused or self.rebuild)
+        return not (self.files or self.refused or self.rebuild or self.taken_back)
+
+    @property
+    def candidates(self) -> tuple[RawFile, ...]:
+        """Files that this run would publish for the first time."""
+        return tuple(file for file in self.files if file.sha256 in self.new)
 
     def __str__(self) -> str:
         what = [f"{len(self.files)} files", f"{len(self.refused)} refused by the flow"]
         if self.days.chosen:
             what.append(f"days {self.days.first or 'first'} to {self.days.last or 'last'} again")
+        if self.taken_back:
+            what.append(f"{len(self.taken_back)} taken back, all others again")
+        if self.later:
+            what.append(f"{self.later} for the next run, after what was accepted")
         if self.rebuild:
             what.append("tables anew, because their code changed")
         return f"{self.dataset}: {', '.join(what)}"
@@ -105,12 +119,20 @@ def discover(target: Target, dataset: str, run: str, days: Days, seconds: float)
         PlatformError: a raw object does not say where it comes from.
     """
     store = store_of(target, seconds)
-    loaded, recorded = _known(target, dataset, seconds)
+    loaded, recorded = published_files(target, dataset, seconds), _recorded(target, dataset, seconds)
     last = read_json(store, RAW, _published_key(dataset))
     code = code_digest(target.stack.root, dataset)
     rebuild = last is not None and last.get("code") != code
-    files = raw_files(store, dataset, frozenset() if days.chosen or rebuild else loaded)
-    refused = tuple(r for r in _refused(store, dataset) if r["object"] not in recorded)
+    decisions = read_decisions(store, dataset)
+    out = frozenset(subject for subject, decision in decisions.items() if decision.is_out)
+    # A run that loads some days alone cannot forget the others.
+    back = frozenset() if days.chosen else out & loaded
+    taken_back = sorted(subject for subject in back if decisions[subject].verdict is Verdict.TAKEN_BACK)
+    all_again = days.chosen or rebuild or bool(taken_back)
+    files = raw_files(store, dataset, out if all_again else out | loaded)
+    files, later = _accepted_first(files, loaded, decisions)
+    aside = [_aside(file, decisions) for file in raw_files(store, dataset, only=out)]
+    refused = [*_refused(store, dataset), *aside]
     manifest = Manifest(
         dataset=dataset,
         run=run,
@@ -118,7 +140,10 @@ def discover(target: Target, dataset: str, run: str, days: Days, seconds: float)
         code=code,
         rebuild=rebuild,
         files=tuple(sorted(files, key=lambda f: (f.ingested_at, f.sha256))),
-        refused=refused,
+        refused=tuple(r for r in refused if r["object"] not in recorded),
+        new=tuple(sorted(file.sha256 for file in files if file.sha256 not in loaded)),
+        taken_back=tuple(taken_back),
+        later=later,
     )
     if not manifest.idle:
         put(store, manifest_key(dataset, run), manifest.model_dump_json(by_alias=True))
@@ -143,13 +168,73 @@ def remember_published(target: Target, dataset: str, run: str, code: str, second
     put(store_of(target, seconds), _published_key(dataset), json.dumps(record))
 
 
-def raw_files(store: Minio, dataset: str, known: frozenset[str] = frozenset()) -> list[RawFile]:
-    """Files in the raw zone whose digest is not among the known ones."""
+def without_set_aside(target: Target, manifest: Manifest, seconds: float) -> Manifest:
+    """The manifest without files that were set aside since; it is written again where that changes it.
+
+    Args:
+        target: where.
+        manifest: of a run.
+        seconds: deadline of one request.
+    """
+    store = store_of(target, seconds)
+    decisions = read_decisions(store, manifest.dataset)
+    gone = [f for f in manifest.files if f.sha256 in decisions and decisions[f.sha256].is_out]
+    if not gone:
+        return manifest
+    told = {r["object"] for r in manifest.refused}
+    more = [row for file in gone if (row := _aside(file, decisions))["object"] not in told]
+    left = tuple(file for file in manifest.files if file not in gone)
+    new = tuple(file.sha256 for file in left if file.sha256 in manifest.new)
+    rest = manifest.model_copy(update={"files": left, "new": new, "refused": (*manifest.refused, *more)})
+    put(store, manifest_key(rest.dataset, rest.run), rest.model_dump_json(by_alias=True))
+    return rest
+
+
+def _aside(file: RawFile, decisions: Mapping[str, Decision]) -> dict[str, str]:
+    """What the table of refusals says of a file that is not loaded though it lies in the raw zone."""
+    decision = decisions[file.sha256]
+    return {
+        "source_file": file.source_file,
+        "reason": decision.reason,
+        "quarantined_at": decision.at.isoformat(),
+        "object": f"{RAW}/{file.object}",
+    }
+
+
+def _accepted_first(
+    files: list[RawFile], loaded: frozenset[str], decisions: Mapping[str, Decision]
+) -> tuple[list[RawFile], int]:
+    """Where new files were accepted, these without the other new ones, and how many others there are.
+
+    Bounds of change do not hold for what was accepted; they must hold for the rest.
+    """
+    new = [file for file in files if file.sha256 not in loaded]
+    accepted = {f.sha256 for f in new if (d := decisions.get(f.sha256)) and d.verdict is Verdict.ACCEPTED}
+    waiting = {file.sha256 for file in new} - accepted if accepted else set()
+    return [file for file in files if file.sha256 not in waiting], len(waiting)
+
+
+def raw_files(
+    store: Minio, dataset: str, known: frozenset[str] = frozenset(), only: frozenset[str] | None = None
+) -> list[RawFile]:
+    """Files in the raw zone.
+
+    Args:
+        store: the object store.
+        dataset: its name.
+        known: digests of those that are left out.
+        only: digests of those that are wanted; all where it is None.
+
+    Raises:
+        PlatformError: a raw object does not say where it comes from.
+    """
+    if only is not None and not only:
+        return []
     found = []
     for listed in store.list_objects(RAW, prefix=f"{dataset}/"):
         name = str(listed.object_name)
         digest = Path(name).stem
-        if digest in known:
+        if digest in known or (only is not None and digest not in only):
             continue
         stat = store.stat_object(RAW, name)
         notes = {key.lower(): value for key, value in (stat.metadata or {}).items()}
@@ -190,28 +275,17 @@ def code_digest(root: Path, dataset: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def store_of(target: Target, seconds: float) -> Minio:
-    """A client of the platform's object store, as pipelines may use it."""
-    return connect.s3(target, PIPELINES, seconds)
-
-
-def read_json(store: Minio, bucket: str, key: str) -> dict[str, Any] | None:
-    """A JSON document; None where there is no such object."""
-    content = s3.read(store, bucket, key)
-    if content is None:
-        return None
-    found: dict[str, Any] = json.loads(content)
-    return found
-
-
-def _known(target: Target, dataset: str, seconds: float) -> tuple[frozenset[str], frozenset[str]]:
-    """Digests of published files, and quarantine objects that the table of refusals has."""
+def published_files(target: Target, dataset: str, seconds: float) -> frozenset[str]:
+    """Digests of the files that were loaded for what readers see."""
     with connect.trino(target, Deadline(seconds).seconds, CATALOG) as client:
-        loaded = client.rows_if_there(f"select sha256 from raw.{dataset}_files")  # noqa: S608 - a name of ours
-        refused = client.rows_if_there(
-            f"select content from raw.quarantine where dataset = '{dataset}' and row_number = 0"  # noqa: S608 - as above
-        )
-    return _firsts(loaded), _firsts(refused)
+        return _firsts(client.rows_if_there(f"select sha256 from raw.{dataset}_files"))  # noqa: S608 - a name of ours
+
+
+def _recorded(target: Target, dataset: str, seconds: float) -> frozenset[str]:
+    """Objects that the table of refusals has."""
+    query = f"select content from raw.quarantine where dataset = '{dataset}' and row_number = 0"  # noqa: S608 - as above
+    with connect.trino(target, Deadline(seconds).seconds, CATALOG) as client:
+        return _firsts(client.rows_if_there(query))
 
 
 def _firsts(rows: Iterable[list[Any]]) -> frozenset[str]:
@@ -228,12 +302,6 @@ def _refused(store: Minio, dataset: str) -> Iterable[dict[str, Any]]:
 
 def _published_key(dataset: str) -> str:
     return f"{MANIFESTS}/{dataset}/published.json"
-
-
-def put(store: Minio, key: str, text: str) -> None:
-    """Write a JSON document of the platform's own into the bucket `raw`."""
-    content = text.encode()
-    store.put_object(RAW, key, io.BytesIO(content), len(content), _JSON)
 
 
 def summary(result: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from data_platform.clients import connect
 from data_platform.datasets import audit
-from data_platform.datasets.files import put, read_json, read_manifest, store_of
+from data_platform.datasets.files import read_manifest
+from data_platform.datasets.store import put, read_json, store_of
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.lake import MANIFESTS, RAW
 

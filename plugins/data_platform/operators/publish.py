@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from data_platform.checks.base import Deadline
-from data_platform.operators.dataset import DatasetOperator, failed, result_of
-from data_platform.stack.capabilities import JOBS, VALIDATION
+from data_platform.operators.dataset import DatasetOperator, result_of
+from data_platform.stack.capabilities import JOBS
 from data_platform.stack.lake import CATALOG, RAW
 from data_platform.targets.current import current
 
@@ -25,24 +25,26 @@ class OpenAuditOperator(DatasetOperator):
 
 
 class LoadFilesOperator(DatasetOperator):
-    """Load the run's files into the raw tables of the branch, by the dataset's Spark job."""
+    """Load the run's files, but for those set aside, into the raw tables of the branch, by the dataset's Spark job."""
 
     tools_of = JOBS
 
     def execute(self, context: Context) -> dict[str, Any]:
         """What the job did."""
         from data_platform.datasets.audit import branch_of
-        from data_platform.datasets.files import manifest_key, summary
+        from data_platform.datasets.files import manifest_key, read_manifest, summary, without_set_aside
         from data_platform.datasets.opened import resume
 
-        target = current()
-        resume(target, self.dataset, context["run_id"], Deadline(self.seconds))
+        target, run = current(), context["run_id"]
+        manifest = without_set_aside(target, read_manifest(target, self.dataset, run, self.seconds), self.seconds)
+        self.log.info("%s", manifest)
+        resume(target, self.dataset, run, Deadline(self.seconds))
         arguments = [
             "--conf",
             f"spark.sql.catalog.{CATALOG}.ref={branch_of(self.dataset)}",
             f"spark_jobs/{self.dataset}/load.py",
             "--manifest",
-            f"s3a://{RAW}/{manifest_key(self.dataset, context['run_id'])}",
+            f"s3a://{RAW}/{manifest_key(self.dataset, run)}",
         ]
         done = target.run_tool(JOBS, "submit", arguments, self.seconds)
         result = result_of(done, f"the Spark job of {self.dataset}")
@@ -50,42 +52,6 @@ class LoadFilesOperator(DatasetOperator):
             self.log.warning("quarantined: %s", reason)
         self.log.info("%s", summary(result))
         return result
-
-
-class ValidateTablesOperator(DatasetOperator):
-    """Hold tables of the branch against their expectations.
-
-    Args:
-        suite: which expectations of the dataset.
-    """
-
-    tools_of = VALIDATION
-
-    def __init__(self, *, suite: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.suite = suite
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """What was found; fails when an expectation was not met."""
-        from data_platform.datasets.audit import branch_of, head
-        from data_platform.datasets.opened import require_own
-
-        target, catalog = current(), branch_of(self.dataset)
-        opened = require_own(target, self.dataset, context["run_id"], Deadline(self.seconds))
-        commit = head(target, self.dataset, Deadline(self.seconds))
-        arguments = ["--dataset", self.dataset, "--suite", self.suite, "--catalog", catalog, "--publish"]
-        result = result_of(target.run_tool(VALIDATION, "validate", arguments, self.seconds), "the validation")
-        for warning in result["warnings"]:
-            self.log.warning("%s", warning)
-        if not result["success"]:
-            rules = "\n".join(_rule(found) for found in result["failed"])
-            raise failed(
-                f"{self.dataset}: {len(result['failed'])} of {result['evaluated']} expectations of {self.suite} were"
-                f" not met; nothing was published, readers see what was there before\n{rules}",
-                f"look at the tables in Trino's catalog {catalog}; ingest a corrected file, or change"
-                f" expectations/{self.dataset}/, then trigger pipelines_{self.dataset} again",
-            )
-        return {"evaluated": result["evaluated"], "docs": result["docs"], "commit": commit, "code": opened.code}
 
 
 class PublishOperator(DatasetOperator):
@@ -116,9 +82,3 @@ class PublishOperator(DatasetOperator):
         else:
             self.log.info("other runs came after this one: which code made the tables is theirs to say")
         return done
-
-
-def _rule(found: dict[str, Any]) -> str:
-    where = f" on {found['column']}" if found.get("column") else ""
-    files = f", in {', '.join(found['files'])}" if found.get("files") else ""
-    return f"- {found['expectation']}{where}: found {found['observed']}{files} → {found['next_step']}"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 #: Buckets. Who needs one claims it: `claims` of stack.yaml and of component.yaml.
 RAW, QUARANTINE, REPORTS, TABLES = "raw", "quarantine", "reports", "lakehouse"
-#: Folders of the bucket RAW beside those of the datasets: which files came lately, and what each run worked on.
-ARRIVALS, MANIFESTS = "_arrivals", "_manifests"
+#: Folders of the bucket RAW beside those of the datasets: which files came lately, what each run worked on, and what
+#: was decided about files.
+ARRIVALS, MANIFESTS, DECISIONS = "_arrivals", "_manifests", "_decisions"
 #: Where the object store is. One that is no cloud's takes any name; who signs a request must use the same.
 REGION = "us-east-1"
 #: The Iceberg catalog, by this name in Trino and in Spark; and Spark's at what readers see, whatever a run works on.

@@ -50,6 +50,7 @@ class RawZone:
         *files: Taken,
         days: Mapping[str, str] | None = None,
         refused: Sequence[Mapping[str, str]] = (),
+        taken_back: Sequence[str] = (),
     ) -> Manifest:
         """Store files and name them."""
         named = []
@@ -67,6 +68,7 @@ class RawZone:
                 }
             )
         document = {"dataset": self.dataset.name, "run": "r", "days": days or {}, "files": named, "refused": refused}
+        document["taken_back"] = list(taken_back)
         return parse(json.dumps(document), self.dataset.name)
 
     def load(
@@ -74,6 +76,11 @@ class RawZone:
     ) -> dict[str, Any]:
         """Store files and load them in one run."""
         return load(self.spark, self.dataset, self.manifest(*files, days=days, refused=refused), self.uri)
+
+    def take_back(self, *back: Taken, files: Sequence[Taken]) -> dict[str, Any]:
+        """Forget files, and load the others again."""
+        manifest = self.manifest(*files, taken_back=[file.sha256 for file in back])
+        return load(self.spark, self.dataset, manifest, self.uri)
 
     def rows(self, columns: str = "rate_date, currency, rate") -> list[tuple[Any, ...]]:
         """Rows of the table, sorted."""

@@ -19,6 +19,7 @@ LEAST = {
     "forward": [],
     "doctor": [],
     "ingest": ["fx_rates", "a.csv"],
+    "files": ["list", "fx_rates"],
     "run": ["stack_deploy"],
     "rotate": ["nessie"],
     "down": [],
@@ -31,7 +32,7 @@ LEAST = {
 
 
 #: Verbs that act on a platform, wherever it runs.
-ON_A_PLATFORM = {"up", "status", "check", "forward", "logs", "ingest", "run", "rotate", "down", "proven"}
+ON_A_PLATFORM = {"up", "status", "check", "forward", "logs", "ingest", "files", "run", "rotate", "down", "proven"}
 #: Verbs that know no state folder.
 STATELESS = {"diff"}
 
@@ -102,6 +103,11 @@ def test_several_files_are_ingested() -> None:
         (["up", "--target", "moon"], "moon"),
         (["up", "--force"], "--force"),
         (["ingest", "fx_rates"], "FILE"),
+        (["files", "drop", "fx_rates"], "invalid choice: 'drop'"),
+        (["files", "accept", "fx_rates", "a.csv"], "files accept needs a FILE and --why"),
+        (["files", "take-back", "fx_rates", "--why", "wrong"], "files take-back needs a FILE and --why"),
+        (["files", "accept", "fx_rates", "a.csv", "--why", " "], "--why is empty"),
+        (["files", "list", "fx_rates", "a.csv"], "files list takes a DATASET alone"),
         (["logs", "trino", "--lines", "many"], "many"),
         (["test", "unitt"], "unknown test rooms: unitt"),
         (["test", "deep", "e2e"], "deep stands alone; one room of it is: test deep --room ROOM"),

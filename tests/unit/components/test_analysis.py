@@ -151,6 +151,34 @@ def test_warnings_do_not_fail() -> None:
     assert len(verdict["warnings"]) == 1
 
 
+@pytest.mark.parametrize(("others", "passes"), [(0, True), (3, False)])
+def test_a_rule_that_only_accepted_files_break_is_a_warning(others: int, passes: bool) -> None:
+    trino = Trino()
+
+    def ask(sql: str) -> list[dict[str, Any]]:
+        return [{"n": others}] if "select count(*) as n" in sql and "group by" not in sql else trino(sql)
+
+    verdict = judge({"raw.rates": [result()]}, ask, "", ["it's so.csv", "b é.csv"])
+    assert verdict["success"] is passes
+    (entry,) = verdict["warnings" if passes else "failed"]
+    assert entry["accepted"] is passes
+    # Nobody accepted anything, or it is not the rows that are wrong.
+    assert judge({"raw.rates": [result()]}, ask, "")["success"] is False
+    broken = result(exception_info={"raised_exception": True, "exception_message": "no such column"})
+    assert judge({"raw.rates": [broken]}, ask, "", ["a.csv"])["success"] is False
+
+
+def test_names_of_accepted_files_are_texts_whatever_is_in_them() -> None:
+    asked: list[str] = []
+
+    def ask(sql: str) -> list[dict[str, Any]]:
+        asked.append(sql)
+        return [{"n": 1}] if "select count(*) as n" in sql else Trino()(sql)
+
+    judge({"raw.rates": [result()]}, ask, "", ["it's so.csv"])
+    assert asked[-1].endswith("where source_file is null or source_file not in ('it''s so.csv')")
+
+
 @pytest.mark.parametrize(
     "info",
     [

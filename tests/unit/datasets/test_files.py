@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from pydantic import ValidationError
 
-from data_platform.datasets import files
+from data_platform.datasets import files, store
 from data_platform.datasets.files import (
     Days,
     code_digest,
@@ -36,9 +36,6 @@ class Place:
         self.published: list[str] = []
         self.recorded: list[str] = []
 
-    def known(self) -> tuple[frozenset[str], frozenset[str]]:
-        return frozenset(self.published), frozenset(self.recorded)
-
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
@@ -47,8 +44,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     job.parent.mkdir(parents=True)
     job.write_text("one = 1\n")
     monkeypatch.setattr(files, "store_of", lambda target, _: target.store)
-    monkeypatch.setattr(files, "_known", lambda target, *_: target.known())
-    monkeypatch.setattr(files.s3, "read", lambda store, bucket, key: store.get(bucket, key))
+    monkeypatch.setattr(files, "published_files", lambda target, *_: frozenset(target.published))
+    monkeypatch.setattr(files, "_recorded", lambda target, *_: frozenset(target.recorded))
+    monkeypatch.setattr(store.s3, "read", lambda store, bucket, key: store.get(bucket, key))
     return made
 
 

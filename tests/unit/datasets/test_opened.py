@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from data_platform.checks.base import Deadline
-from data_platform.datasets import files, opened
+from data_platform.datasets import opened, store
 from data_platform.datasets.opened import Opened, begin, look, require_own, resume
 from data_platform.stack.errors import PlatformError
 from tests.unit.datasets.fake_store import Store
@@ -43,7 +43,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield made
 
     monkeypatch.setattr(opened, "store_of", lambda target, _: target.store)
-    monkeypatch.setattr(files.s3, "read", lambda store, bucket, key: store.get(bucket, key))
+    monkeypatch.setattr(store.s3, "read", lambda store, bucket, key: store.get(bucket, key))
     monkeypatch.setattr(opened.connect, "nessie", session)
     monkeypatch.setattr(opened.audit, "open_audit", made.open_audit)
     monkeypatch.setattr(opened, "read_manifest", lambda target, *_: SimpleNamespace(code=target.code))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,14 +16,21 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, D
 from data_platform.checks.base import CheckResult, ToolResult
 from data_platform.datasets import arrivals, files
 from data_platform.datasets.arrivals import Seen
+from data_platform.datasets.decisions import AUDIT, Decision, Verdict
 from data_platform.datasets.files import Days, Manifest
 from data_platform.datasets.opened import Opened
-from data_platform.operators import ingest, publish, report, triggerer, watch
+from data_platform.operators import ingest, publish, report, triggerer, validate, watch
 from data_platform.operators.dataset import result_of
 from data_platform.stack.errors import PlatformError
 
 DATASET = {"task_id": "any", "dataset": "fx_rates"}
 SUMMARY = {"files": 1, "days": 2, "rows": 60, "changed_days": 2, "quarantined": 1, "reasons": ["a.csv, row 3: zero"]}
+
+
+def aside(name: str, *rules: str, verdict: Verdict = Verdict.SET_ASIDE) -> Decision:
+    """A decision of the audit about a file."""
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+    return Decision(subject="0f" * 32, name=name, verdict=verdict, rules=rules, by=AUDIT, at=at, run="a run")
 
 
 class Place:
@@ -34,11 +42,21 @@ class Place:
         self.answer = ToolResult(0, "RESULT {}")
         self.stack = SimpleNamespace(root=Path())
         self.opened = Opened(run="a run", commit="begin", code="as audited")
+        self.decisions: dict[str, Decision] = {}
+        self.mine: set[str] = set()
+        self.blamed: dict[str, list[str]] = {}
+        self.woken: list[Decision] = []
 
     def run_tool(self, component: str, tool: str, arguments: list[str], seconds: float) -> ToolResult:
         assert seconds > 0
         self.ran.append((component, tool, arguments))
         return self.answer
+
+    def set_aside(self, _: object, found: Manifest, blamed: dict[str, list[str]], seconds: float) -> list[Decision]:
+        """What of the blamed files is set aside: those of the run."""
+        assert (found.run, seconds) == ("a run", 300)
+        self.blamed = blamed
+        return [aside(name, *rules) for name, rules in blamed.items() if name in self.mine]
 
     def open(self, *asked: Any) -> Opened:
         """Whose audit the branch holds."""
@@ -54,13 +72,19 @@ class Place:
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch) -> Place:
     made = Place()
-    for module in (ingest, publish, report, triggerer):
+    for module in (ingest, publish, report, triggerer, validate):
         monkeypatch.setattr(module, "current", lambda: made)
     for name in ("current", "anew"):
         monkeypatch.setattr(f"data_platform.targets.current.{name}", lambda: made)
     monkeypatch.setattr("data_platform.datasets.audit.head", lambda *_: "c0ffee")
     for name in ("resume", "require_own", "look"):
         monkeypatch.setattr(f"data_platform.datasets.opened.{name}", made.open)
+    monkeypatch.setattr("data_platform.datasets.store.store_of", lambda target, _: target)
+    monkeypatch.setattr("data_platform.datasets.decisions.read_decisions", lambda target, _: target.decisions)
+    monkeypatch.setattr(files, "read_manifest", lambda *_: manifest())
+    monkeypatch.setattr(files, "without_set_aside", lambda _, found, __: found)
+    monkeypatch.setattr("data_platform.datasets.review.set_aside", made.set_aside)
+    monkeypatch.setattr("data_platform.datasets.review.wake", lambda target, _, aside, __: target.woken.extend(aside))
     monkeypatch.setattr("data_platform.datasets.landing.landing_of", lambda target: target)
     return made
 
@@ -180,7 +204,7 @@ def test_a_failed_expectation_names_file_rule_and_next_step(place: Place) -> Non
     found = {"success": False, "evaluated": 9, "failed": [FAILURE], "warnings": [], "docs": "d"}
     place.answer = ToolResult(1, f"RESULT {json.dumps(found)}")
     with pytest.raises(AirflowFailException) as caught:
-        publish.ValidateTablesOperator(**DATASET, suite="raw").execute(context())
+        validate.ValidateTablesOperator(**DATASET, suite="raw").execute(context())
     message = str(caught.value)
     assert "1 of 9 expectations of raw" in message
     assert "rates are above zero on rate: found 1 row, in été.csv → ask the publisher" in message
@@ -191,11 +215,82 @@ def test_a_failed_expectation_names_file_rule_and_next_step(place: Place) -> Non
 def test_passed_expectations_leave_their_number(place: Place) -> None:
     found = {"success": True, "evaluated": 9, "failed": [], "warnings": ["old"], "docs": "d"}
     place.answer = ToolResult(0, f"RESULT {json.dumps(found)}")
-    operator = publish.ValidateTablesOperator(**DATASET, suite="marts")
+    operator = validate.ValidateTablesOperator(**DATASET, suite="marts")
     assert operator.execute(context()) == {"evaluated": 9, "docs": "d", "commit": "c0ffee", "code": "as audited"}
     assert place.ran[0][2] == [
         "--dataset", "fx_rates", "--suite", "marts", "--catalog", "audit_fx_rates", "--publish",
     ]  # fmt: skip
+
+
+BROKEN = {"success": False, "evaluated": 9, "failed": [FAILURE], "warnings": [], "docs": "d"}
+
+
+def test_a_file_of_the_run_that_breaks_a_rule_is_set_aside_and_the_run_goes_on(place: Place) -> None:
+    place.answer, place.mine = ToolResult(1, f"RESULT {json.dumps(BROKEN)}"), {"été.csv"}
+    operator = validate.ValidateTablesOperator(**DATASET, suite="raw", rest=["load_rest", "validate_rest"])
+    operator.execute(context())
+    assert place.blamed == {"été.csv": ["rates are above zero (1 row)"]}
+    assert place.woken == []
+
+
+@pytest.mark.parametrize("rest", [(), ("load_rest",)])
+def test_where_no_file_of_the_run_is_to_blame_the_run_fails(place: Place, rest: tuple[str, ...]) -> None:
+    place.answer = ToolResult(1, f"RESULT {json.dumps(BROKEN)}")
+    with pytest.raises(AirflowFailException, match=r"nothing was published(.|\n)*files list fx_rates"):
+        validate.ValidateTablesOperator(**DATASET, suite="raw", rest=rest).execute(context())
+    assert place.woken == []
+
+
+def test_what_breaks_a_later_rule_is_set_aside_for_the_next_run_which_begins_by_itself(place: Place) -> None:
+    place.answer, place.mine = ToolResult(1, f"RESULT {json.dumps(BROKEN)}"), {"été.csv"}
+    with pytest.raises(AirflowFailException) as caught:
+        validate.ValidateTablesOperator(**DATASET, suite="marts").execute(context())
+    assert "été.csv (0f0f0f0f0f0f) is set aside: rates are above zero (1 row)" in str(caught.value)
+    assert "python3 -m bootstrap files accept fx_rates 0f0f0f0f0f0f --why" in str(caught.value)
+    assert [decision.name for decision in place.woken] == ["été.csv"]
+
+
+def test_where_nothing_is_broken_the_rest_is_skipped_at_once(place: Place) -> None:
+    from airflow.sdk import DAG, BaseOperator
+
+    found = {"success": True, "evaluated": 9, "failed": [], "warnings": [], "docs": "d"}
+    place.answer = ToolResult(0, f"RESULT {json.dumps(found)}")
+    with DAG("any", schedule=None):
+        operator = validate.ValidateTablesOperator(**DATASET, suite="raw", rest=["load_rest", "validate_rest"])
+        rest = [BaseOperator(task_id=name) for name in ("load_rest", "validate_rest", "models")]
+        operator >> rest[0] >> rest[1] >> rest[2]
+    told: dict[str, Any] = {}
+    ti = SimpleNamespace(map_index=-1, xcom_push=lambda key, value: told.update({key: value}))
+    with pytest.raises(DownstreamTasksSkipped) as caught:
+        operator.execute({**context(), "ti": ti})
+    assert set(caught.value.tasks) == {"load_rest", "validate_rest"}
+    assert told["return_value"] == {"evaluated": 9, "docs": "d", "commit": "c0ffee", "code": "as audited"}
+
+
+def test_rules_that_only_accepted_files_break_are_told_to_the_tool(place: Place) -> None:
+    place.decisions = {
+        "a": aside("yes, it's so.csv", verdict=Verdict.ACCEPTED),
+        "b": aside("no.csv"),
+    }
+    found = {"success": True, "evaluated": 9, "failed": [], "warnings": [], "docs": "d"}
+    place.answer = ToolResult(0, f"RESULT {json.dumps(found)}")
+    validate.ValidateTablesOperator(**DATASET, suite="raw").execute(context())
+    assert place.ran[0][2][-2:] == ["--accepted", "yes, it's so.csv"]
+
+
+def test_the_end_of_a_run_is_red_when_files_were_set_aside(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Decision] = []
+    monkeypatch.setattr("data_platform.datasets.review.set_aside_by", lambda *_: left)
+    operator = validate.TellSetAsideOperator(task_id="set_aside", dataset="fx_rates")
+    monkeypatch.setattr(triggerer, "current", lambda: place)
+    assert operator.execute(context()) == "fx_rates: no file was set aside"
+    left.append(aside("typo.csv", "a rule"))
+    with pytest.raises(AirflowFailException) as caught:
+        operator.execute(context())
+    message = str(caught.value)
+    assert "1 of the run's files were set aside; the others are published" in message
+    assert "typo.csv (0f0f0f0f0f0f) is set aside: a rule" in message
+    assert "files accept fx_rates 0f0f0f0f0f0f --why" in message
 
 
 @pytest.mark.parametrize(("latest", "remembered"), [("a run", True), ("a later run", False)])

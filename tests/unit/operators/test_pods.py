@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseOperator
 
-from data_platform.operators import drift, ingest, lifecycle, maintain, publish, report, upgrade
+from data_platform.operators import drift, ingest, lifecycle, maintain, publish, report, upgrade, validate
 from data_platform.operators.pods import deployer_pod, pod_of
 
 COMPONENT: dict[str, Any] = {"task_id": "any", "component": "trino"}
@@ -39,7 +39,7 @@ def test_what_deploys_asks_for_the_deployers_pod(operator: BaseOperator) -> None
         (ingest.DiscoverFilesOperator(**DATASET), ""),
         (publish.OpenAuditOperator(**DATASET), ""),
         (publish.LoadFilesOperator(**DATASET), "spark"),
-        (publish.ValidateTablesOperator(**DATASET, suite="raw"), "analysis"),
+        (validate.ValidateTablesOperator(**DATASET, suite="raw"), "analysis"),
         (publish.PublishOperator(**DATASET, audit="any"), ""),
         (report.DrawPageOperator(**DATASET), "analysis"),
         (report.BuildDocsOperator(**DATASET), "dbt"),

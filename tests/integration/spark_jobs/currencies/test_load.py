@@ -83,3 +83,18 @@ def test_the_newest_file_is_the_table_in_whatever_order_files_are_loaded(lists: 
     lists.put(old, new)
     assert lists.rows("code, source_file") == [("XOF", "new.csv")]
     assert len(lists.ledger()) == 2
+
+
+def test_a_list_that_is_taken_back_makes_room_for_the_newest_of_the_others(lists: Lists) -> None:
+    old = taken(EURO, FRANC, at="2026-11-01T00:00:00.000Z", name="old.csv")
+    new = taken(FRANC, name="new.csv")
+    lists.put(old)
+    lists.put(new)
+    assert lists.codes() == ["XOF"]
+    manifest = lists.manifest(old, taken_back=[new.sha256])
+    load(lists.spark, lists.dataset, manifest, lists.uri)
+    assert lists.rows("code, source_file") == [("EUR", "old.csv"), ("XOF", "old.csv")]
+    assert lists.ledger().keys() == {old.sha256}
+    # The last one: nothing is left, and the audit says so.
+    load(lists.spark, lists.dataset, lists.manifest(taken_back=[old.sha256]), lists.uri)
+    assert lists.codes() == []

@@ -229,3 +229,29 @@ def test_a_raw_object_that_is_missing_fails_the_load_by_its_name(raw: RawZone) -
     (raw.folder / manifest.files[0].object).unlink()
     with pytest.raises(AnalysisException, match=f"PATH_NOT_FOUND.*{file.sha256}"):
         job.load(raw.spark, raw.dataset, manifest, raw.uri)
+
+
+def test_what_is_taken_back_is_decided_by_the_other_files_or_by_none(raw: RawZone) -> None:
+    before = taken(day(27, USD="1.1", JPY="160"), day(28, USD="1.2"), name="before.csv", at="2026-11-01T12:00:00.000Z")
+    wrong = taken(day(28, USD="9.9"), day(29, USD="9.9"), name="wrong.csv")
+    other = taken(day(30, USD="1.4"), name="other.csv")
+    raw.load(before)
+    raw.load(wrong, other)
+    assert raw.ledger().keys() == {before.sha256, wrong.sha256, other.sha256}
+
+    result = raw.take_back(wrong, files=[before, other])
+
+    assert raw.rows() == flat(day(27, USD="1.1", JPY="160"), day(28, USD="1.2"), day(30, USD="1.4"))
+    assert raw.ledger().keys() == {before.sha256, other.sha256}
+    assert result["changed_days"] == 1
+    # Nothing of it is remembered: the file may be loaded again, and decides its days again.
+    raw.load(wrong)
+    assert raw.rows() == flat(day(27, USD="1.1", JPY="160"), day(28, USD="9.9"), day(29, USD="9.9"), day(30, USD="1.4"))
+
+
+def test_taking_back_what_was_never_loaded_changes_nothing(raw: RawZone) -> None:
+    first, never = taken(day(27, USD="1.1")), taken(day(28, USD="1.2"), name="never.csv")
+    raw.load(first)
+    raw.take_back(never, files=[first])
+    assert raw.rows() == flat(day(27, USD="1.1"))
+    assert raw.ledger().keys() == {first.sha256}

@@ -90,3 +90,10 @@ def test_what_is_wrong_is_named(change: Callable[[dict[str, Any]], object], mess
 def test_what_is_no_manifest_is_refused(text: str) -> None:
     with pytest.raises(ManifestError):
         parse(text, "fx_rates")
+
+
+def test_files_that_are_taken_back_are_named_by_their_digests() -> None:
+    assert parse(json.dumps(document()), "fx_rates").taken_back == ()
+    assert parse(json.dumps(document() | {"taken_back": [_SHA]}), "fx_rates").taken_back == (_SHA,)
+    with pytest.raises(ManifestError, match=r"taken_back\[0\] is \"x' or 1=1\""):
+        parse(json.dumps(document() | {"taken_back": ["x' or 1=1"]}), "fx_rates")

@@ -27,6 +27,13 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--suite", required=True, help="file in that folder, without .yaml")
     parser.add_argument("--catalog", required=True, help="Trino's catalog that holds the tables")
     parser.add_argument("--publish", action="store_true", help="put the Data Docs into the bucket reports")
+    parser.add_argument(
+        "--accepted",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a rule that only rows of these break is a warning",
+    )
     arguments = parser.parse_args(words)
     logging.basicConfig(level=logging.ERROR)
     try:
@@ -52,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if history:
             history.fetch()
         results = project.run(suite, arguments.catalog)
-        verdict = judge(results, lake.records, docs.index_key(suite.dataset))
+        verdict = judge(results, lake.records, docs.index_key(suite.dataset), arguments.accepted)
         if history:
             history.publish(verdict)
     print(*lines(verdict), sep="\n")

@@ -14,13 +14,16 @@ _FILE = "source_file"
 Ask = Callable[[str], Sequence[Mapping[str, Any]]]
 
 
-def judge(results: Mapping[str, Sequence[Mapping[str, Any]]], ask: Ask, docs: str) -> dict[str, Any]:
+def judge(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], ask: Ask, docs: str, accepted: Sequence[str] = ()
+) -> dict[str, Any]:
     """The verdict over the results of a suite.
 
     Args:
         results: for each table (schema.table), results as Great Expectations writes them as JSON.
         ask: runs a query and returns its rows; asked about broken rules only.
         docs: key of the Data Docs in the bucket `reports`.
+        accepted: names of files that somebody has accepted: a rule that only rows of theirs break is a warning.
 
     Returns:
         What RESULT holds: success, evaluated, failed, warnings, docs. Nothing evaluated is no success.
@@ -33,8 +36,11 @@ def judge(results: Mapping[str, Sequence[Mapping[str, Any]]], ask: Ask, docs: st
             evaluated += 1
             if not result["success"]:
                 # A rule that could not be evaluated was not kept, whatever its severity.
-                harmless = result["expectation_config"]["severity"] == "warning" and not _error(result)
-                (warnings if harmless else failed).append(_entry(table, result, ask))
+                entry = _entry(table, result, ask)
+                harmless = entry["severity"] == "warning" and not _error(result)
+                if not harmless and entry["files"] and accepted:
+                    entry["accepted"] = harmless = not _others(_rows_query(table, result), accepted, ask)
+                (warnings if harmless else failed).append(entry)
     return {
         "success": evaluated > 0 and not failed,
         "evaluated": evaluated,
@@ -79,6 +85,13 @@ def _files(query: str, ask: Ask) -> list[str]:
         f"group by {_FILE} order by n desc, {_FILE} limit {FILES}"
     )
     return [str(row[_FILE]) for row in rows]
+
+
+def _others(query: str, accepted: Sequence[str], ask: Ask) -> bool:
+    """Whether rows of other files, or of none, break the rule too."""
+    names = ", ".join("'" + name.replace("'", "''") + "'" for name in accepted)
+    (row,) = ask(f"select count(*) as n from ({query}) where {_FILE} is null or {_FILE} not in ({names})")
+    return bool(row["n"])
 
 
 def _observed(kwargs: Mapping[str, Any], result: Mapping[str, Any]) -> str:
