@@ -26,7 +26,7 @@ from docs.markdown import NOTE, as_table, joined, paragraphs  # noqa: E402 - the
 
 if TYPE_CHECKING:
     from data_platform.checks.base import KindParams
-    from data_platform.stack.contract import Column
+    from data_platform.stack.contract import Bound, Column
     from data_platform.stack.stack import Stack
 
 REFERENCE, STATUS = ROOT / "docs" / "reference", ROOT / "docs" / "status.md"
@@ -263,7 +263,7 @@ def _datasets() -> str:
             ("a day's data is there by", f"{promise.fresh_by:%H:%M} ({promise.zone.key})"),
             ("newest data is at most", f"{promise.oldest_age.days} days old, by `{'.'.join(promise.age_of)}`"),
             ("rows at least", ", ".join(f"`{table}` {rows}" for table, rows in promise.least_rows.items())),
-            ("greatest change", f"{promise.greatest_change} % of the rows of `{promise.change_of}`, of a publication"),
+            *(_bound(bound) for bound in promise.bounds),
             ("kept", kept),
         ]
         lines += as_table(("promise", "value"), said)
@@ -272,6 +272,17 @@ def _datasets() -> str:
             rows = [_column(table.key, column) for column in table.columns]
             lines += as_table(("column", "type", "class", "what"), rows)
     return joined(lines)
+
+
+def _bound(bound: Bound) -> tuple[str, str]:
+    columns = f" (`{', '.join(bound.columns)}`)" if bound.columns else ""
+    words = {
+        "greatestChange": ("a publication adds or removes at most", "of the rows"),
+        "keysGone": ("a publication removes at most", "of the keys"),
+        "greatestShift": ("a publication moves mean and deviation by at most", "in"),
+    }
+    promise, of = words[bound.property]
+    return promise, f"{bound.percent} % {of}{' of' if of != 'in' else ''} `{bound.table}`{columns}"
 
 
 def _column(key: Sequence[str], column: Column) -> tuple[str, str, str, str]:

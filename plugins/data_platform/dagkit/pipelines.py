@@ -75,7 +75,9 @@ def draw_pipeline(name: str) -> DAG:
         models = dbt_group(name, **IN_TURN)
         for first in models.get_roots():
             first.trigger_rule = TriggerRule.NONE_FAILED
-        marts_valid = ValidateTablesOperator(task_id="validate_marts", dataset=name, suite="marts", **IN_TURN)
+        marts_valid = ValidateTablesOperator(
+            task_id="validate_marts", dataset=name, suite="marts", bounds=True, **IN_TURN
+        )
         publish = PublishOperator(task_id="publish", dataset=name, audit=marts_valid.task_id, outlets=marts, **IN_TURN)
         # All of them: where one fails, others may still be working.
         [task for task in dag.tasks if task is not turn] >> ReleaseTurnOperator(

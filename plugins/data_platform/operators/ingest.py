@@ -116,6 +116,7 @@ class DiscoverFilesOperator(BaseOperator, SkipMixin):
 
     def execute(self, context: Context) -> None:
         """Find it. The scheduler, which skips one task after the other, would take seconds."""
+        from data_platform.datasets.arrivals import leave
         from data_platform.datasets.files import discover
 
         found = discover(current(), self.dataset, context["run_id"], days_of(context), self.seconds)
@@ -126,6 +127,9 @@ class DiscoverFilesOperator(BaseOperator, SkipMixin):
             self.skip(context["ti"], rest)
             return
         self.log.info("%s", found)
+        if found.later:
+            # The others are taken by the run after this one.
+            leave(current(), self.dataset, found.new[0], self.seconds)
         for file in found.files:
             self.log.info(
                 "%s (%d bytes, ingested %s) is %s", file.source_file, file.bytes, file.ingested_at, file.object

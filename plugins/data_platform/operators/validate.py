@@ -28,20 +28,23 @@ class ValidateTablesOperator(DatasetOperator, SkipMixin):
         suite: which expectations of the dataset.
         rest: ids of the tasks that load and judge again without what was set aside. They are skipped when nothing was;
             without them the run ends there, and the next one goes on.
+        bounds: hold the branch against the contract's bounds of change, too; a load that breaks one is set aside whole.
     """
 
     tools_of = VALIDATION
 
-    def __init__(self, *, suite: str, rest: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(self, *, suite: str, rest: Sequence[str] = (), bounds: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.suite = suite
+        self.bounds = bounds
         self.rest = tuple(rest)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """What was found, the commit that was judged, and the code of its audit.
 
         Raises:
-            AirflowFailException: an expectation was not met, and the run does not go on without the files.
+            AirflowFailException: an expectation was not met, and the run does not go on without the files; or the load
+                changes more than the contract allows.
         """
         from data_platform.datasets.audit import branch_of, head
         from data_platform.datasets.decisions import accepted_names, read_decisions
@@ -51,7 +54,8 @@ class ValidateTablesOperator(DatasetOperator, SkipMixin):
         target, catalog = current(), branch_of(self.dataset)
         opened = require_own(target, self.dataset, context["run_id"], Deadline(self.seconds))
         commit = head(target, self.dataset, Deadline(self.seconds))
-        names = accepted_names(read_decisions(store_of(target, self.seconds), self.dataset))
+        decisions = read_decisions(store_of(target, self.seconds), self.dataset)
+        names = accepted_names(decisions)
         arguments = ["--dataset", self.dataset, "--suite", self.suite, "--catalog", catalog, "--publish"]
         arguments += [word for name in names for word in ("--accepted", name)]
         result = result_of(target.run_tool(VALIDATION, "validate", arguments, self.seconds), "the validation")
@@ -60,6 +64,8 @@ class ValidateTablesOperator(DatasetOperator, SkipMixin):
         found = {"evaluated": result["evaluated"], "docs": result["docs"], "commit": commit, "code": opened.code}
         if not result["success"]:
             self._set_aside(target, context["run_id"], result)
+        elif self.bounds:
+            self._hold_bounds(target, context["run_id"], decisions)
         elif self.rest:
             context["ti"].xcom_push(key="return_value", value=found)
             after = self.get_flat_relatives(upstream=False)
@@ -83,6 +89,36 @@ class ValidateTablesOperator(DatasetOperator, SkipMixin):
             f"{self.dataset}: {len(result['failed'])} of {result['evaluated']} expectations of {self.suite} were"
             f" not met; nothing was published, readers see what was there before\n{rules}{_told(aside)}",
             _next_step(self.dataset, aside),
+        )
+
+    def _hold_bounds(self, target: Target, run: str, decisions: Mapping[str, Decision]) -> None:
+        """Set the load aside as a whole where it changes more than it may, unless somebody has said yes to it."""
+        from data_platform.datasets.bounds import agreed, broken_bounds
+        from data_platform.datasets.files import read_manifest
+        from data_platform.datasets.review import set_aside, wake
+
+        if not (broken := broken_bounds(target, self.dataset, self.seconds)):
+            return
+        manifest = read_manifest(target, self.dataset, run, self.seconds)
+        if said := agreed(manifest, decisions):
+            for one in broken:
+                self.log.warning("%s; it is published all the same: %s", one, said)
+            return
+        # Where all is made anew because the code changed, no file is to blame.
+        files = () if manifest.rebuild else manifest.candidates
+        aside = set_aside(target, manifest, {file.source_file: broken for file in files}, self.seconds)
+        wake(target, self.dataset, aside, self.seconds)
+        rules = "\n".join(f"- {one}" for one in broken)
+        remedy = _next_step(self.dataset, aside)
+        if manifest.rebuild:
+            remedy = (
+                "the tables were made anew, because their code changed: mend it; or, if the change is meant: python3 -m"
+                f" bootstrap files accept {self.dataset} {manifest.code} --why '…'"
+            )
+        raise failed(
+            f"{self.dataset}: this load changes more than its contract allows; nothing was published, readers see what"
+            f" was there before\n{rules}{_told(aside)}",
+            remedy,
         )
 
 

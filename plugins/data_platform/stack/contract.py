@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import time, timedelta
 from typing import Annotated, Literal, NamedTuple, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, PositiveInt, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.lake import CATALOG
@@ -201,6 +210,24 @@ class GreatestChange(_Standard):
     element: Text = Field(description="The table.")
 
 
+class KeysGone(_Standard):
+    """How many of the keys that readers have may be no more after a publication."""
+
+    property: Literal["keysGone"]
+    value: NonNegativeInt = Field(description="Percent of the keys; 0 where none may go.")
+    unit: Literal["percent"]
+    element: Text = Field(description="The table, whose key is meant, or one of its columns as TABLE.COLUMN.")
+
+
+class GreatestShift(_Standard):
+    """How far mean and standard deviation of a number may move from one publication to the next."""
+
+    property: Literal["greatestShift"]
+    value: PositiveInt = Field(description="Percent of the mean, or of the deviation where that is larger.")
+    unit: Literal["percent"]
+    element: Text = Field(description="The column, as TABLE.COLUMN.")
+
+
 class Retention(_Standard):
     """How long data is kept."""
 
@@ -210,7 +237,30 @@ class Retention(_Standard):
 
 
 A = TypeVar("A", TimeOfAvailability, Latency, GreatestChange, Retention)
-Agreement = Annotated[TimeOfAvailability | Latency | GreatestChange | Retention, Field(discriminator="property")]
+Agreement = Annotated[
+    TimeOfAvailability | Latency | GreatestChange | KeysGone | GreatestShift | Retention,
+    Field(discriminator="property"),
+]
+
+
+class Bound(NamedTuple):
+    """How much one publication may change what readers have: a load that changes more is set aside as a whole.
+
+    Attributes:
+        property: greatestChange, keysGone or greatestShift.
+        table: floor and table.
+        columns: the key whose values must not go, or the number; empty where rows are counted.
+        percent: by how much.
+    """
+
+    property: str
+    table: str
+    columns: tuple[str, ...]
+    percent: int
+
+    def __str__(self) -> str:
+        of = f"{self.table}.{self.columns[0]}" if len(self.columns) == 1 else self.table
+        return f"{self.property} of {of}: at most {self.percent} %"
 
 
 class Promise(NamedTuple):
@@ -227,6 +277,8 @@ class Promise(NamedTuple):
     #: By how many percent the rows of which table may change from one publication to the next.
     greatest_change: int
     change_of: str
+    #: All that one publication may change, the former too.
+    bounds: tuple[Bound, ...]
 
 
 class Contract(_Standard):
@@ -243,7 +295,7 @@ class Contract(_Standard):
     description: Purpose
     team: Team
     tables: tuple[Table, ...] = Field(alias="schema", min_length=1, description="In the order of the data.")
-    agreements: tuple[Agreement, ...] = Field(alias="slaProperties", description="Each of the four once.")
+    agreements: tuple[Agreement, ...] = Field(alias="slaProperties", description="Four once, and bounds of change.")
 
     @property
     def owner(self) -> str:
@@ -270,6 +322,7 @@ class Contract(_Standard):
             least_rows=rows,
             greatest_change=change.value,
             change_of=change.element,
+            bounds=tuple(self._bounds()),
         )
 
     def table(self, name: str) -> Table:
@@ -287,6 +340,30 @@ class Contract(_Standard):
         """Its tables on a floor of the lakehouse: raw, staging or marts."""
         return tuple(table for table in self.tables if table.name.startswith(f"{floor}."))
 
+    def _bounds(self) -> Iterator[Bound]:
+        for said in self.agreements:
+            if isinstance(said, GreatestChange):
+                yield Bound(said.property, said.element, (), said.value)
+            elif isinstance(said, KeysGone | GreatestShift):
+                name, column = self._element(said)
+                yield Bound(said.property, name, (column,) if column else self.table(name).key, said.value)
+
+    def _element(self, said: KeysGone | GreatestShift) -> tuple[str, str]:
+        """Table and column of an agreement; no column where its element is a table.
+
+        Raises:
+            ValueError: it is neither, or no number where one is meant.
+        """
+        tables = {table.name: {column.name: column for column in table.columns} for table in self.tables}
+        if said.element in tables and isinstance(said, KeysGone):
+            return said.element, ""
+        name, _, text = said.element.rpartition(".")
+        if (column := tables.get(name, {}).get(text)) is None:
+            raise ValueError(f"slaProperties.{said.property}: element {said.element} is no column of the schema")
+        if isinstance(said, GreatestShift) and column.logical_type not in ("integer", "number"):
+            raise ValueError(f"slaProperties.{said.property}: {said.element} is no number, and has no mean")
+        return name, text
+
     def _said(self, kind: type[A]) -> A:
         (found,) = (agreement for agreement in self.agreements if isinstance(agreement, kind))
         return found
@@ -301,6 +378,9 @@ class Contract(_Standard):
         wanted = ("timeOfAvailability", "latency", "greatestChange", "retention")
         if wrong := [name for name in wanted if said[name] != 1]:
             raise ValueError(f"slaProperties: {', '.join(wrong)} must be there once; see docs/how-to/add-a-dataset.md")
+        for agreement in self.agreements:
+            if isinstance(agreement, KeysGone | GreatestShift):
+                self._element(agreement)
         promise = self.promise
         table, column = promise.age_of
         if column not in names.get(table, ()):

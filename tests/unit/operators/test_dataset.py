@@ -165,6 +165,17 @@ def test_with_nothing_to_do_all_that_follows_is_skipped_at_once(
     assert set(told.get("skipmixin_key", {}).get("skipped", ())) == skipped
 
 
+@pytest.mark.parametrize("later", [0, 2])
+def test_files_that_wait_for_what_was_accepted_wake_the_pipeline_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch, later: int
+) -> None:
+    left: list[Any] = []
+    monkeypatch.setattr(files, "discover", lambda *_: files_of("accepted.csv", later=later))
+    monkeypatch.setattr(arrivals, "leave", lambda *words: left.append(words))
+    ingest.DiscoverFilesOperator(task_id="discover", dataset="fx_rates").execute(context())
+    assert left == ([(place, "fx_rates", "0" * 64, 60)] if later else [])
+
+
 def test_the_shipped_copy_is_delivered_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     operator = ingest.DeliverReferenceOperator(**DATASET, package="currency_converter", file="eurofxref-hist.zip")
     monkeypatch.setattr(files, "has_received", lambda *_, **__: False)
@@ -276,6 +287,76 @@ def test_rules_that_only_accepted_files_break_are_told_to_the_tool(place: Place)
     place.answer = ToolResult(0, f"RESULT {json.dumps(found)}")
     validate.ValidateTablesOperator(**DATASET, suite="raw").execute(context())
     assert place.ran[0][2][-2:] == ["--accepted", "yes, it's so.csv"]
+
+
+def files_of(*names: str, **more: Any) -> Manifest:
+    """A manifest with new files of these names."""
+    found = [
+        {"object": f"fx_rates/{n}", "sha256": f"{n:064}", "source_file": str(n), "ingested_at": "2026-11-02T10:00:00Z",
+         "bytes": 1}
+        for n in range(len(names))
+    ]  # fmt: skip
+    for entry, name in zip(found, names, strict=True):
+        entry["source_file"] = name
+    return manifest(files=found, new=[entry["sha256"] for entry in found], **more)
+
+
+@pytest.fixture
+def bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What a run has loaded, and who has agreed; the load breaks a bound, and every suite passes."""
+    state: dict[str, Any] = {"manifest": files_of("a.csv", "b.csv"), "agreed": "", "broken": ["keysGone: XOF"]}
+    passed = {"success": True, "evaluated": 9, "failed": [], "warnings": [], "docs": "d"}
+    place.answer, place.mine = ToolResult(0, f"RESULT {json.dumps(passed)}"), {"a.csv", "b.csv"}
+    monkeypatch.setattr("data_platform.datasets.bounds.broken_bounds", lambda *_: state["broken"])
+    monkeypatch.setattr("data_platform.datasets.bounds.agreed", lambda *_: state["agreed"])
+    monkeypatch.setattr(files, "read_manifest", lambda *_: state["manifest"])
+    return state
+
+
+def hold() -> Any:
+    return validate.ValidateTablesOperator(**DATASET, suite="marts", bounds=True).execute(context())
+
+
+def test_a_load_that_changes_too_much_is_set_aside_as_a_whole(place: Place, bounded: dict[str, Any]) -> None:
+    assert bounded["broken"]
+    with pytest.raises(AirflowFailException) as caught:
+        hold()
+    message = str(caught.value)
+    assert "changes more than its contract allows; nothing was published" in message
+    assert "- keysGone: XOF" in message
+    assert "a.csv (0f0f0f0f0f0f) is set aside: keysGone: XOF" in message
+    assert "python3 -m bootstrap files accept fx_rates 0f0f0f0f0f0f --why" in message
+    assert place.blamed == {"a.csv": ["keysGone: XOF"], "b.csv": ["keysGone: XOF"]}
+    # The next run writes it into the table of refusals.
+    assert len(place.woken) == 2
+
+
+def test_a_load_to_which_somebody_said_yes_is_published_whatever_it_changes(
+    place: Place, bounded: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bounded["agreed"] = "accepted by ann: it is so"
+    assert hold()["commit"] == "c0ffee"
+    assert place.blamed == {}
+    assert "keysGone: XOF; it is published all the same: accepted by ann: it is so" in capsys.readouterr().out
+
+
+def test_a_load_within_its_bounds_is_published(place: Place, bounded: dict[str, Any]) -> None:
+    bounded["broken"] = []
+    assert hold()["commit"] == "c0ffee"
+    assert place.blamed == {}
+
+
+def test_where_the_code_changed_no_file_is_to_blame(place: Place, bounded: dict[str, Any]) -> None:
+    bounded["manifest"] = files_of("a.csv", rebuild=True)
+    with pytest.raises(AirflowFailException, match=r"their code changed(.|\n)*files accept fx_rates c --why"):
+        hold()
+    assert place.blamed == {}
+
+
+def test_bounds_are_held_where_it_is_asked_for(place: Place, bounded: dict[str, Any]) -> None:
+    assert bounded["broken"]
+    assert validate.ValidateTablesOperator(**DATASET, suite="marts").execute(context())["commit"] == "c0ffee"
+    assert place.blamed == {}
 
 
 def test_the_end_of_a_run_is_red_when_files_were_set_aside(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import time, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.contract import Contract
+from data_platform.stack.contract import Bound, Contract
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import parse
 
@@ -70,6 +71,46 @@ def test_a_contract_tells_owner_retention_and_promise(tmp_path: Path) -> None:
     assert (promise.oldest_age, promise.age_of) == (timedelta(days=3), ("marts.tiny", "day"))
     assert promise.least_rows == {"raw.tiny": 7}
     assert (promise.greatest_change, promise.change_of) == (10, "raw.tiny")
+    assert promise.bounds == (Bound("greatestChange", "raw.tiny", (), 10),)
+
+
+def bound(document: Any, name: str, element: str, percent: int) -> None:
+    said = {"property": name, "value": percent, "unit": "percent", "element": element}
+    document["slaProperties"].append(said)
+
+
+def test_a_contract_tells_what_one_publication_may_change(tmp_path: Path) -> None:
+    def more(document: Any) -> None:
+        bound(document, "keysGone", "raw.tiny", 0)
+        bound(document, "keysGone", "raw.tiny.customer", 3)
+        bound(document, "greatestShift", "raw.tiny.amount", 5)
+
+    first, *found = read(tmp_path, more).promise.bounds
+    assert str(first) == "greatestChange of raw.tiny: at most 10 %"
+    assert found == [
+        Bound("keysGone", "raw.tiny", ("day", "customer"), 0),
+        Bound("keysGone", "raw.tiny", ("customer",), 3),
+        Bound("greatestShift", "raw.tiny", ("amount",), 5),
+    ]
+    assert str(found[1]) == "keysGone of raw.tiny.customer: at most 3 %"
+
+
+@pytest.mark.parametrize(
+    ("name", "element", "percent", "said"),
+    [
+        ("keysGone", "marts.none", 0, "slaProperties.keysGone: element marts.none is no column of the schema"),
+        ("keysGone", "raw.tiny.none", 0, "element raw.tiny.none is no column"),
+        ("keysGone", "raw.tiny", -1, "greater than or equal to 0"),
+        ("greatestShift", "raw.tiny", 5, "element raw.tiny is no column"),
+        ("greatestShift", "raw.tiny.customer", 5, "raw.tiny.customer is no number"),
+        ("greatestShift", "raw.tiny.amount", 0, "greater than 0"),
+    ],
+)
+def test_a_bound_of_change_is_about_something_that_is_there(
+    tmp_path: Path, name: str, element: str, percent: int, said: str
+) -> None:
+    with pytest.raises(PlatformError, match=re.escape(said)):
+        read(tmp_path, lambda document: bound(document, name, element, percent))
 
 
 def test_a_contract_tells_keys_classes_and_personal_data(tmp_path: Path) -> None:
