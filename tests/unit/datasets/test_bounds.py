@@ -74,10 +74,7 @@ TEN = [f"A{number:02}" for number in range(10)]
             SHIFT,
             [1.0, 2.0, 3.0],
             [10.0, 20.0, 30.0],
-            [
-                "greatestShift of marts.rates.rate: at most 5 %: mean 2 becomes 20,"
-                " standard deviation 0.816497 becomes 8.16497 (900.0 %)"
-            ],
+            [f"{SHIFT}: mean 2 becomes 20, standard deviation 0.816497 becomes 8.16497 (900.0 %)"],
         ),
         # Around nothing a mean says little: it is held against the deviation.
         (SHIFT, [-1.0, 1.0], [-0.98, 1.02], []),
