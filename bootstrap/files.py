@@ -7,9 +7,6 @@ import getpass
 import platform
 from contextlib import closing
 
-from rich.console import Console
-from rich.table import Table
-
 from bootstrap.arguments import ROOT
 from bootstrap.place import open_target
 from data_platform.datasets import review
@@ -46,8 +43,9 @@ def _list(target: Target, dataset: str) -> None:
     if not known:
         print(f"{dataset} has received no file; put one there: python3 -m bootstrap ingest {dataset} FILE")
         return
-    table = Table("digest", "file", "received (UTC)", "state", box=None)
+    # A line a file, however long: for eyes and for grep.
+    width = max(len(one.file.source_file) for one in known)
+    print(f"{'digest':{_SHOWN}}  {'received (UTC)':19}  {'file':{width}}  state")
     for one in known:
         at = f"{one.file.ingested_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(one.file.sha256[:_SHOWN], one.file.source_file, at, one.state)
-    Console(markup=False, highlight=False, soft_wrap=True).print(table)
+        print(f"{one.file.sha256[:_SHOWN]}  {at}  {one.file.source_file:{width}}  {one.state}")

@@ -66,6 +66,16 @@ def test_files_are_listed_under_the_names_that_they_came_with(
     assert done == ["closed"]
 
 
+def test_a_long_reason_stays_in_its_line(
+    done: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decision = Word("ann on host", "why " * 60).on(Verdict.TAKEN_BACK, FILE.sha256, FILE.source_file)
+    monkeypatch.setattr(module.review, "known_files", lambda *_: [Known(FILE, published=False, decision=decision)])
+    assert files(said("list")) == 0
+    assert decision.reason in capsys.readouterr().out
+    assert done == ["closed"]
+
+
 def test_a_dataset_without_files_says_how_to_bring_one(
     done: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

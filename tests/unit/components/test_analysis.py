@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import sqlite3
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +219,31 @@ def test_the_last_runs_of_each_suite_are_kept_with_all_their_tables() -> None:
     marts = results("marts", "daily", 1)
     assert superseded([*raw, *marts], kept=2) == [*results("raw", "fx_rates", 1), *results("raw", "fx_rates_days", 1)]
     assert superseded([*raw, *marts], kept=3) == []
+
+
+def test_the_day_after_a_typo_is_not_blamed_for_it() -> None:
+    """The rule itself, asked of SQLite: the file that a rule names is set aside."""
+    rules = load("fx_rates", "raw").tables["raw.fx_rates"]
+    (query,) = (r["kwargs"]["unexpected_rows_query"] for r in rules if "the factor e" in r["description"])
+    rates = [
+        ("2026-01-05", "USD", 1.1, "before.csv"),
+        ("2026-01-06", "USD", 11.0, "typo.csv"),
+        ("2026-01-07", "USD", 1.1, "after.csv"),
+        # A new level is a move once, and so is the end of a move that was none, over a gap.
+        ("2026-01-05", "JPY", 100.0, "before.csv"),
+        ("2026-01-06", "JPY", 1000.0, "level.csv"),
+        ("2026-01-07", "JPY", 1000.0, "after.csv"),
+        ("2026-01-05", "ISK", 10.0, "before.csv"),
+        ("2026-02-05", "ISK", 100.0, "gap.csv"),
+        ("2026-02-06", "ISK", 10.0, "back.csv"),
+    ]
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.create_function("ln", 1, lambda number: number and math.log(number))
+        database.create_function(
+            "date_diff", 3, lambda _, a, b: a and (date.fromisoformat(b) - date.fromisoformat(a)).days
+        )
+        database.execute("create table rates (rate_date text, currency text, rate real, source_file text)")
+        database.executemany("insert into rates values (?, ?, ?, ?)", rates)
+        asked = query.replace("{batch}", "rates").replace("as double", "as real")
+        blamed = {row[-1] for row in database.execute(asked)}
+    assert blamed == {"typo.csv", "level.csv", "back.csv"}
