@@ -26,7 +26,8 @@ from docs.markdown import NOTE, as_table, joined, paragraphs  # noqa: E402 - the
 
 if TYPE_CHECKING:
     from data_platform.checks.base import KindParams
-    from data_platform.stack.contract import Bound, Column
+    from data_platform.stack.bound import Bound
+    from data_platform.stack.contract import Column
     from data_platform.stack.stack import Stack
 
 REFERENCE, STATUS = ROOT / "docs" / "reference", ROOT / "docs" / "status.md"

@@ -20,7 +20,7 @@ from data_platform.stack.lake import CATALOG
 if TYPE_CHECKING:
     from data_platform.clients.trino import Trino
     from data_platform.datasets.files import Manifest
-    from data_platform.stack.contract import Bound
+    from data_platform.stack.bound import Bound
     from data_platform.targets.base import Target
 
 #: Keys that a report names.

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from data_platform.stack.bound import Bound
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.lake import CATALOG
 from data_platform.stack.terms import Key, Strict
@@ -241,26 +242,6 @@ Agreement = Annotated[
     TimeOfAvailability | Latency | GreatestChange | KeysGone | GreatestShift | Retention,
     Field(discriminator="property"),
 ]
-
-
-class Bound(NamedTuple):
-    """How much one publication may change what readers have: a load that changes more is set aside as a whole.
-
-    Attributes:
-        property: greatestChange, keysGone or greatestShift.
-        table: floor and table.
-        columns: the key whose values must not go, or the number; empty where rows are counted.
-        percent: by how much.
-    """
-
-    property: str
-    table: str
-    columns: tuple[str, ...]
-    percent: int
-
-    def __str__(self) -> str:
-        of = f"{self.table}.{self.columns[0]}" if len(self.columns) == 1 else self.table
-        return f"{self.property} of {of}: at most {self.percent} %"
 
 
 class Promise(NamedTuple):

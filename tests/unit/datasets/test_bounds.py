@@ -11,7 +11,7 @@ import pytest
 from data_platform.datasets.bounds import agreed, compare
 from data_platform.datasets.decisions import AUDIT, Decision, Verdict
 from data_platform.datasets.files import Manifest
-from data_platform.stack.contract import Bound
+from data_platform.stack.bound import Bound
 
 ROWS = Bound("greatestChange", "marts.names", (), 20)
 KEYS = Bound("keysGone", "marts.names", ("currency",), 0)

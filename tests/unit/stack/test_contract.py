@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from data_platform.stack.contract import Bound, Contract
+from data_platform.stack.bound import Bound
+from data_platform.stack.contract import Contract
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import parse
 
