@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -11,6 +13,7 @@ from data_platform.clients import http
 #: States in which a DAG run or task has come to its end.
 RUN_ENDS = frozenset({"success", "failed"})
 TASK_ENDS = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+#: Entries of a list that are asked for at a time: what the server gives at most by default (maximum_page_limit).
 _PAGE = 100
 #: Its own database, and its own command (of Python's `-m`) that encrypts rows with another key.
 METADATA = "airflow"
@@ -63,13 +66,22 @@ class Airflow:
         found = self._request("GET", "/api/v2/monitor/health")
         return {part: str(value["status"]) for part, value in found.items() if value}
 
+    def _list(self, path: str, of: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """All entries of a list, page by page: the server may give fewer at a time than it is asked for."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._request("GET", path, params={**(query or {}), "limit": _PAGE, "offset": len(found)})
+            found += page[of]
+            if len(found) >= page["total_entries"] or not page[of]:
+                return found
+
     def dag_ids(self) -> list[str]:
         """Ids of all active DAGs."""
-        return [str(dag["dag_id"]) for dag in self._request("GET", "/api/v2/dags", params={"limit": _PAGE})["dags"]]
+        return [str(dag["dag_id"]) for dag in self._list("/api/v2/dags", "dags", {"order_by": "dag_id"})]
 
     def import_errors(self) -> list[str]:
         """Files that could not be parsed, with the reason."""
-        found = self._request("GET", "/api/v2/importErrors")["import_errors"]
+        found = self._list("/api/v2/importErrors", "import_errors")
         return [f"{error['filename']}: {error['stack_trace'][-500:]}" for error in found]
 
     def has_dag(self, dag_id: str) -> bool:
@@ -82,20 +94,19 @@ class Airflow:
 
     def active_runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Runs that are queued or running, newest first."""
-        query = {"state": ["queued", "running"], "order_by": "-run_after", "limit": _PAGE}
-        found = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)
-        return list(found["dag_runs"])
+        query = {"state": ["queued", "running"], "order_by": "-run_after"}
+        return self._list(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", query)
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The newest runs of a DAG."""
-        query = {"order_by": "-run_after", "limit": _PAGE}
-        return list(self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"])
+        """All runs of a DAG, newest first."""
+        return self._list(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", {"order_by": "-run_after"})
 
     def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """What the tasks of a run handed to each other, with the values."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
-        entries = self._request("GET", f"{path}/~/xcomEntries", params={"limit": _PAGE})["xcom_entries"]
-        return [self._request("GET", f"{path}/{e['task_id']}/xcomEntries/{e['key']}") for e in entries]
+        listed = self._list(f"{path}/~/xcomEntries", "xcom_entries")
+        places = [(f"{path}/{e['task_id']}/xcomEntries/{quote(e['key'], safe='')}", e["map_index"]) for e in listed]
+        return [self._request("GET", place, params={"map_index": index}) for place, index in places]
 
     def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str]:
         """Extra links of a task, by name."""
@@ -129,13 +140,7 @@ class Airflow:
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of a run."""
-        found: list[dict[str, Any]] = []
-        while True:
-            query = {"limit": _PAGE, "offset": len(found)}
-            page = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params=query)
-            found += page["task_instances"]
-            if len(found) >= page["total_entries"] or not page["task_instances"]:
-                return found
+        return self._list(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int) -> list[str]:
         """Lines of a task's log."""

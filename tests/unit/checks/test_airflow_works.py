@@ -42,11 +42,16 @@ class FakeAirflow:
         if request.headers.get("Authorization") != "Bearer t":
             return httpx.Response(401)
         if path == "/api/v2/importErrors":
-            return httpx.Response(200, json={"import_errors": self.errors})
+            return httpx.Response(200, json=_page(request, "import_errors", self.errors))
         assert path == "/api/v2/dags"
         self.looks += 1
         found = self.dags if self.first_dags is None or self.looks > 1 else self.first_dags
-        return httpx.Response(200, json={"dags": [{"dag_id": name} for name in found]})
+        return httpx.Response(200, json=_page(request, "dags", [{"dag_id": name} for name in found]))
+
+
+def _page(request: httpx.Request, of: str, entries: list[dict[str, str]]) -> dict[str, Any]:
+    begin = int(request.url.params["offset"])
+    return {of: entries[begin : begin + int(request.url.params["limit"])], "total_entries": len(entries)}
 
 
 class Place:

@@ -35,7 +35,7 @@ class Servers(BaseHTTPRequestHandler):
         "/api/v2/trees": {"references": [], "hasMore": False},
         "/nifi-api/process-groups/root/process-groups": {"processGroups": []},
         "/auth/token": {"access_token": "t"},
-        "/api/v2/dags": {"dags": []},
+        "/api/v2/dags": {"dags": [], "total_entries": 0},
         "/config": {"noCode": "true", "versions": {"acryldata/datahub": {"version": "v1.0.0"}}},
         "/bucket": "",
         "/minio/admin/v3/info": {},
