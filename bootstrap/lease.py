@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Self
 
 import psycopg
@@ -45,8 +46,11 @@ class CommandLease:
         self._held.callback(self._release)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._held.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # With the error that there is: a lease that was lost meanwhile must not stand in its place.
+        self._held.__exit__(kind, error, trace)
 
     def take(self) -> None:
         """Take the lease, unless it was taken; wait while somebody else holds it.
@@ -95,5 +99,5 @@ class CommandLease:
             return
         try:
             writes.release(self._target, self._holder)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             self._progress.say(self._purpose, escape(f"the lease is not released, and expires: {error}"))

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.clients import connect
+from data_platform.clients.cleanup import removed_after
 
 #: Begins the name of every process group that this check makes. Nobody else's group may begin so: they are removed.
 SCRATCH = "check-flow-file-"
@@ -43,7 +44,7 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
             raise CheckFailed(f"not all nodes are there: {', '.join(away)}")
         wanted = len(nodes) or 1
         scratch = nifi.create_group(f"{SCRATCH}{time.time():.0f}-{token}")
-        try:
+        with removed_after(lambda: nifi.delete_group(scratch.id), f"the group {scratch.name}", required=True):
             source = nifi.create_processor(scratch.id, _SOURCE, {"generate-ff-custom-text": token}, schedule="1 day")
             # It is never started: it only holds the other end of the queue.
             target = nifi.create_processor(scratch.id, _TARGET)
@@ -59,8 +60,6 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
             flow_files = deadline.retry(look, on=CheckFailed)
             contents = [nifi.content(queue, flow_file).decode(errors="replace") for flow_file in flow_files]
-        finally:
-            nifi.delete_group(scratch.id)
     if contents != [token] * wanted or len({flow_file.node for flow_file in flow_files}) != wanted:
         raise CheckFailed(f"wanted one flow file with {token} from each of {wanted} node(s), found {contents}")
     also = f"; removed {len(left)} group(s) of earlier runs" if left else ""

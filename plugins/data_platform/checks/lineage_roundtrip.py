@@ -11,6 +11,7 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.clients import connect
+from data_platform.clients.cleanup import removed_after
 from data_platform.stack.capabilities import LINEAGE_CATALOG
 from data_platform.stack.holders import CHECKS
 from data_platform.stack.lake import CATALOG, TABLES, table
@@ -76,7 +77,13 @@ def _stored(datahub: DataHub, scratch: str) -> str:
     rates, orders, daily = (dataset_urn("iceberg", table(f"{scratch}.{n}")) for n in ("rates", "orders", "daily"))
     flow = f"urn:li:dataFlow:({_JOB_KIND},{SCRATCH}.{scratch},PROD)"
     made = [rates, orders, daily, f"urn:li:dataJob:({flow},daily)", flow]
-    try:
+
+    def delete() -> None:
+        # It runs every hour: nothing may stay.
+        for urn in made:
+            datahub.delete(urn)
+
+    with removed_after(delete, f"{scratch} in the catalog", required=True):
         datahub.emit_dataset(rates, "made by a check")
         datahub.emit_dataset(daily, "made by a check", [rates])
         datahub.post_openlineage(event(scratch))
@@ -93,10 +100,6 @@ def _stored(datahub: DataHub, scratch: str) -> str:
             datahub.remove(urn)
         if left := [urn for urn in made if not datahub.is_removed(urn)]:
             raise CheckFailed(f"soft-deleted, but not marked as removed: {', '.join(left)}")
-    finally:
-        # It runs every hour: nothing may stay.
-        for urn in made:
-            datahub.delete(urn)
     if left := [urn for urn in made if datahub.exists(urn)]:
         raise CheckFailed(f"deleted, but still there: {', '.join(left)}")
     return f"{scratch}.daily: upstreams rates (emitter) and orders (OpenLineage), 1 column edge; {len(made)} removed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
 from data_platform.checks.scratch import left_over, scratch_name
 from data_platform.clients import connect
+from data_platform.clients.cleanup import removed_after
 
 _SOURCE = "main"
 
@@ -15,10 +16,8 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     name = scratch_name()
     with connect.nessie(platform, deadline.remaining) as nessie:
         commit = nessie.create_branch(name, _SOURCE)
-        try:
+        with removed_after(lambda: nessie.delete_branch(name, commit), f"the branch {name}", required=True):
             seen = nessie.branches()
-        finally:
-            nessie.delete_branch(name, commit)
         if seen.get(name) != commit:
             raise CheckFailed(f"made {name} at {commit}, saw {seen.get(name)}")
         if name in nessie.branches():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from data_platform.checks.base import CheckFailed, Platform
 from data_platform.checks.scratch import left_over, scratch_name
+from data_platform.clients.cleanup import removed_after
 
 if TYPE_CHECKING:
     from data_platform.clients.kubernetes import Cluster
@@ -64,7 +66,8 @@ def made(cluster: Cluster, wanted: Sequence[Mapping[str, Any]]) -> Iterator[list
         for thing in wanted:
             marked = {**thing, "metadata": {**thing["metadata"], "labels": {LABEL: "scratch"}}}
             found.append(cluster.server_side_apply(marked))
-            stack.callback(cluster.delete, *_place(thing), thing["metadata"].get("namespace", ""))
+            remove = partial(cluster.delete, *_place(thing), thing["metadata"].get("namespace", ""))
+            stack.enter_context(removed_after(remove, "an object of a check", required=True))
         yield found
 
 

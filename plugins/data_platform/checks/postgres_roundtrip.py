@@ -6,6 +6,7 @@ import uuid
 
 from data_platform.checks.base import CheckFailed, Deadline, Params, Platform
 from data_platform.clients import connect
+from data_platform.clients.cleanup import removed_after
 from data_platform.stack.holders import CHECKS
 
 
@@ -18,11 +19,13 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     table = sql.Identifier(f"check_{token}")
     with connect.postgres(platform, CHECKS, CHECKS) as connection:
         connection.execute(sql.SQL("create table {} (token text)").format(table))
-        try:
+        with removed_after(
+            lambda: connection.execute(sql.SQL("drop table {}").format(table)),
+            f"the table check_{token}",
+            required=True,
+        ):
             connection.execute(sql.SQL("insert into {} values (%s)").format(table), (token,))
             row = connection.execute(sql.SQL("select token, version() from {}").format(table)).fetchone()
-        finally:
-            connection.execute(sql.SQL("drop table {}").format(table))
     if row is None or row[0] != token:
         raise CheckFailed(f"wrote {token}, read {row}")
     return f"wrote and read {token[:8]} on {str(row[1]).partition(' on ')[0]}"

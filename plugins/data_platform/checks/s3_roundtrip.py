@@ -10,6 +10,7 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.clients import connect
+from data_platform.clients.cleanup import removed_after
 from data_platform.stack.capabilities import OBJECT_STORE
 from data_platform.stack.holders import CHECKS
 from data_platform.stack.terms import Name
@@ -32,7 +33,14 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
 
     store = connect.s3(platform, CHECKS, deadline.remaining, params.of)
     name, content = f".checks/{uuid.uuid4()}", secrets.token_bytes(_BYTES)
-    try:
+
+    def remove() -> None:
+        versions = list(store.list_objects(params.bucket, prefix=name, include_version=True))
+        leftovers = [DeleteObject(str(v.object_name), v.version_id) for v in versions]
+        if failed := [str(error) for error in store.remove_objects(params.bucket, leftovers)]:
+            raise CheckFailed(f"could not be removed again: {failed}")
+
+    with removed_after(remove, f"{params.bucket}/{name}", required=True):
         store.put_object(params.bucket, name, io.BytesIO(content), len(content))
         with store.get_object(params.bucket, name) as answer:
             if answer.read() != content:
@@ -44,10 +52,4 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
                 raise
         else:
             raise CheckFailed(f"{params.bucket}/{name} can be read without a key")
-    finally:
-        versions = list(store.list_objects(params.bucket, prefix=name, include_version=True))
-        leftovers = [DeleteObject(str(v.object_name), v.version_id) for v in versions]
-        failed = [str(error) for error in store.remove_objects(params.bucket, leftovers)]
-    if failed:
-        raise CheckFailed(f"could not be removed again: {failed}")
     return f"{_BYTES} bytes stored in {params.bucket}, read back equal, refused without a key, removed"

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from data_platform.checks.base import CheckFailed, Deadline, KindParams, Platform
 from data_platform.clients import connect
+from data_platform.clients.cleanup import removed_after
 from data_platform.stack.capabilities import OBJECT_STORE
 from data_platform.stack.holders import CHECKS
 from data_platform.stack.terms import Name
@@ -28,7 +29,13 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     store = connect.s3(platform, CHECKS, deadline.remaining, params.of)
     name = f".checks/{uuid.uuid4()}"
     versions: list[str | None] = []
-    try:
+
+    def remove() -> None:
+        leftovers = [DeleteObject(name, version) for version in versions]
+        if failed := [str(error) for error in store.remove_objects(params.bucket, leftovers)]:
+            raise CheckFailed(f"could not be removed again: {failed}")
+
+    with removed_after(remove, f"{params.bucket}/{name}", required=True):
         for content in (b"first", b"second"):
             written = store.put_object(params.bucket, name, io.BytesIO(content), len(content))
             versions.append(written.version_id)
@@ -37,9 +44,4 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
         with store.get_object(params.bucket, name, version_id=versions[0]) as answer:
             if (found := answer.read()) != b"first":
                 raise CheckFailed(f"the first version holds {found!r}")
-    finally:
-        leftovers = [DeleteObject(name, version) for version in versions]
-        failed = [str(error) for error in store.remove_objects(params.bucket, leftovers)]
-    if failed:
-        raise CheckFailed(f"could not be removed again: {failed}")
     return f"2 versions in {params.bucket}, the first one read back after it was overwritten"

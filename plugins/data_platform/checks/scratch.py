@@ -6,11 +6,12 @@ import re
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from data_platform.checks.base import CheckFailed, Deadline, Platform
 from data_platform.clients import connect
+from data_platform.clients.cleanup import removed_after
 from data_platform.stack import lake
 from data_platform.stack.holders import CHECKS
 
@@ -53,14 +54,9 @@ def object_store(platform: Platform, deadline: Deadline) -> Minio:
 def scratch_table(trino: Trino, store: Minio) -> Iterator[str]:
     """Name in SCHEMA for a table that the block makes; table and files are removed after it."""
     name = scratch_name()
-    try:
+    # What cannot be removed now is left over for a later run.
+    with removed_after(lambda: drop_table(trino, store, name), f"the table {name}", required=True):
         yield name
-    except BaseException:
-        # What went wrong first is the evidence; what cannot be removed now is left over for a later run.
-        with suppress(Exception):
-            drop_table(trino, store, name)
-        raise
-    drop_table(trino, store, name)
 
 
 def drop_table(trino: Trino, store: Minio, name: str) -> None:

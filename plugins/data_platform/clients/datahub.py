@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from data_platform.clients import http
+from data_platform.clients.cleanup import removed_after
 
 if TYPE_CHECKING:
     from datahub.emitter.mcp import MetadataChangeProposalWrapper
@@ -187,7 +188,7 @@ class DataHub:
             {"source": {"type": name, "config": dict(config)}, "sink": {"type": "datahub-rest", "config": {}}}
         )
         made = source.create(dict(config), PipelineContext(name, self._graph, pipeline_config=recipe))
-        try:
+        with removed_after(made.close, f"what the source {name} holds"):
             # Some sources still speak in the older form, an entity with its aspects.
             proposals = [
                 proposal
@@ -200,8 +201,6 @@ class DataHub:
             ]
             if failures := list(made.get_report().failures):
                 raise CatalogError("; ".join(f"{f.title}: {f.message} {list(f.context)}" for f in failures))
-        finally:
-            made.close()
         self._emitter.emit_mcps(proposals)
         return sorted({str(proposal.entityUrn) for proposal in proposals})
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from data_platform.clients import kubernetes_streams as streams
 from data_platform.clients.kubernetes_api import APPLY, MERGE, Api, Request, configure, configure_pod
-from data_platform.clients.kubernetes_errors import NOT_FOUND, TIMEOUT, UNKNOWN_KIND, UNREACHABLE, ClusterError
+from data_platform.clients.kubernetes_errors import EXPIRED, NOT_FOUND, TIMEOUT, UNKNOWN_KIND, UNREACHABLE, ClusterError
 from data_platform.clients.kubernetes_forward import Forward
 
 Object = dict[str, Any]
@@ -96,9 +96,17 @@ class Cluster:
             labels: a label selector, such as `app.kubernetes.io/name=trino`.
         """
         path, what = self._api.path(api_version, kind, "", namespace), f"listing {_named(kind, '', namespace)}"
-        query, found = {"limit": "500"} | ({"labelSelector": labels} if labels else {}), []
+        chosen = {"labelSelector": labels} if labels else {}
+        query, found = chosen | {"limit": "500"}, list[Object]()
         while True:
-            page = self._api.json(Request("GET", path, what, query))
+            try:
+                page = self._api.json(Request("GET", path, what, query))
+            except ClusterError as error:
+                if error.reason != EXPIRED or "continue" not in query:
+                    raise
+                # It took longer than the server remembers the list. All at once then, as Kubernetes' own clients do.
+                query, found = chosen, []
+                continue
             # Members of a list do not say what they are.
             found += [{"apiVersion": api_version, "kind": kind} | item for item in page["items"]]
             if not (more := page["metadata"].get("continue")):

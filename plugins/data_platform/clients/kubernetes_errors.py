@@ -8,15 +8,24 @@ from data_platform.stack.errors import PlatformError
 
 UNREACHABLE, CERTIFICATE, TIMEOUT = "Unreachable", "Certificate", "Timeout"
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = "Unauthorized", "Forbidden", "NotFound", "Conflict"
-UNKNOWN_KIND, NO_TOKEN = "UnknownKind", "NoToken"
+UNKNOWN_KIND, NO_TOKEN, EXPIRED = "UnknownKind", "NoToken", "Expired"
 
-_REASONS = {401: UNAUTHORIZED, 403: FORBIDDEN, 404: NOT_FOUND, 409: CONFLICT, 422: "Invalid", 504: TIMEOUT}
+_REASONS = {
+    401: UNAUTHORIZED,
+    403: FORBIDDEN,
+    404: NOT_FOUND,
+    409: CONFLICT,
+    410: EXPIRED,
+    422: "Invalid",
+    504: TIMEOUT,
+}
 _REMEDIES = {
     UNAUTHORIZED: "renew the credentials of this context (log in again), then run it again",
     FORBIDDEN: "give this user or service account the permission (docs/kubernetes/guard-rails.md says what each needs)",
     NOT_FOUND: "deploy the component again: its deploy makes what is missing",
     CONFLICT: "someone else changed the object meanwhile or owns these fields; look at its metadata.managedFields, "
     "then run it again",
+    EXPIRED: "run it again; the list changed faster than it was read",
     "Invalid": "correct the field that the message names",
     TIMEOUT: "run it again; the API server was busy",
 }

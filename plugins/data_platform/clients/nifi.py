@@ -12,6 +12,7 @@ import httpx
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from data_platform.clients import http
+from data_platform.clients.cleanup import removed_after
 
 #: NiFi's own name for the group that holds everything.
 ROOT = "root"
@@ -255,13 +256,9 @@ class NiFi:
                 return ParameterContext(
                     item["id"],
                     {
-                        p["name"]: Parameter(
-                            p["name"],
-                            None if p["sensitive"] else p.get("value"),
-                            p.get("description") or "",
-                            p["sensitive"],
-                        )
+                        p["name"]: Parameter(p["name"], value, p.get("description") or "", p["sensitive"])
                         for p in listed
+                        for value in [None if p["sensitive"] else p.get("value")]
                     },
                 )
         return None
@@ -368,10 +365,9 @@ class NiFi:
         def is_done(found: Mapping[str, Any]) -> bool:
             return bool(found.get("finished") or found.get("complete"))
 
-        try:
+        # NiFi forgets a request by itself after a while.
+        with removed_after(lambda: self._send("DELETE", place), f"NiFi's request {place}"):
             done = self._repeat(look, until=is_done, doing=path)
-        finally:
-            self._send("DELETE", place)
         if done.get("failureReason"):
             raise NiFiError(f"{path}: {done['failureReason']}")
         return done

@@ -57,7 +57,7 @@ def install_wheel(requirement: str, sha256: Sequence[str], folder: Path) -> None
             str(wanted),
         )
     finally:
-        wanted.unlink()
+        wanted.unlink(missing_ok=True)
 
 
 def make_environment(lock: Path, folder: Path) -> None:
@@ -125,7 +125,7 @@ def fetch_maven(coordinates: Iterable[str], folder: Path, cache: Path) -> None:
         settings = [f"-DoutputDirectory={folder}", "-Dmdep.overWriteReleases=false", "-Dmdep.useBaseVersion=true"]
         _mvn(maven, f"{_MAVEN_PLUGIN}:copy", "-f", str(pom), *settings, folder=folder)
     finally:
-        pom.unlink()
+        pom.unlink(missing_ok=True)
 
 
 def _maven_plugin() -> str:

@@ -11,6 +11,8 @@ import requests  # noqa: TID251 - Trino's own client speaks through a session of
 import trino
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential
 
+from data_platform.clients.cleanup import removed_after
+
 #: Answers of a server that has started but does not know itself as a worker yet; they end by themselves.
 _NOT_YET = frozenset({"SERVER_STARTING_UP", "NO_NODES_AVAILABLE"})
 #: What a query of a table that nobody has made yet is answered with.
@@ -116,11 +118,10 @@ class Trino:
 
     def _rows(self, sql: str) -> list[list[Any]]:
         cursor = self._connection.cursor()
-        try:
+        # After its last row there is nothing to end on the server.
+        with removed_after(cursor.close, "a statement of Trino"):
             cursor.execute(sql)
             return [list(row) for row in cursor.fetchall()]
-        finally:
-            cursor.close()
 
 
 def _is_not_yet(error: BaseException) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from data_platform.clients.cleanup import removed_after
+
 if TYPE_CHECKING:
     from kazoo.client import KazooClient
 
@@ -28,9 +30,11 @@ def session(host: str, port: int, seconds: float) -> Iterator[KazooClient]:
     from kazoo.client import KazooClient
 
     client = KazooClient(hosts=f"{host}:{port}", timeout=_SESSION_SECONDS)
-    try:
-        client.start(timeout=seconds)
-        yield client
-    finally:
+
+    def end() -> None:
         client.stop()
         client.close()
+
+    with removed_after(end, f"a session with {host}:{port}"):
+        client.start(timeout=seconds)
+        yield client

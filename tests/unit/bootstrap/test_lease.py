@@ -161,3 +161,38 @@ def test_a_lease_that_cannot_be_given_back_is_told_and_no_error(
     monkeypatch.setattr(writes, "release", refuse)
     rotated(known)
     assert "the lease is not released, and expires: restarting" in capsys.readouterr().out
+
+
+def test_a_lease_that_was_lost_does_not_stand_in_the_place_of_what_went_wrong(
+    known: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def lost(*_: object, **__: object) -> Iterator[None]:
+        # As `holding`: it tells only where the work itself went well.
+        yield
+        raise PlatformError("the lease was lost", "look")
+
+    monkeypatch.setattr(holding, "holding", lost)
+    target: Any = SimpleNamespace(stack=STACK)
+
+    def work() -> None:
+        with CommandLease(target, "rotate trino", Progress()) as taken:
+            taken.take()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert known.done[-1] == "release it"
+
+
+def test_a_lease_that_was_lost_is_told_where_nothing_else_went_wrong(
+    known: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def lost(*_: object, **__: object) -> Iterator[None]:
+        yield
+        raise PlatformError("the lease was lost", "look")
+
+    monkeypatch.setattr(holding, "holding", lost)
+    with pytest.raises(PlatformError, match="lost"):
+        rotated(known)

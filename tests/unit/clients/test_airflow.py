@@ -62,8 +62,9 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> S
     return fake
 
 
+@pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("path", LISTS)
-def test_a_list_is_read_to_its_end_whatever_the_server_gives_at_a_time(server: Server, path: str) -> None:
+def test_a_list_is_read_to_its_end_whatever_the_server_gives_at_a_time(path: str) -> None:
     with Airflow("http://airflow.test", "admin", "p") as airflow:
         found = LISTS[path][2](airflow)
     assert len(found) == MANY

@@ -113,6 +113,17 @@ def test_all_pages_of_a_list_are_read_and_each_object_says_what_it_is(fake: Fake
     assert {(item["apiVersion"], item["kind"]) for item in found} == {("v1", "Pod")}
 
 
+def test_a_list_that_expires_between_two_pages_is_read_again_as_a_whole(fake: FakeApiServer, cluster: Cluster) -> None:
+    def answer(_method: str, _path: str, query: dict[str, str], _body: Any) -> Any:
+        if "continue" in query:
+            return 410, {"message": "The provided continue parameter is too old", "reason": "Expired"}
+        names, more = (["a"], {"continue": "next"}) if "limit" in query else (["a", "b"], {})
+        return 200, {"metadata": more, "items": [{"metadata": {"name": name, "namespace": SPACE}} for name in names]}
+
+    answers(fake, answer)
+    assert [item["metadata"]["name"] for item in cluster.list_objects("v1", "Pod", SPACE)] == ["a", "b"]
+
+
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": SPACE}, "data": {"old": "eA=="}}
 
 

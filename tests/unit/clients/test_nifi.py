@@ -110,6 +110,27 @@ def test_a_queue_is_listed_once_nifi_has_finished_and_the_request_is_removed() -
     assert [key for key, _ in api.asked] == [f"POST {QUEUE}", f"GET {QUEUE}/l", f"GET {QUEUE}/l", f"DELETE {QUEUE}/l"]
 
 
+GONE = [httpx.Response(404, text="unknown request"), httpx.Response(409, text="busy"), httpx.Response(500)]
+
+
+@pytest.mark.parametrize("answer", GONE)
+def test_a_request_that_cannot_be_removed_does_not_make_its_success_a_failure(answer: httpx.Response) -> None:
+    done = listing(finished=True, flowFileSummaries=[{"uuid": "f1"}])
+    api = Api({f"POST {QUEUE}": [listing(finished=False)], f"GET {QUEUE}/l": [done], f"DELETE {QUEUE}/l": [answer]})
+    with api.session() as nifi:
+        assert nifi.queued("q") == [FlowFile("f1")]
+    assert api.asked[-1][0] == f"DELETE {QUEUE}/l"
+
+
+@pytest.mark.parametrize("answer", GONE)
+def test_a_request_that_cannot_be_removed_does_not_hide_why_it_failed(answer: httpx.Response) -> None:
+    refusal = httpx.Response(400, text="no such queue")
+    api = Api({f"POST {QUEUE}": [listing(finished=False)], f"GET {QUEUE}/l": [refusal], f"DELETE {QUEUE}/l": [answer]})
+    with api.session() as nifi, pytest.raises(NiFiError, match="400: no such queue"):
+        nifi.queued("q")
+    assert api.asked[-1][0] == f"DELETE {QUEUE}/l"
+
+
 def test_content_is_asked_for_at_the_node_that_holds_it() -> None:
     place = "GET /flowfile-queues/q/flowfiles/f/content"
     api = Api({place: [httpx.Response(200, content=b"a"), httpx.Response(200, content=b"b")]})

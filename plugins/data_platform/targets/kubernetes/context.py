@@ -35,6 +35,7 @@ from data_platform.targets.kubernetes import (
 )
 from data_platform.targets.kubernetes.definition import (
     Content,
+    chart_files,
     chart_source,
     chart_values,
     digest,
@@ -268,8 +269,8 @@ class ClusterContext:
         if item.kubernetes and (field := item.kubernetes.chart):
             found = field_values(item, field, self.bindings(item.name).open, self._secrets(item))
             which, source = chart_source(self.stack.root, field)
-            # A folder has no version that would change with it.
-            files = [] if source else [p.read_text(encoding="utf-8") for p in sorted(Path(which).rglob("*.*"))]
+            # A folder, or an archive, of the checkout has no version that would change with it.
+            files = [] if source else chart_files(Path(which).parent, Path(which))
             made_from = releases.short(digest([which, source, files, found, *said]))
             return releases.Release(
                 item.name, self._namespace(item.name), which, found, (), made_from, source, over=item.values
@@ -280,8 +281,7 @@ class ClusterContext:
         sizes = tuple(p for p in [item.folder / f"values.{self.settings.size}.yaml"] if p.exists())
         root, chart = self.stack.root, item.folder / "chart"
         library = root / "stack" / "charts" / "platform"
-        sources = sorted(p for folder in (chart, library) for p in folder.rglob("*") if p.is_file())
-        texts = [[str(p.relative_to(root)), p.read_text(encoding="utf-8")] for p in (*sources, *sizes)]
+        texts = [*chart_files(root, chart, library), *chart_files(root, *sizes)]
         made_from = releases.short(digest([texts, values, *said]))
         return releases.Release(
             item.name, self._namespace(item.name), chart, values, sizes, made_from, over=item.values

@@ -59,6 +59,26 @@ def digest(thing: object) -> str:
     return hashlib.sha256(json.dumps(thing, sort_keys=True).encode()).hexdigest()
 
 
+def chart_files(root: Path, *places: Path) -> list[list[str]]:
+    """Name and content of each file of a chart; of a file that is no text, its digest.
+
+    Args:
+        root: a folder around all of it; names are below it.
+        places: folders with all that is in them, and files, such as a packed chart.
+    """
+    found = [p for place in places for p in (place.rglob("*") if place.is_dir() else [place])]
+    return [[str(p.relative_to(root)), _content(p)] for p in sorted(p for p in found if p.is_file())]
+
+
+def _content(path: Path) -> str:
+    content = path.read_bytes()
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        # A packed chart among its dependencies, or a picture.
+        return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
 def etc_files(item: Loaded, values: Mapping[str, Any]) -> dict[str, bytes]:
     """Configuration files of a component: those of both targets, and those of this one (`etc-kubernetes/`).
 

@@ -252,7 +252,9 @@ class Helm:
         with release.files() as layers, tempfile.TemporaryDirectory(prefix="chart-") as folder:
             words = ["template", *release.place, *layers, "--skip-tests", "--output-dir", folder]
             self._run(words, f"rendering the chart of {release.name}")
-            texts = [path.read_text(encoding="utf-8") for path in sorted(Path(folder).rglob("*.yaml"))]
+            # Helm writes objects alone, each below the name of its template, which need not end with .yaml.
+            written = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+            texts = [path.read_text(encoding="utf-8") for path in written]
         return [thing for text in texts for thing in objects_of(text, release.namespace)]
 
     def _run(self, words: list[str], doing: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from data_platform.clients.cleanup import removed_after
 from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_errors import ClusterError
 from data_platform.stack.errors import PlatformError
@@ -137,13 +138,11 @@ def run(cluster: Cluster, wanted: Object) -> int:
         )
     name, namespace = wanted["metadata"]["name"], wanted["metadata"]["namespace"]
     cluster.server_side_apply(wanted)
-    try:
+    with removed_after(lambda: cluster.delete(API_VERSION, KIND, name, namespace), f"{KIND} {name} in {namespace}"):
         ended = cluster.wait_until(API_VERSION, KIND, name, namespace, done=_has_ended, seconds=_SECONDS)
         if ended is None:
             raise PlatformError(f"{KIND} {name} in {namespace} was removed while it ran", "run it again")
         return _outcome(cluster, ended)
-    finally:
-        cluster.delete(API_VERSION, KIND, name, namespace)
 
 
 def _has_ended(application: Object | None) -> bool:

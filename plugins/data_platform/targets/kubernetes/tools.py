@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data_platform.checks.base import ToolCommand, ToolResult
+from data_platform.clients.cleanup import removed_after
 from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import TIMEOUT, ClusterError
 from data_platform.stack.bindings import Bindings
@@ -82,19 +83,17 @@ def run_pod(cluster: Cluster, pod: dict[str, Any], seconds: float) -> ToolResult
     name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
     pod["spec"]["activeDeadlineSeconds"] = max(1, int(seconds))
     cluster.create(pod)
-    try:
-        ended = cluster.wait_for_pod(name, namespace, seconds)
-    except ClusterError as error:
-        if error.reason != TIMEOUT:
-            raise
-        return ToolResult(-1, f"{_log(cluster, name, namespace)}\nnot done after {seconds:.0f} s")
-    else:
+    with removed_after(lambda: cluster.delete("v1", "Pod", name, namespace), f"Pod {name} in {namespace}"):
+        try:
+            ended = cluster.wait_for_pod(name, namespace, seconds)
+        except ClusterError as error:
+            if error.reason != TIMEOUT:
+                raise
+            return ToolResult(-1, f"{_log(cluster, name, namespace)}\nnot done after {seconds:.0f} s")
         statuses = ended["status"].get("containerStatuses", [])
         codes = [s["state"]["terminated"]["exitCode"] for s in statuses if "terminated" in s.get("state", {})]
         reason = f"\n{ended['status'].get('reason', '')} {ended['status'].get('message', '')}".rstrip()
         return ToolResult(codes[0] if codes else -1, _log(cluster, name, namespace) + reason)
-    finally:
-        cluster.delete("v1", "Pod", name, namespace)
 
 
 def _log(cluster: Cluster, name: str, namespace: str) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from data_platform.checks.base import Deadline, ToolCommand, ToolResult
@@ -32,6 +31,9 @@ from data_platform.targets.local.state import read_json, write_private
 from data_platform.targets.render import render
 
 _LOG_TAIL = 25
+#: A command that looks whether a server is ready may hang; so many looks at least fit into its deadline, and none takes
+#: longer than this.
+_LOOKS, _LOOK_SECONDS = 4, 30.0
 
 
 class NotReadyError(Exception):
@@ -251,7 +253,7 @@ class LocalTarget(LocalContext):
         for name, process in item.definition.processes.items():
             deadline = Deadline(process.ready.within)
             try:
-                deadline.retry(lambda n=name, p=process: self._look(item, n, p, values), on=NotReadyError)  # type: ignore[misc]
+                deadline.retry(partial(self._look, item, name, process, values, deadline), on=NotReadyError)
             except NotReadyError as error:
                 raise PlatformError(
                     f"{item.name}.{name} takes no requests after {deadline.seconds:.0f} s: {error}\n"
@@ -259,7 +261,13 @@ class LocalTarget(LocalContext):
                     f"read {self.state.logs / f'{item.name}.{name}.log'} and run it again",
                 ) from None
 
-    def _look(self, item: Loaded, name: str, process: Process, values: Mapping[str, str]) -> None:
+    def _look(self, item: Loaded, name: str, process: Process, values: Mapping[str, str], whole: Deadline) -> None:
+        """Return when the process takes requests; `whole` is the deadline of all looks together.
+
+        Raises:
+            NotReadyError: it does not yet.
+            PlatformError: it will not.
+        """
         state = self.processes(item.name).get(name, "unknown to the supervisor")
         if state == "FATAL":
             raise PlatformError(
@@ -275,16 +283,21 @@ class LocalTarget(LocalContext):
                 raise NotReadyError(f"{problem} (it is {state})")
             return
         command = [render(word, values, where) for word in process.ready.command or ()]
-        done = subprocess.run(
-            command,
-            env={**inherit_environment(ALWAYS), **SETTINGS, **values},
-            capture_output=True,
-            timeout=30,
-            check=False,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise NotReadyError(f"{(done.stdout + done.stderr).strip()} (it is {state})")
+        within = min(_LOOK_SECONDS, max(1.0, whole.seconds / _LOOKS))
+        try:
+            code, said = run_to_end(command, within, environment={**inherit_environment(ALWAYS), **SETTINGS, **values})
+        except FileNotFoundError as error:
+            raise PlatformError(
+                f"{where}: the command's program {error.filename} is not there",
+                f"correct it in {item.folder}/local.yaml",
+            ) from None
+        if code is None:
+            # A server that just starts may take a connection and not answer on it; the next look may find it ready.
+            raise NotReadyError(
+                f"{command[0]} did not end within {within:.0f} s (it is {state})\n{said.strip()}".rstrip()
+            )
+        if code != 0:
+            raise NotReadyError(f"{said.strip() or f'{command[0]} ended with {code}'} (it is {state})")
 
     def tool_command(
         self, component: str, tool: str, arguments: Sequence[str], writes: Sequence[Path] = ()

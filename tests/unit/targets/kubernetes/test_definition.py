@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tarfile
+from pathlib import Path
+
 import pytest
 
 from data_platform.stack.definition import Process, Ready
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.stack import Stack
-from data_platform.targets.kubernetes.definition import _probe, etc_of, value_bindings
+from data_platform.targets.kubernetes.definition import _probe, chart_files, etc_of, value_bindings
 
 
 def test_a_value_of_the_chart_and_a_fact_of_the_component_are_bindings(stack: Stack) -> None:
@@ -41,3 +44,32 @@ def test_a_process_that_is_given_some_files_is_given_the_certificates_too(stack:
     given = etc_of(stack.components["trino"], "server", process, files)
     assert given is not None
     assert given.data == {"a.conf": b"a", "ca.pem": b"c"}
+
+
+def packed(folder: Path, content: str) -> Path:
+    """A chart as an archive."""
+    (folder / "Chart.yaml").write_text(content, encoding="utf-8")
+    with tarfile.open(folder / "sub-1.0.tgz", "w:gz") as archive:
+        archive.add(folder / "Chart.yaml", "sub/Chart.yaml")
+    (folder / "Chart.yaml").unlink()
+    return folder / "sub-1.0.tgz"
+
+
+def test_a_chart_may_hold_archives_and_pictures_and_files_without_an_ending(tmp_path: Path) -> None:
+    chart = tmp_path / "chart"
+    (chart / "charts").mkdir(parents=True)
+    packed(chart / "charts", "name: sub")
+    (chart / "icon.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    (chart / "LICENSE").write_text("words", encoding="utf-8")
+    before = chart_files(tmp_path, chart)
+    assert [name for name, _ in before] == ["chart/LICENSE", "chart/charts/sub-1.0.tgz", "chart/icon.png"]
+    assert before[0][1] == "words"
+    packed(chart / "charts", "name: other")
+    changed = [new[0] for new, old in zip(chart_files(tmp_path, chart), before, strict=True) if new != old]
+    assert changed == ["chart/charts/sub-1.0.tgz"]
+
+
+def test_a_packed_chart_is_known_by_what_it_holds(tmp_path: Path) -> None:
+    before = chart_files(tmp_path, packed(tmp_path, "version: 1"))
+    assert [name for name, _ in before] == ["sub-1.0.tgz"]
+    assert chart_files(tmp_path, packed(tmp_path, "version: 2")) != before

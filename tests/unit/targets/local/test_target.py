@@ -301,6 +301,32 @@ def test_waiting_ends_at_the_deadline_with_what_the_server_says(place: LocalTarg
         deploy(slow)
 
 
+def test_a_look_that_hangs_is_ended_and_the_next_one_finds_the_server_ready(place: LocalTarget, tiny: Tiny) -> None:
+    asked = place.state.folder / "asked"
+    # As a server that takes the connection and does not answer: it hangs once, with a child that holds its output.
+    once = f"test -e {asked} && exit 0; touch {asked}; sleep 600 & wait"
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(
+        ready={"command": ["sh", "-c", once], "within": "8s"}
+    ))  # fmt: skip
+    deploy(again(place))
+    assert asked.exists()
+
+
+def test_a_look_that_always_hangs_ends_at_the_deadline_with_its_own_words(place: LocalTarget, tiny: Tiny) -> None:
+    ready = {"command": ["sh", "-c", "echo connecting; sleep 600"], "within": "0.4s"}
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(ready=ready))
+    said = r"takes no requests after 0 s: sh did not end within 1 s \(it is RUNNING\)\nconnecting"
+    with pytest.raises(PlatformError, match=said):
+        deploy(again(place))
+
+
+def test_a_look_whose_program_is_not_there_is_told_at_once(place: LocalTarget, tiny: Tiny) -> None:
+    ready = {"command": ["no-such-program"], "within": "1h"}
+    tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(ready=ready))
+    with pytest.raises(PlatformError, match=r"reader\.server\.ready: .*program no-such-program is not there"):
+        deploy(again(place))
+
+
 def test_a_page_that_answers_makes_a_process_ready(
     place: LocalTarget, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -52,8 +53,11 @@ class Lake:
             rows = cursor.fetchall()
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in rows]
-        finally:
-            cursor.close()
+        except BaseException:
+            # What went wrong is told, not that the query could not be ended either.
+            with suppress(Exception):
+                cursor.close()
+            raise
 
     def columns(self, table: str) -> list[str]:
         """Names of a table's columns, in their order; empty where there is no such table.
