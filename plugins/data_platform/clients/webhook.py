@@ -114,10 +114,8 @@ def _pause(state: RetryCallState) -> float:
 
 def _post(address: Address, message: Mapping[str, object], transport: httpx.BaseTransport | None) -> _Try:
     try:
-        with httpx.Client(timeout=_SECONDS, transport=transport) as client:
-            answer = client.post(
-                address.url, json=dict(message), auth=httpx.BasicAuth(*address.login) if address.login else None
-            )
+        with httpx.Client(timeout=_SECONDS, transport=transport, auth=address.login) as client:
+            answer = client.post(address.url, json=dict(message))
     except httpx.TransportError as error:
         # What these say may hold the address. One of no scheme that there is will not do at the next try either.
         return _Try(type(error).__name__, again=not isinstance(error, httpx.UnsupportedProtocol))

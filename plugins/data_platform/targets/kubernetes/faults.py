@@ -227,8 +227,11 @@ def _of_container(pod: str, container: Mapping[str, Any], spec: Mapping[str, Any
 
 def _image_remedy(policy: str) -> str:
     if policy == "Never":
-        return "load the image into the cluster: python3 -m bootstrap images load"
-    return "build and load the images (python3 -m bootstrap images build), or push them where the values say"
+        return "bring the image onto each node (docs/how-to/air-gapped.md)"
+    return (
+        "build the images (python3 -m bootstrap images build) and push them where the values say "
+        "(python3 -m bootstrap images push HOST/PATH), or bring them onto each node (docs/how-to/air-gapped.md)"
+    )
 
 
 def _conditions(thing: Object) -> dict[str, dict[str, Any]]:
