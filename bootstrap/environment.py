@@ -21,6 +21,8 @@ from data_platform.clients import registries
 from data_platform.targets.local.cache import cache_folder
 
 _TEST_VERBS = ("test",)
+#: Downloads of some hundred megabytes on a slow line.
+_SECONDS = 1800.0
 
 
 def enter(arguments: argparse.Namespace) -> None:
@@ -157,9 +159,18 @@ def _make(environment: Path, lock: Path, uv: Path) -> None:
 
 
 def _run(what: str, command: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        command, env=environment, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired as error:
+        done = subprocess.CompletedProcess(command, 1, f"not done after {error.timeout:.0f} s")
     _require(done.returncode == 0, what, "\n".join(done.stdout.strip().splitlines()[-20:]))
 
 

@@ -41,6 +41,8 @@ _LIMITS = (
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 #: Nobody runs this before it was written. Certificates are not valid yet where the clock says so.
 _WRITTEN = 1_767_225_600
+#: Another apt may hold its lock, and lines are slow.
+_APT_SECONDS = 900.0
 #: Supervisor, class paths and PYTHONPATH give these a meaning of their own, wherever in a path they are.
 _REFUSED = frozenset("%:;*?[]{}$#\"'\\`")
 #: PostgreSQL's longest path is 1023 bytes (MAXPGPATH); what servers add below a folder of ours has about 300.
@@ -276,14 +278,19 @@ def mend(found: list[Problem]) -> list[Problem]:
     print(f"Installing {', '.join(packages)} with apt-get…", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
-        done = subprocess.run(
-            ["apt-get", *words],
-            env=environment,
-            check=False,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        try:
+            done = subprocess.run(
+                ["apt-get", *words],
+                env=environment,
+                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=_APT_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            what = f"apt-get {words[0]} did not end within {_APT_SECONDS:.0f} s"
+            return [*found, Problem(what, "look at apt's sources and at who holds its lock, or install by hand")]
         if done.returncode != 0:
             last = "\n".join(done.stdout.strip().splitlines()[-10:])
             return [*found, Problem(f"apt-get {words[0]} failed:\n{last}", "mend apt, or install the packages by hand")]

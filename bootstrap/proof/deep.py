@@ -81,7 +81,7 @@ def changes(root: Path, commit: str) -> set[str]:
         PlatformError: there is no such commit.
     """
     words = ["git", "diff", "--name-only", "-z", "--no-renames", commit, "--"]
-    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode != 0:
         raise PlatformError(f"--since {commit}: {done.stderr.strip()}", "name a commit, branch or tag of this checkout")
     return {name for name in done.stdout.split("\0") if name}
@@ -94,7 +94,8 @@ def _run(graph: Graph, modules: Sequence[str], words: str) -> bool:
         command += ["-k", words] if words else []
         print(f"$ {' '.join(command)}", flush=True)
         started = time.monotonic()
-        done = subprocess.run(command, cwd=graph.root, check=False)
+        # Each test has a deadline of its own.
+        done = subprocess.run(command, cwd=graph.root, check=False, timeout=None)
         if report.exists():
             # A run that was interrupted, or could not collect, has left tests out.
             whole = not words and done.returncode in _RAN_ALL

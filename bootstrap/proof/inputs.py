@@ -45,7 +45,7 @@ _WORDS = {".md", ".png"}
 
 def tracked(root: Path) -> list[str]:
     """Files of the checkout that git knows, sorted, as paths below its root."""
-    done = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True, timeout=60)
     return sorted(name for name in done.stdout.split("\0") if name and (root / name).is_file())
 
 

@@ -184,7 +184,7 @@ def _about(graph: Graph, module: str) -> list[tuple[str, str]]:
 
 def _commit(root: Path) -> str:
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True)
+        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True, timeout=60)
         return done.stdout.strip()
 
     changed = git("status", "--porcelain", "--untracked-files=no", "--", f":!{FOLDER}")

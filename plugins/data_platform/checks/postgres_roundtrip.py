@@ -12,12 +12,12 @@ from data_platform.stack.holders import CHECKS
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
     """Write a row to a new table, read it back, and drop the table."""
-    del params, deadline
+    del params
     from psycopg import sql
 
     token = uuid.uuid4().hex
     table = sql.Identifier(f"check_{token}")
-    with connect.postgres(platform, CHECKS, CHECKS) as connection:
+    with connect.postgres(platform, CHECKS, CHECKS, seconds=deadline.remaining) as connection:
         connection.execute(sql.SQL("create table {} (token text)").format(table))
         with removed_after(
             lambda: connection.execute(sql.SQL("drop table {}").format(table)),

@@ -58,6 +58,10 @@ class _Trust(TypedDict, total=False):
     ca: str
 
 
+class _Deadline(TypedDict, total=False):
+    seconds: float
+
+
 class _Server(NamedTuple):
     url: str
     trust: _Trust
@@ -208,8 +212,14 @@ def s3_admin(place: Place, seconds: float = _SECONDS, provider: str = capabiliti
     return module.client(server.url, own[ROOT_KEY], own[ROOT_SECRET], seconds, **server.trust)
 
 
-def postgres(place: Place, holder: str, database: str, provider: str = capabilities.DATABASE_SERVER) -> Database:
-    """A database, as the role of a holder.
+def postgres(
+    place: Place,
+    holder: str,
+    database: str,
+    provider: str = capabilities.DATABASE_SERVER,
+    seconds: float | None = None,
+) -> Database:
+    """A database, as the role of a holder; `seconds` is the deadline of a statement, where it is not the usual one.
 
     Raises:
         psycopg.OperationalError: nobody listens there, the login is refused, or there is no such database.
@@ -217,7 +227,8 @@ def postgres(place: Place, holder: str, database: str, provider: str = capabilit
     from data_platform.clients import postgres as module
 
     server, own = place.address(provider, SQL), place.credentials(holder)
-    return module.connect(server.host, server.port, own[DATABASE_USER], own[DATABASE_PASSWORD], database)
+    given: _Deadline = {} if seconds is None else {"seconds": seconds}
+    return module.connect(server.host, server.port, own[DATABASE_USER], own[DATABASE_PASSWORD], database, **given)
 
 
 def postgres_as_admin(

@@ -26,6 +26,7 @@ if "requests_gssapi" not in sys.modules:
 from datahub.emitter.mce_builder import make_data_job_urn_with_flow, make_dataset_urn  # noqa: E402
 from datahub.ingestion.source import nifi  # noqa: E402
 from datahub.metadata.schema_classes import DataJobInfoClass  # noqa: E402
+from requests.adapters import HTTPAdapter  # noqa: E402, TID251 - the source speaks through a session of it
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential  # noqa: E402
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ _LANDING = re.compile(r"(?:.*/)?(landing/[^/]+)/.+")
 _NO_DATA = re.compile(r"s3://[^/]+/_")
 _LAST = "last_event_time"
 _SECONDS = 5.0
+#: Deadline of a request; a provenance query of a busy NiFi takes some seconds.
+_REQUEST_SECONDS = 60.0
 #: Path of NiFi's page, where the source looks for its API.
 PAGE = "/nifi/"
 
@@ -68,12 +71,22 @@ class Analyzer(nifi.NifiProcessorProvenanceEventAnalyzer):
         return nifi.ExternalDataset("file", name, {}, make_dataset_urn("file", name, self.env))
 
 
+class _Bounded(HTTPAdapter):
+    """Gives a deadline to requests that have none: the source's have none."""
+
+    def send(self, request: Any, **settings: Any) -> Any:  # type: ignore[override] # the rest is handed on
+        """As `HTTPAdapter.send`."""
+        return super().send(request, **{**settings, "timeout": settings.get("timeout") or _REQUEST_SECONDS})
+
+
 class Source(nifi.NifiSource):
     """The source with our processors. It asks only for events that the catalog has not seen."""
 
     def __init__(self, config: nifi.NifiSourceConfig, ctx: Any) -> None:
         super().__init__(config, ctx)
         self.session.trust_env = False  # as http.client
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, _Bounded())
 
     def process_provenance_events(self) -> None:
         """Give each processor the data sets that its newest events name."""
@@ -118,7 +131,14 @@ class Source(nifi.NifiSource):
                 wait=wait_exponential(multiplier=0.02, max=0.5),
                 retry=retry_if_result(lambda finished: not finished),
                 retry_error_callback=lambda _: None,  # the source looks again, and says so
-            )(lambda: self.session.get(place).json().get("provenance", {}).get("finished", False))
+            )(
+                lambda: (
+                    self.session.get(place, timeout=_REQUEST_SECONDS)
+                    .json()
+                    .get("provenance", {})
+                    .get("finished", False)
+                )
+            )
         return answer
 
     def construct_job_workunits(self, *arguments: Any, **more: Any) -> Iterable[MetadataWorkUnit]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
 
 #: Seconds to wait for a connection.
 CONNECT_SECONDS = 10
+#: Seconds that a statement may take, its waiting for locks included, where nobody says otherwise.
+_STATEMENT_SECONDS = 60.0
 #: Role of the pool in front of the server, on targets that have one: it asks in each database who may log in.
 _POOLER = "pgbouncer"
 
@@ -24,13 +26,42 @@ class Contents(NamedTuple):
     extensions: frozenset[str]
 
 
-def connect(host: str, port: int, user: str, password: str, database: str) -> psycopg.Connection[tuple[object, ...]]:
-    """A connection in autocommit mode.
+class Connection(psycopg.Connection[tuple[object, ...]]):
+    """A connection that is closed when the server has not answered a statement in time.
+
+    The deadline is kept here, not by `statement_timeout`: that one is lost behind a pool of transactions, and ends a
+    commit that waits for its second copy with a success (docs/decisions/postgresql-ha.md).
+
+    Attributes:
+        seconds: deadline of a statement.
+    """
+
+    seconds = _STATEMENT_SECONDS
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for an answer.
+
+        Raises:
+            psycopg.OperationalError: none came in time; the connection is closed.
+        """
+        try:
+            return super().wait(gen, interval, self.seconds if timeout is None else timeout)
+        except psycopg.errors._WaitTimeout:
+            self.close()
+            raise psycopg.OperationalError(
+                f"the server did not answer a statement within {self.seconds:.0f} s; the connection was closed"
+            ) from None
+
+
+def connect(
+    host: str, port: int, user: str, password: str, database: str, *, seconds: float = _STATEMENT_SECONDS
+) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection in autocommit mode, whose statements have a deadline.
 
     Raises:
         psycopg.OperationalError: nobody listens there, or the login is refused.
     """
-    return psycopg.connect(
+    found = Connection.connect(
         host=host,
         port=port,
         user=user,
@@ -40,6 +71,8 @@ def connect(host: str, port: int, user: str, password: str, database: str) -> ps
         autocommit=True,
         application_name="data-platform",
     )
+    found.seconds = seconds
+    return found
 
 
 def answers(host: str, port: int) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket as sockets
 import sys
 import xmlrpc.client
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import Faults, SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport, UnixStreamHTTPConnection
 
 from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
@@ -16,6 +17,8 @@ from data_platform.stack.errors import PlatformError
 #: States in which supervisor has the program running or is about to.
 ALIVE = frozenset({"STARTING", "RUNNING", "BACKOFF"})
 _REMEDY = "run: python3 -m bootstrap up"
+#: Deadlines of a call, and of one that waits for the end of a program (`stop_seconds` of its definition, then killed).
+_SECONDS, _STOP_SECONDS = 30.0, 600.0
 #: Who may speak to it, with a password that is in a file beside the socket. A confined program of the same user cannot
 #: read that file; whether it can reach the socket depends on the kernel.
 USER = "platform"
@@ -26,19 +29,40 @@ def key_of(socket: Path) -> Path:
     return socket.with_suffix(".key")
 
 
+class _Connection(UnixStreamHTTPConnection):  # type: ignore[misc] # the package ships no types
+    """A connection with a deadline: the package's own waits for ever on a supervisor that hangs."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        # The name of a host, which the socket has not.
+        super().__init__("localhost")
+        self.socketfile, self._seconds = str(path), seconds
+
+    def connect(self) -> None:
+        self.sock = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+        self.sock.settimeout(self._seconds)
+        self.sock.connect(self.socketfile)
+
+
 class Supervisor:
     """Client of one supervisord.
 
     Args:
         socket: path of its unix socket. `key_of` says where its password is.
+        seconds: deadline of a call.
     """
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, seconds: float = _SECONDS) -> None:
         self._socket = socket
+        self._seconds = seconds
         self._transport = SupervisorTransport(None, None, f"unix://{socket}")
+        self._transport._get_connection = self._connect
         self._proxy = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport)
 
-    def _call(self, method: str, *arguments: object, tolerated: int | None = None) -> Any:
+    def _connect(self) -> _Connection:
+        return _Connection(self._socket, self._deadline)
+
+    def _call(self, method: str, *arguments: object, tolerated: int | None = None, seconds: float | None = None) -> Any:
+        self._deadline = self._seconds if seconds is None else seconds
         try:
             self._log_in()
             return getattr(self._proxy.supervisor, method)(*arguments)
@@ -49,6 +73,11 @@ class Supervisor:
             return None
         except xmlrpc.client.ProtocolError as error:
             raise PlatformError(f"the supervisor refuses {method}: {error.errmsg}", _REMEDY) from None
+        except TimeoutError:
+            raise PlatformError(
+                f"the supervisor on {self._socket} did not answer {method} within {self._deadline:.0f} s",
+                "look whether it hangs (logs/supervisord.log in the state folder), then run: python3 -m bootstrap up",
+            ) from None
         except OSError:
             raise PlatformError(f"the supervisor does not answer on {self._socket}", _REMEDY) from None
         finally:
@@ -92,7 +121,7 @@ class Supervisor:
 
     def stop(self, program: str) -> None:
         """Stop the program and wait until it has ended."""
-        self._call("stopProcess", program, True, tolerated=Faults.NOT_RUNNING)
+        self._call("stopProcess", program, True, tolerated=Faults.NOT_RUNNING, seconds=_STOP_SECONDS)
 
     def forget(self, program: str) -> None:
         """Stop the program and take it out of the supervisor."""

@@ -26,13 +26,13 @@ VERSION_TABLE = "schema_version"
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def connect(target: Target) -> Connection:
-    """A connection in autocommit mode, as the owner.
+def connect(target: Target, seconds: float | None = None) -> Connection:
+    """A connection in autocommit mode, as the owner; for `seconds` see `clients.connect.postgres`.
 
     Raises:
         psycopg.OperationalError: PostgreSQL does not answer, the login is refused, or there is no such database yet.
     """
-    return postgres(target, OWNER, NAME)
+    return postgres(target, OWNER, NAME, seconds=seconds)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_platform.clients import connect
 from data_platform.records import database
 
 if TYPE_CHECKING:
@@ -13,6 +12,8 @@ if TYPE_CHECKING:
 
     from data_platform.targets.base import Target
 
+#: Deadline of a statement: who waits for another migration, waits for all of it.
+_SECONDS = 300.0
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -50,9 +51,13 @@ def _upgrade(target: Target) -> None:
     from sqlalchemy import create_engine, text
     from sqlalchemy.pool import NullPool
 
-    uri = connect.postgres_uri(target, "psycopg", database.NAME, database.OWNER)
-    said = {"connect_timeout": 10, "application_name": "data-platform"}
-    with create_engine(uri, connect_args=said, poolclass=NullPool).begin() as connection:
+    def connection_of_one() -> database.Connection:
+        found = database.connect(target, _SECONDS)
+        found.autocommit = False
+        return found
+
+    engine = create_engine("postgresql+psycopg://", creator=connection_of_one, poolclass=NullPool)
+    with engine.begin() as connection:
         connection.execute(text("select pg_advisory_xact_lock(hashtext('schema_version'))"))
         found = config()
         found.attributes["connection"] = connection

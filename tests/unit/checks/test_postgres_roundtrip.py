@@ -30,7 +30,8 @@ class Server:
         self.instead: dict[str, str | Exception] = {}
         self.open = 0
 
-    def connect(self, host: str, port: int, user: str, password: str, database: str) -> Self:
+    def connect(self, host: str, port: int, user: str, password: str, database: str, *, seconds: float) -> Self:
+        assert 0 < seconds <= 5
         assert (host, port, user, password, database) == ("127.0.0.1", 5432, "checks", "generated", "checks")
         return self
 

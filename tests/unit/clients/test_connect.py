@@ -139,6 +139,12 @@ def test_a_database_is_opened_as_whoever_asks(
     assert ask(Place()) == Client(("postgresql.test", 1, *login), {})
 
 
+def test_a_deadline_of_statements_is_given_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data_platform.clients.postgres.connect", made)
+    found: Any = connect.postgres(Place(), "pipelines", "checks", seconds=3)
+    assert found.named == {"seconds": 3}
+
+
 def test_the_uri_of_a_database_is_quoted() -> None:
     own = connect.postgres_uri(Place(), "psycopg", "checks", "pipelines")
     assert own == "postgresql+psycopg://pipelines:p%40ss%2Fword@postgresql.test:1/checks"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import configparser
 import errno
+import socket
+import time
 import xmlrpc.client
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +105,31 @@ def test_a_supervisor_that_does_not_answer_is_not_up() -> None:
     up, _ = client(getState={"statecode": 1}, getPID=7)
     assert up.is_up()
     assert up.pid() == 7
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[Path]:
+    """The socket of a supervisor that hangs: connections are taken, and nothing is answered."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        yield path
+
+
+@pytest.mark.enable_socket
+def test_a_supervisor_that_hangs_is_told_of_after_the_deadline(silent: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(PlatformError, match=r"the supervisor on .* did not answer getAllProcessInfo within 0 s"):
+        Supervisor(silent, seconds=0.3).states()
+    assert time.monotonic() - begun < 30
+    assert not Supervisor(silent, seconds=0.3).is_up()
+
+
+def test_who_waits_for_the_end_of_a_program_waits_longer_than_a_call() -> None:
+    supervisor, _ = client()
+    waited: list[float] = []
+    supervisor._log_in = lambda: waited.append(supervisor._deadline)  # type: ignore[method-assign]
+    supervisor.stop("trino.server")
+    supervisor.shutdown()
+    assert waited[0] > 10 * waited[1] >= 100

@@ -120,7 +120,8 @@ class FakeNiFi:
         processor = request["searchTerms"]["ProcessorID"]["value"]
         return Answer({"provenance": {"uri": f"http://nifi/nifi-api/provenance/{processor}"}})
 
-    def get(self, url: str) -> Answer:
+    def get(self, url: str, *, timeout: float = 1) -> Answer:
+        assert timeout > 0
         self.looks += 1
         if self.looks == 1:
             return Answer({"provenance": {"finished": False}})

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psycopg
+from data_platform.clients.postgres import Connection
 
 #: Airflow's own limits: the scheduler sends one every 5 s and counts as dead after 30, on a busy machine later.
 _FRESH_SECONDS = 60
@@ -19,6 +19,8 @@ _QUERY = (
     "select max(latest_heartbeat) > now() - make_interval(secs => %s) from job"
     " where job_type = %s and hostname = %s and state = 'running'"
 )
+#: To connect, and for the answer; kubelet ends a probe at the latest.
+_SECONDS = 5
 _USAGE = 2
 
 
@@ -29,7 +31,9 @@ def main(words: Sequence[str], environment: Mapping[str, str] = os.environ) -> i
         return _USAGE
     # As airflow.cfg has it; the part after the plus is SQLAlchemy's.
     address = Path(environment["ETC"], "secrets", "database-url").read_text(encoding="utf-8")
-    connection = psycopg.connect(address.replace("postgresql+psycopg2:", "postgresql:", 1), connect_timeout=5)
+    url = address.replace("postgresql+psycopg2:", "postgresql:", 1)
+    connection = Connection.connect(url, connect_timeout=_SECONDS)
+    connection.seconds = _SECONDS
     with connection:
         row = connection.execute(_QUERY, (_FRESH_SECONDS, words[0], socket.getfqdn())).fetchone()
     if row and row[0]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Self
 
-import psycopg
 import pytest
 
 from data_platform.targets.kubernetes import heartbeat
@@ -17,6 +16,8 @@ class Database:
     def __init__(self, answer: tuple[bool | None] | None) -> None:
         self.answer = answer
         self.asked: tuple[Any, ...] = ()
+        #: Deadline of its statements.
+        self.seconds = float("inf")
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +43,7 @@ def test_only_a_fresh_heartbeat_is_good(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     database, asked = Database(answer), list[str]()
-    monkeypatch.setattr(psycopg, "connect", lambda address, **_: asked.append(address) or database)
+    monkeypatch.setattr(heartbeat.Connection, "connect", lambda address, **_: asked.append(address) or database)
     address = tmp_path / "secrets" / "database-url"
     address.parent.mkdir()
     address.write_text("postgresql+psycopg2://airflow:secret@h:5432/airflow")
@@ -50,6 +51,7 @@ def test_only_a_fresh_heartbeat_is_good(
     assert heartbeat.main(["SchedulerJob"], {"ETC": str(tmp_path)}) == code
     # The login is in the file that airflow.cfg reads, not in the environment.
     assert asked == ["postgresql://airflow:secret@h:5432/airflow"]
+    assert database.seconds <= 10
     assert database.asked[1:] == ("SchedulerJob", "airflow-scheduler-1")
     assert ("no heartbeat of SchedulerJob" in capsys.readouterr().err) == (code == 1)
 

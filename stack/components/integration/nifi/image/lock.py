@@ -61,6 +61,7 @@ def resolve(pom: Path) -> dict[str, Path]:
              "-DincludeScope=runtime", "-DoutputAbsoluteArtifactFilename=true", f"-DoutputFile={output}"],
             check=True,
             stdout=sys.stderr,
+            timeout=1800,
         )  # fmt: skip
         return parse_resolved(output.read_text(encoding="utf-8").splitlines())
 
