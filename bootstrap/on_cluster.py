@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bootstrap import cluster_services, environments
+from bootstrap.helm import helm_program
 from bootstrap.progress import Progress
 from data_platform import promotion
 from data_platform.clients import kubernetes
@@ -85,15 +85,6 @@ def _settings(chosen: Mapping[str, Any], platform: str) -> Settings:
     said = {key: value for key, value in chosen.items() if key in Settings.model_fields}
     file = Path(chosen["authorities"]) if chosen.get("authorities") else None
     return Settings.model_validate({**said, "authorities": trust.read(file) if file else "", "platform": platform})
-
-
-def helm_program() -> str:
-    """Path of helm: the user's own, or the one that is built with the test cluster's programs."""
-    if own := shutil.which("helm"):
-        return own
-    from bootstrap.cluster import tools
-
-    return str(tools(cache_folder())["helm"])
 
 
 def prepare(

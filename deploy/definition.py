@@ -24,7 +24,7 @@ for _folder in (ROOT, ROOT / "plugins"):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
 
-from bootstrap.on_cluster import helm_program  # noqa: E402 - the path is set above
+from bootstrap.helm import helm_program  # noqa: E402 - the path is set above
 from data_platform.claims.database import PASSWORD, USER, Database  # noqa: E402 - the path is set above
 from data_platform.clients.kubernetes import Cluster  # noqa: E402
 from data_platform.clients.postgres import verifier  # noqa: E402

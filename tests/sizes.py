@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bootstrap.on_cluster import helm_program
+from bootstrap.helm import helm_program
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes.needs import Asked, Need, values_of
 from data_platform.targets.kubernetes.releases import Helm

@@ -110,6 +110,8 @@ def _kubelet(layout: Layout, record: Record) -> dict[str, object]:
         # Every process of the platform on one node, and the pods of jobs beside them.
         "maxPods": 220,
         "serializeImagePulls": False,
+        # Which images are here is read from what the node lists; of more than 50 it would list the largest alone.
+        "nodeStatusMaxImages": -1,
         # An image that is deleted here cannot be pulled again.
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "200Mi", "nodefs.available": "2Gi", "imagefs.available": "2Gi"},

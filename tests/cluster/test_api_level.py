@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from bootstrap.on_cluster import _purge_inside, helm_program, remove
+from bootstrap.helm import helm_program
+from bootstrap.on_cluster import _purge_inside, remove
 from bootstrap.progress import Progress
 from data_platform.checks.base import Deadline
 from data_platform.clients.kubernetes import Cluster, connect

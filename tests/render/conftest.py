@@ -37,7 +37,7 @@ CANARY = "canary"
 @functools.cache
 def helm() -> str:
     """The helm on the PATH, or the one that is built with the test cluster's programs."""
-    from bootstrap.on_cluster import helm_program
+    from bootstrap.helm import helm_program
 
     return helm_program()
 

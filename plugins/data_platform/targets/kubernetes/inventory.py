@@ -17,6 +17,8 @@ from data_platform.targets.kubernetes.permissions import DEPLOYER, namespaces, p
 Object = dict[str, Any]
 
 DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+#: How many images a kubelet lists where it is told nothing else (`nodeStatusMaxImages`).
+LISTED_IMAGES = 50
 #: What the bootstrap itself makes outside of namespaces: group, resource.
 _CLUSTER_WIDE = (("", "namespaces"), (rbac.GROUP, "clusterroles"), (rbac.GROUP, "clusterrolebindings"))
 #: How kinds of cluster services are made known.
@@ -61,6 +63,8 @@ class Facts(NamedTuple):
     Attributes:
         version: of the API server.
         storage_classes: by name, and whether it is the default.
+        provisioners: who makes the volumes of a class, by its name.
+        cut: nodes that may have more images than they list.
         denied: permissions that we lack, as `create deployments.apps in NAMESPACE`.
         nodes: those that take pods; what our own pods have counts as free.
         unfit: nodes that take none, and why.
@@ -83,6 +87,8 @@ class Facts(NamedTuple):
     lacking: Mapping[str, Sequence[str]] = {}
     left: Sequence[str] = ()
     roles: Mapping[str, Mapping[str, str]] = {}
+    provisioners: Mapping[str, str] = {}
+    cut: Sequence[str] = ()
 
 
 def read_facts(cluster: Reader, stack: Stack) -> Facts:
@@ -94,12 +100,15 @@ def read_facts(cluster: Reader, stack: Stack) -> Facts:
     names = namespaces(stack)
     there = {name: found for name in names if (found := cluster.get("v1", "Namespace", name))}
     nodes, unfit = _read_nodes(cluster, names)
+    classes = cluster.list_objects("storage.k8s.io/v1", "StorageClass")
     return Facts(
         version=cluster.version(),
         storage_classes={
             str(item["metadata"]["name"]): (item["metadata"].get("annotations") or {}).get(DEFAULT_CLASS) == "true"
-            for item in cluster.list_objects("storage.k8s.io/v1", "StorageClass")
+            for item in classes
         },
+        provisioners={str(item["metadata"]["name"]): str(item.get("provisioner", "")) for item in classes},
+        cut=[str(node["metadata"]["name"]) for node in cluster.list_objects("v1", "Node") if lists_cut(node)],
         denied=_read_denied(cluster, stack, names),
         nodes=nodes,
         unfit=unfit,
@@ -206,6 +215,11 @@ def _read_nodes(cluster: Reader, ours: Sequence[str]) -> tuple[list[Node], dict[
             )
         )
     return nodes, unfit
+
+
+def lists_cut(node: Mapping[str, Any]) -> bool:
+    """Whether a node may have more images than it lists: a kubelet lists the largest ones up to its limit."""
+    return len(node["status"].get("images") or []) >= LISTED_IMAGES
 
 
 def unfit_reason(node: Mapping[str, Any]) -> str:

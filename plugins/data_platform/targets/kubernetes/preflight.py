@@ -6,18 +6,30 @@ What was seen of it: `inventory`. To decide is pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from data_platform.stack.capabilities import VOLUMES
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.stack import Stack
 from data_platform.targets.kubernetes import needs, ownership
-from data_platform.targets.kubernetes.inventory import DEFAULT_CLASS, Facts
+from data_platform.targets.kubernetes.inventory import DEFAULT_CLASS, LISTED_IMAGES, Facts
 from data_platform.targets.kubernetes.needs import Asked, Need
 from data_platform.targets.kubernetes.permissions import namespaces
 
 #: Older ones cannot say that a command's input has ended, and lack `sleep` as a lifecycle hook.
 OLDEST = (1, 30)
+#: Who makes volumes that pods of one node alone can write files to, by its own documentation. Of others it is not
+#: known: the check of volumes makes one.
+ONE_NODE = frozenset(
+    (
+        *("kubernetes.io/aws-ebs", "kubernetes.io/azure-disk", "kubernetes.io/cinder", "kubernetes.io/gce-pd"),
+        *("ebs.csi.aws.com", "disk.csi.azure.com", "pd.csi.storage.gke.io", "cinder.csi.openstack.org"),
+        *("rbd.csi.ceph.com", "csi.hetzner.cloud", "dobs.csi.digitalocean.com", "linodebs.csi.linode.com"),
+        *("topolvm.io", "openebs.io/local", "local.csi.openebs.io", "zfs.csi.openebs.io"),
+    )
+)
+_MANY = "ReadWriteMany"
 
 
 class Finding(NamedTuple):
@@ -91,10 +103,12 @@ def _permissions(facts: Facts) -> Iterator[Finding]:
 
 
 def _storage(stack: Stack, size: str, asked: Mapping[str, Asked], facts: Facts, wanted: str) -> Iterator[Finding]:
-    """Every class that a volume is asked of is there, or comes with who makes volumes here."""
+    """Every class that a volume is asked of is there, or comes with who makes volumes here, and can be used so."""
     names = ", ".join(sorted(facts.storage_classes)) or "none"
     to_come = _classes(stack, size)
-    for name in sorted({name for name, _ in needs.volumes(stack, size, asked, wanted)}):
+    wanted_of = needs.volumes(stack, size, asked, wanted)
+    yield from _shared(facts, {name for name, access in wanted_of if access == _MANY})
+    for name in sorted({name for name, _ in wanted_of}):
         if name and name not in {*facts.storage_classes, *to_come}:
             yield Finding(
                 f"there is no StorageClass {name}; there is: {names}",
@@ -104,6 +118,20 @@ def _storage(stack: Stack, size: str, asked: Mapping[str, Asked], facts: Facts, 
             yield Finding(
                 f"no StorageClass is the default; there is: {names}",
                 f"annotate one: kubectl annotate storageclass NAME {DEFAULT_CLASS}=true",
+            )
+
+
+def _shared(facts: Facts, names: AbstractSet[str]) -> Iterator[Finding]:
+    """Classes of which volumes for pods of several nodes are asked, and whose maker has none."""
+    for name in sorted(names):
+        found = name or next((each for each, default in facts.storage_classes.items() if default), "")
+        maker = facts.provisioners.get(found, "")
+        if any(maker == known or maker.endswith(f".{known}") for known in ONE_NODE):
+            yield Finding(
+                f"volumes that pods of several nodes write to ({_MANY}) are asked of the StorageClass {found}, and "
+                f"{maker} makes none",
+                "name a class of a shared file system (sharedVolumes.NAME.storageClass in the component's values), or "
+                "set its accessMode to ReadWriteOnce with one pod (docs/kubernetes/services.md)",
             )
 
 
@@ -190,6 +218,12 @@ def _warnings(facts: Facts) -> Iterator[Finding]:
             "the cluster has no ingress class and no gateway",
             "pages are reached by the forwarded ports that `up` and `status` show; "
             "with an ingress controller set expose in the values",
+        )
+    if facts.cut:
+        yield Finding(
+            f"{', '.join(sorted(facts.cut))}: these nodes list {LISTED_IMAGES} images or more, and a kubelet lists no "
+            f"more than it is told to: whether an image without a registry is there is seen when its pod starts",
+            "set nodeStatusMaxImages to -1 in the kubelet's configuration, or have images pulled from a registry",
         )
     for name, state in sorted(facts.pending.items()):
         yield Finding(

@@ -28,6 +28,7 @@ from data_platform.targets.kubernetes import (
 )
 from data_platform.targets.kubernetes.context import ClusterContext
 from data_platform.targets.kubernetes.definition import Content
+from data_platform.targets.kubernetes.inventory import lists_cut
 from data_platform.targets.kubernetes.needs import Asked
 from data_platform.targets.kubernetes.sizes import Paper
 
@@ -76,11 +77,15 @@ class KubernetesTarget(ClusterContext):
         return found
 
     def _has_image(self, reference: str) -> bool:
-        """Whether nodes have an image that no registry serves; one that names a registry is pulled when needed."""
+        """Whether nodes have an image that no registry serves; one that names a registry is pulled when needed.
+
+        A node that lists as many images as it is told to may have it too; a pod that cannot start says otherwise.
+        """
         if not reference.startswith("localhost/"):
             return True
         nodes = self.cluster.list_objects("v1", "Node")
-        return any(reference in image.get("names", []) for node in nodes for image in node["status"].get("images", []))
+        listed = (image for node in nodes for image in node["status"].get("images") or [])
+        return any(reference in image.get("names", []) for image in listed) or any(map(lists_cut, nodes))
 
     def _observe_release(self, item: Loaded) -> Seen | None:
         here = self._namespace(item.name)

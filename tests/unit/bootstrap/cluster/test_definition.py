@@ -67,6 +67,7 @@ def test_only_this_machine_reaches_the_servers(layout: Layout, programs: binarie
     kubelet = json.loads((layout.etc / "kubelet.yaml").read_text())
     assert kubelet["address"] == RECORD.node
     assert kubelet["authentication"]["anonymous"]["enabled"] is False
+    assert kubelet["nodeStatusMaxImages"] == -1
     assert kubelet["cgroupRoot"] == f"/{RECORD.group}"
 
 

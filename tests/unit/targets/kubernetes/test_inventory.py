@@ -175,3 +175,17 @@ def test_the_api_server_is_where_its_own_service_leads() -> None:
     assert api_server_address(FakeCluster(EndpointSlice=[piece])) == "10.0.0.2:6443,[fd00::1]:6443"
     with pytest.raises(PlatformError, match="has no endpoint"):
         api_server_address(FakeCluster())
+
+
+@pytest.mark.parametrize(("images", "cut"), [(0, []), (49, []), (50, ["lab"]), (120, ["lab"])])
+def test_a_node_that_lists_as_many_images_as_a_kubelet_tells_may_have_more(
+    stack: Stack, images: int, cut: list[str]
+) -> None:
+    one = node()
+    one["status"]["images"] = [{"names": [str(i)]} for i in range(images)]
+    assert read_facts(FakeCluster(Node=[one, node("bare")]), stack).cut == cut
+
+
+def test_who_makes_the_volumes_of_a_class_is_read(stack: Stack) -> None:
+    classes = [{"metadata": {"name": "a"}, "provisioner": "nfs.csi.k8s.io"}, {"metadata": {"name": "b"}}]
+    assert read_facts(FakeCluster(StorageClass=classes), stack).provisioners == {"a": "nfs.csi.k8s.io", "b": ""}

@@ -127,6 +127,33 @@ def test_a_named_class_must_be_there_and_need_not_be_the_default(problems: Probl
     assert what == "there is no StorageClass fast; there is: openebs-hostpath"
 
 
+@pytest.mark.parametrize("maker", ["ebs.csi.aws.com", "rook-ceph.rbd.csi.ceph.com", "openebs.io/local"])
+def test_a_class_that_makes_no_shared_volumes_is_refused_where_one_is_asked_of_it(
+    problems: Problems, maker: str
+) -> None:
+    makers = {"local-path": "ebs.csi.aws.com", "openebs-hostpath": "openebs.io/local"}
+    ((what, remedy),) = problems("production", provisioners=makers | {"shared": maker})
+    assert what.endswith(f"are asked of the StorageClass shared, and {maker} makes none")
+    assert "sharedVolumes" in remedy
+    # In the small size one pod alone writes to each.
+    assert problems("small", provisioners=makers | {"shared": maker}) == []
+
+
+@pytest.mark.parametrize(
+    "maker", ["nfs.csi.k8s.io", "rook-ceph.cephfs.csi.ceph.com", "notrbd.csi.ceph.com.example", ""]
+)
+def test_a_class_of_which_that_is_not_known_is_not(problems: Problems, maker: str) -> None:
+    assert problems("production", provisioners={"shared": maker}) == []
+
+
+def test_nodes_that_may_have_more_images_than_they_list_are_told(stack: Stack, asked: dict[str, Asked]) -> None:
+    verdict = judge(stack, "small", asked, GOOD._replace(cut=["b", "a"]))
+    assert verdict.problems == ()
+    ((what, remedy),) = verdict.warnings
+    assert what.startswith("a, b: these nodes list 50 images or more")
+    assert "nodeStatusMaxImages" in remedy
+
+
 def test_a_pod_that_fits_on_no_node_is_named_although_the_sum_fits(problems: Problems, asked: dict[str, Asked]) -> None:
     many = tuple(Node(f"n{index}", 1, 1024, 20) for index in range(60))
     assert problems(nodes=many) == []
