@@ -14,8 +14,8 @@ from data_platform.targets.kubernetes.needs import values_of
 
 #: What of an environment is compared as a whole; capabilities and components are compared one by one.
 _KEYS = (
-    "target", "profile", "size", "domain", "authorities", "promoted_from", "context", "kubeconfig", "registry",
-    "storage_class",
+    "target", "profile", "size", "domain", "authorities", "retention", "promoted_from", "context", "kubeconfig",
+    "registry", "storage_class",
 )  # fmt: skip
 
 

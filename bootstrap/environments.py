@@ -66,7 +66,7 @@ def asked(state: Path, used: Mapping[str, Any], arguments: argparse.Namespace, f
         PlatformError: what cannot be changed is asked to be otherwise than it is.
     """
     # Of an environment that is left out, all that it said is remembered.
-    all_said = ("environment", "domain", "authorities", "promoted_from", "cluster_services", "values")
+    all_said = ("environment", "domain", "authorities", "promoted_from", "retention", "cluster_services", "values")
     remembered = {key: used[key] for key in all_said if key in used}
     said = _said(found) if found else remembered
     wanted = {key: value for key in _OPTIONS if (value := getattr(arguments, key, None))}

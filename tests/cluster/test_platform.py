@@ -135,6 +135,15 @@ def test_lineage_of_the_pipeline_was_checked_in_the_run(platform: Running) -> No
     assert has_received(platform.target, "fx_rates", seconds=30)
 
 
+def test_airflows_own_past_is_kept_small_in_the_cluster_too(platform: Running) -> None:
+    platform.bootstrap("run", "operations_airflow")
+    with platform.airflow() as airflow:
+        run = airflow.runs("operations_airflow")[0]["dag_run_id"]
+        said = {task: "\n".join(airflow.log("operations_airflow", run, task, 1)) for task in ("runs", "logs")}
+    assert "rows older than 90 days removed from" in said["runs"]
+    assert "that were not written to for 30 days removed" in said["logs"]
+
+
 def test_the_run_of_dbt_was_a_pod_and_its_models_waited_in_the_triggerer(platform: Running) -> None:
     with platform.airflow() as airflow:
         runs = [run for run in airflow.runs("pipelines_fx_rates") if run["state"] == "success"]

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = {f"pipelines_{name}" for name in datasets(ROOT)}
-IDS = {"operations_tables", "stack_deploy", "stack_drift", "stack_health", "stack_upgrade"} | PIPELINES
+IDS = {
+    "operations_airflow",
+    "operations_tables",
+    "stack_deploy",
+    "stack_drift",
+    "stack_health",
+    "stack_upgrade",
+} | PIPELINES
 #: Who owns the DAGs of a room.
 OWNERS = {"operations": "platform-team", "pipelines": "data-engineers", "stack": "platform-team"}
 #: What all components stand on is made first.
@@ -129,6 +136,7 @@ def test_what_changes_things_is_tried_again_and_a_report_is_not(bag: DagBag) -> 
     retries = {dag_id: {task.retries for task in dag.tasks} for dag_id, dag in bag.dags.items()}
     # The one dbt run of a pipeline is tried again by the tasks of its models.
     assert retries == {
+        "operations_airflow": {1},
         "operations_tables": {1},
         **{dag_id: {1, 2} for dag_id in PIPELINES},
         "stack_deploy": {1},
@@ -267,6 +275,7 @@ def test_deploy_runs_when_asked_and_the_others_by_the_clock(bag: DagBag) -> None
     assert {dag_id: schedule.expression for dag_id, schedule in schedules.items()} == {  # type: ignore[union-attr]
         "stack_health": "0 * * * *",
         "stack_drift": "30 5 * * *",
+        "operations_airflow": "0 4 * * 0",
         "operations_tables": "0 3 * * 0",
     }
 
@@ -343,6 +352,15 @@ def test_whatever_works_on_the_branch_takes_the_turn_when_it_is_cleared(bag: Dag
     assert between - refuse == harmless & set(dag.task_ids)
     for shown in ("docs", "emit_lineage", "check_lineage", "set_aside"):
         assert not {"turn", "release"} & cleared(dag, shown)
+
+
+def test_airflows_own_upkeep_is_two_tasks_that_nothing_waits_for(bag: DagBag) -> None:
+    tasks = {task.task_id: task for task in bag.dags["operations_airflow"].tasks}
+    assert set(tasks) == {"runs", "logs"}
+    assert all(not task.upstream_task_ids and not task.downstream_task_ids for task in tasks.values())
+    # The database's password is asked for of the API server; the logs are mounted in every task's pod.
+    assert Path(tasks["runs"].executor_config["pod_template_file"]).stem == "deployer"
+    assert not tasks["logs"].executor_config
 
 
 def test_readers_get_nothing_before_the_last_audit(bag: DagBag) -> None:

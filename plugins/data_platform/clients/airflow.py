@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from collections.abc import Mapping
+from datetime import datetime
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx
 
 from data_platform.clients import http
+from data_platform.clients.commands import run
+from data_platform.stack.errors import PlatformError
 
 #: States in which a DAG run or task has come to its end.
 RUN_ENDS = frozenset({"success", "failed"})
@@ -18,6 +25,25 @@ _PAGE = 100
 #: Its own database, and its own command (of Python's `-m`) that encrypts rows with another key.
 METADATA = "airflow"
 ROTATE_KEY = ("-m", "airflow", "rotate-fernet-key")
+#: Tables that grow with each run, and what they take along. Not `dag`, which holds who is paused, and not `trigger`:
+#: that of an asset's watcher lives as long as its DAG.
+_PAST = (
+    *(
+        "asset_event",
+        "callback",
+        "connection_test_request",
+        "dag_run",
+        "dag_version",
+        "deadline",
+        "import_error",
+        "job",
+    ),
+    *("log", "partitioned_asset_key_log", "revoked_token", "task_instance", "task_instance_history"),
+    *("task_reschedule", "xcom"),
+)
+#: Rows that are removed in one transaction.
+_BATCH = "5000"
+_REMOVED = re.compile(r"^Checking table (\w+)$.*?^Found (\d+) rows", re.MULTILINE | re.DOTALL)
 
 
 class Airflow:
@@ -147,6 +173,43 @@ class Airflow:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
         found = self._request("GET", path, headers={"Accept": "application/json"})
         return [_line(entry) for entry in found["content"]]
+
+
+def clean_database(uri: str, before: datetime, seconds: float) -> dict[str, int]:
+    """Remove what its database keeps of the past, by Airflow's own command. The last scheduled run of each DAG stays.
+
+    Args:
+        uri: of the database, for SQLAlchemy; it holds a password.
+        before: what is older is removed; with a time zone.
+        seconds: deadline.
+
+    Returns:
+        How many rows of each table were removed. Rows that go with these (`on delete cascade`) are not counted.
+
+    Raises:
+        PlatformError: a table could not be cleaned; what was removed before stays removed.
+    """
+    words = ["db", "clean", "--clean-before-timestamp", before.isoformat(), "--skip-archive", "--yes"]
+    words += ["--batch-size", _BATCH, "--error-on-cleanup-failure", "--tables", ",".join(_PAST)]
+    remedy = "read the lines above; run it again: it goes on where it stopped"
+    with TemporaryDirectory() as home:
+        said = run(
+            [sys.executable, "-m", "airflow", *words],
+            doing="removing the past from Airflow's database",
+            remedy=remedy,
+            seconds=seconds,
+            environment={
+                "PATH": os.environ.get("PATH", os.defpath),
+                "AIRFLOW_HOME": home,
+                # Otherwise lines of its log get into the middle of what it prints.
+                "PYTHONUNBUFFERED": "1",
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": uri,
+            },
+        )
+    found = {table: int(rows) for table, rows in _REMOVED.findall(said)}
+    if missing := [table for table in _PAST if table not in found]:
+        raise PlatformError(f"airflow db clean said nothing of {', '.join(missing)}:\n{said[-2000:]}", remedy)
+    return found
 
 
 def _line(entry: Any) -> str:

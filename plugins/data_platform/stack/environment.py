@@ -16,6 +16,13 @@ _CLUSTER = ("size", "context", "kubeconfig", "registry", "storage_class", "clust
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$")]
 
 
+class Retention(Strict):
+    """How long the orchestrator keeps its own past (DAG `operations_airflow`)."""
+
+    runs_days: int = Field(90, ge=7, description="Runs in its database, with their tasks; in days.")
+    logs_days: int = Field(30, ge=1, description="Logs of tasks that nobody writes to any more; in days.")
+
+
 class Environment(Strict):
     """One environment. What it does not say is as it is without an environment."""
 
@@ -31,6 +38,9 @@ class Environment(Strict):
         min_length=1,
         description="File (PEM) with the certificates of authorities by which the platform's own servers are known,"
         " absolute or from `~`; the usual authorities when left out.",
+    )
+    retention: Retention | None = Field(
+        None, description="How long the orchestrator keeps its own past; 90 days of runs and 30 of logs when left out."
     )
     promoted_from: Name | None = Field(
         None, description="Environment that must have proven the same definitions: `up` refuses others."

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from data_platform.checks.base import Address, ToolCommand, ToolResult
+from data_platform.stack.environment import Retention
 from data_platform.stack.plan import Resource, Seen, Step
 from data_platform.stack.stack import Stack
 
@@ -20,6 +21,10 @@ class Target(Protocol):
     @property
     def authorities(self) -> Path | None:
         """File with the certificates by which the platform's own servers are known; None for the usual authorities."""
+
+    @property
+    def retention(self) -> Retention:
+        """How long the orchestrator keeps its own past."""
 
     def address(self, component: str, endpoint: str) -> Address:
         """Address of a component's (or capability's) endpoint, as reached from here."""

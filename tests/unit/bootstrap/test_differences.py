@@ -72,7 +72,8 @@ def component(version: str = "1", definition: str = "a", **values: Any) -> dict[
 
 
 def described(target: str = "kubernetes", **components: Any) -> dict[str, Any]:
-    keys = ("profile", "size", "domain", "authorities", "promoted_from", "context", "kubeconfig", "registry",
+    keys = ("profile", "size", "domain", "authorities", "retention", "promoted_from", "context", "kubeconfig",
+            "registry",
             "storage_class")  # fmt: skip
     return {
         "target": target,

@@ -12,6 +12,7 @@ from bootstrap import on_cluster
 from bootstrap.on_cluster import TEST_CONTEXT, choose, is_gone, remove, write_credentials
 from bootstrap.progress import Progress
 from data_platform import promotion
+from data_platform.stack.environment import Retention
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NOT_YET, holders
 from data_platform.stack.load import KUBERNETES, load_stack
@@ -264,10 +265,12 @@ def test_a_target_is_told_what_its_environment_says(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(on_cluster, "open_cluster", lambda _: FakeCluster())
     monkeypatch.setattr(on_cluster, "helm_program", lambda: "helm")
     worker = {"workloads": {"worker": {"replicas": 5}}}
-    more = {"domain": "lab.example", "values": {"trino": worker}, "capabilities": {"s3": "minio"}}
+    kept = {"runs_days": 30, "logs_days": 7}
+    more = {"domain": "lab.example", "retention": kept, "values": {"trino": worker}, "capabilities": {"s3": "minio"}}
     target = on_cluster.open_target(choose(State(tmp_path), {"context": "lab", **more}), OURS)
     assert target.settings.model_dump(include=set(more)) == more
     assert target.stack.components["trino"].values == worker
+    assert target.retention == Retention(**kept)
     # As Airflow's pods are told it.
     monkeypatch.setenv(places.SETTINGS_VARIABLE, target.settings.model_dump_json())
     assert current_stack().components["trino"].values == worker

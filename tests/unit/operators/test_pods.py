@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseOperator
 
-from data_platform.operators import drift, ingest, lifecycle, maintain, publish, report, upgrade, validate
+from data_platform.operators import drift, history, ingest, lifecycle, maintain, publish, report, upgrade, validate
 from data_platform.operators.pods import deployer_pod, pod_of
 
 COMPONENT: dict[str, Any] = {"task_id": "any", "component": "trino"}
@@ -45,6 +45,8 @@ def test_what_deploys_asks_for_the_deployers_pod(operator: BaseOperator) -> None
         (report.BuildDocsOperator(**DATASET), "dbt"),
         (report.EmitLineageOperator(**DATASET), ""),
         (maintain.MaintainTablesOperator(**DATASET), "spark"),
+        # Reads and removes files of a volume that every task's pod has.
+        (history.CleanLogsOperator(task_id="any"), ""),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

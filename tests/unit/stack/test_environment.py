@@ -16,6 +16,7 @@ WHOLE = {
     "capabilities": {"s3": "minio"},
     "domain": "data.bank.example",
     "authorities": "/etc/bank/ca.pem",
+    "retention": {"runs_days": 30, "logs_days": 7},
     "promoted_from": "staging",
     "size": "production",
     "context": "bank",
@@ -64,3 +65,13 @@ def test_a_mistake_is_refused(change: dict[str, Any], said: str) -> None:
 def test_what_only_a_cluster_has_is_refused_on_local(key: str) -> None:
     with pytest.raises(ValidationError, match=f"{key}: for the target kubernetes only"):
         Environment.model_validate({"target": "local", key: WHOLE[key]})
+
+
+def test_the_past_is_kept_for_as_long_as_it_is_said_and_no_shorter_than_is_needed() -> None:
+    assert Environment.model_validate({"target": "local"}).retention is None
+    said = Environment.model_validate({"target": "local", "retention": {"logs_days": 7}}).retention
+    assert said is not None
+    assert (said.runs_days, said.logs_days) == (90, 7)
+    for wrong in ({"runs_days": 6}, {"logs_days": 0}, {"runs": 30}):
+        with pytest.raises(ValidationError):
+            Environment.model_validate({"target": "local", "retention": wrong})

@@ -82,6 +82,7 @@ class ClusterContext:
         self.inside = inside
         #: See `Target`.
         self.authorities = authorities
+        self.retention = settings.retention
         if inside and settings.authorities:
             # In the pods of Airflow's servers, and in those of its tasks.
             self.authorities = Path(places.ETC / places.orchestrator(stack) / trust.CA)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from data_platform.stack.environment import Retention
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.load import DEFAULT_PROFILE
 from data_platform.stack.service import Provided
@@ -31,6 +32,10 @@ class Settings(Strict):
         default_factory=dict, description="Who has a cluster service, where the environment says it."
     )
     domain: str = Field(default="", description="DNS domain below which people reach the components; none when empty.")
+    retention: Retention = Field(
+        default_factory=lambda: Retention.model_validate({}),
+        description="How long the orchestrator keeps its own past.",
+    )
     authorities: str = Field(
         default="", description="Certificates (PEM) by which the platform's own servers are known; no secret."
     )

@@ -11,6 +11,7 @@ from typing import Any
 from data_platform.checks.base import Address
 from data_platform.stack import entrance
 from data_platform.stack.bindings import Bindings, Places, bindings, listed
+from data_platform.stack.environment import Retention
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import holder as holder_of
 from data_platform.stack.load import LOCAL
@@ -44,6 +45,8 @@ class LocalContext:
         self.stack = stack
         self.state = state
         self.domain = str(asked.get("domain") or "")
+        #: See `Target`.
+        self.retention = Retention.model_validate(asked.get("retention") or {})
         #: See `Target`.
         self.authorities = Path(asked["authorities"]) if asked.get("authorities") else None
         self.cache = cache_folder()

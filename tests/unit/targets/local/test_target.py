@@ -454,3 +454,9 @@ def test_people_open_the_address_on_this_machine_until_there_is_a_domain(place: 
     for either in (place, entered):
         with pytest.raises(PlatformError, match=r"minio\.http is no page that people open"):
             either.public_url("s3", "http")
+
+
+def test_the_past_is_kept_as_the_settings_say(place: LocalTarget) -> None:
+    assert (place.retention.runs_days, place.retention.logs_days) == (90, 30)
+    told = LocalTarget(place.stack, place.state, {"retention": {"runs_days": 14}})
+    assert (told.retention.runs_days, told.retention.logs_days) == (14, 30)
