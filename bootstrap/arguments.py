@@ -80,6 +80,9 @@ def make_parser() -> argparse.ArgumentParser:
     cluster.add_argument(
         "--level", choices=["api", "full"], default="full", help="api: requests only, in seconds; full: pods too"
     )
+    cached = verb("cache", "how large the per-user cache is; prune: remove what no checkout uses any more", state)
+    cached.add_argument("action", choices=["show", "prune"], help="prune: what is being made or runs stays")
+    cached.add_argument("--dry-run", action="store_true", help="prune: only say what would be removed")
     _add_images(
         verb("images", "the platform's container images, made of packages without a daemon", state, environment)
     )
@@ -225,6 +228,8 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
     _choose_state(parser, found)
     if found.verb == "files":
         _refuse_half_decisions(parser, found)
+    if found.verb == "cache" and found.action != "prune" and found.dry_run:
+        parser.error("only cache prune takes --dry-run")
     if found.verb == "images" and found.action != "push" and found.registry:
         parser.error("only images push takes a registry")
     if found.verb == "images" and found.action == "push" and not (found.registry or found.environment):

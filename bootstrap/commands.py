@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +48,13 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "proven": Verb("bootstrap.promote", "proven"),
     "diff": Verb("bootstrap.differences", "diff"),
     "cluster": Verb("bootstrap.cluster.lifecycle", "cluster"),
+    "cache": Verb("bootstrap.cache", "cache"),
     "images": Verb("bootstrap.images", "images"),
     "test": Verb("bootstrap.testing", "test"),
 }
 
+#: Verbs that put things into the per-user cache.
+_MAKERS = ("up", "images", "cluster", "test")
 #: Errors of the system that a person can mend, and how.
 _MENDABLE = {
     errno.ENOSPC: "free some space and run it again; it goes on where it stopped",
@@ -72,9 +76,21 @@ def _remedy(error: OSError) -> str:
     return remedy.replace("some space", f"some space on the disk {disk}, which has {free:,} bytes free,")
 
 
+def _note_uses() -> None:
+    """Note in the cache what this checkout needs, before another one may prune it."""
+    from bootstrap.uses import note
+    from data_platform.targets.local.cache import cache_folder
+
+    # What is wrong with the definition, or the disk, is told by the verb itself.
+    with suppress(PlatformError, OSError):
+        note(cache_folder())
+
+
 def run_command(arguments: argparse.Namespace) -> int:
     """Run one verb; mistakes that a person can mend become one message and exit code 2."""
     try:
+        if arguments.verb in _MAKERS:
+            _note_uses()
         code = _VERBS[arguments.verb](arguments)
         # A disk that is full under what we were to say is a failure too.
         if sys.stdout is not None:

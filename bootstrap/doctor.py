@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 
 from bootstrap import environments, preflight
+from bootstrap.cache import shown, size_of
 from bootstrap.place import make_target
 from data_platform.checks.run import arguments as check_arguments
 from data_platform.clients.supervisor import ALIVE
@@ -96,5 +97,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     refuse_unfit(target, tuple(target.stack.components))
     for shortfall in confine.shortfalls():
         print(f"Note: {shortfall}.")
+    sizes = ((size_of(place), place) for place in (target.state.folder, target.cache))
+    print(f"On the disk: {', '.join(f'{shown(size)} in {place}' for size, place in sizes)}.")
     print(f"This machine is ready: {len(target.stack.components)} components, state in {target.state.folder}.")
     return 0

@@ -32,7 +32,7 @@ def enter(arguments: argparse.Namespace) -> None:
     """
     lock = ROOT / "locks" / ("test.txt" if arguments.verb in _TEST_VERBS else "platform.txt")
     cache = cache_folder()
-    environment = cache / "environments" / f"{lock.stem}-{_digest(lock)}"
+    environment = folder_of(cache, lock)
     ours = surroundings.of_platform(ROOT, cache)
     # An environment that a person has activated is not entered: our packages are not in it.
     if Path(sys.prefix) == environment and ours.items() <= os.environ.items():
@@ -62,6 +62,11 @@ def enter(arguments: argparse.Namespace) -> None:
     os.execv(python, [str(python), "-m", "bootstrap", *sys.argv[1:]])  # noqa: S606 - no shell wanted
 
 
+def folder_of(cache: Path, lock: Path) -> Path:
+    """The folder of what a lock file names, for this Python: an environment, or a tool that makes them."""
+    return cache / ("tools" if lock.stem == "uv" else "environments") / f"{lock.stem}-{_digest(lock)}"
+
+
 def _digest(*files: Path) -> str:
     digest = hashlib.sha256(f"{sys.version_info[:2]} {os.path.realpath(sys.executable)}".encode())
     for file in files:
@@ -86,7 +91,7 @@ def _is_whole(environment: Path) -> bool:
 def _make_uv(cache: Path) -> Path:
     """uv, installed by pip at the version and digest of locks/uv.txt."""
     lock = ROOT / "locks" / "uv.txt"
-    folder = cache / "tools" / f"uv-{_digest(lock)}"
+    folder = folder_of(cache, lock)
     with _alone(folder):
         uv, python = folder / "bin" / "uv", str(folder / "bin" / "python")
         if not ((folder / "complete").exists() and uv.exists() and _is_whole(folder)):

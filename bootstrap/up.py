@@ -12,6 +12,7 @@ from typing import Any
 
 from bootstrap import environments, promote, runs, supervision
 from bootstrap.arguments import ROOT
+from bootstrap.cache import forget_unused
 from bootstrap.doctor import refuse_unfit
 from bootstrap.install import install
 from bootstrap.lease import CommandLease
@@ -66,6 +67,7 @@ def up(arguments: argparse.Namespace) -> int:
             print_summary(target, state, sorted({*first, *selected}), time.monotonic() - started)
     if outcome != "success":
         return 1
+    forget_unused(progress)
     if arguments.foreground and place == LOCAL:
         _stay(state)
     return 0

@@ -55,9 +55,14 @@ def own(programs: Programs) -> dict[str, Own]:
     }
 
 
+def archive_name(image: Own) -> str:
+    """Name of the archive of one of our images, among the artifacts of the cache."""
+    return f"image-{image.name.rpartition('/')[2].replace(':', '-')}.tar"
+
+
 def archive_of(image: Own, cache: Path) -> Path:
     """Archive of one of our images in the cache; written when it is not there."""
-    archive = cache / "artifacts" / f"image-{image.name.rpartition('/')[2].replace(':', '-')}.tar"
+    archive = cache / "artifacts" / archive_name(image)
     archive.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(archive.with_suffix(".lock")):
         if not archive.exists():

@@ -25,6 +25,7 @@ LEAST = {
     "down": [],
     "proven": [],
     "diff": ["--environment", "dev", "staging"],
+    "cache": ["show"],
     "images": ["list"],
     "cluster": ["status"],
     "test": [],

@@ -38,12 +38,16 @@ def test_doctor_says_it_and_the_machine_is_ready_all_the_same(
     monkeypatch.setattr(confine, "abi", lambda: 0)
     monkeypatch.setattr(doctor.preflight, "problems", lambda *_, **__: [])
     monkeypatch.setattr(doctor, "refuse_unfit", lambda *_: None)
-    found = SimpleNamespace(stack=SimpleNamespace(components={}), state=SimpleNamespace(folder="/state"))
+    (tmp_path / "cached").write_bytes(bytes([1]) * (3 << 20))
+    found = SimpleNamespace(
+        stack=SimpleNamespace(components={}), state=SimpleNamespace(folder=tmp_path / "none"), cache=tmp_path
+    )
     monkeypatch.setattr(doctor, "make_target", lambda *_: found)
     assert doctor.doctor(argparse.Namespace(state=tmp_path / "state")) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("Note: this kernel offers no Landlock")
-    assert second.startswith("This machine is ready")
+    assert second == f"On the disk: 0.0 MiB in {tmp_path / 'none'}, 3.0 MiB in {tmp_path}."
+    assert third.startswith("This machine is ready")
 
 
 def test_doctor_looks_at_no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,8 @@ from data_platform.targets.local.state import read_json, write_private
 LOCAL_REGISTRY = "localhost"
 _TAG_DIGITS = 12
 _PARTIAL = ".partial-"
+#: Held while images are made or removed.
+BUILD_LOCK = "build.lock"
 _PATH = "/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin"
 _Say = Callable[[str], None]
 
@@ -113,7 +115,7 @@ class Builder:
             PlatformError: something is not to be had, or does not fit.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder / "build.lock"):
+        with FileLock(self.folder / BUILD_LOCK):
             # Left by a build that was killed; others wait for this lock.
             for partial in self.folder.glob(f"{_PARTIAL}*"):
                 shutil.rmtree(partial)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_platform.stack.errors import PlatformError
-from data_platform.targets.local.state import DATA, ETC, FILES, FOLDERS, LANDING, LOGS, MARK, RUN, TMP, State
+from data_platform.targets.local.state import DATA, ETC, FILES, FOLDERS, LANDING, LAUNCHES, LOGS, MARK, RUN, TMP, State
 
 #: A file that was being written when its writer was killed (`write_private`, or a copy into a landing folder).
 _DRAFT = re.compile(r"\.(?:" + "|".join(map(re.escape, FILES)) + r")\.\d+\.[0-9a-f]{8}")
@@ -65,7 +65,7 @@ def read(state: State, components: Iterable[str] = ()) -> Contents:
 
 def _remembered(state: State) -> set[str]:
     """Components whose processes and jobs were described here, or that have data and configuration."""
-    found = {path.name.partition(".")[0] for name in ("launch", "jobs") for path in (state.run / name).glob("*.json")}
+    found = {path.name.partition(".")[0] for name in LAUNCHES for path in (state.run / name).glob("*.json")}
     data, etc = ({path.name for path in (state.folder / name).glob("*") if path.is_dir()} for name in (DATA, ETC))
     return found | (data & etc)
 

@@ -25,6 +25,8 @@ SOCKET_LIMIT = 107
 #: leaves it (contents.py).
 MARK, SETTINGS, CREDENTIALS, PORTS = "platform.json", "settings.json", "credentials.json", "ports.json"
 ETC, DATA, TMP, LOGS, LANDING, RUN, CLUSTER = "etc", "data", "tmp", "logs", "landing", "run", "cluster"
+#: Folders of RUN with a file for each process and job, which says how it is started.
+LAUNCHES = ("launch", "jobs")
 FILES = (MARK, SETTINGS, CREDENTIALS, PORTS)
 FOLDERS = (ETC, DATA, TMP, LOGS, LANDING, RUN, CLUSTER)
 
