@@ -207,11 +207,38 @@ def _choose_state(parser: argparse.ArgumentParser, found: argparse.Namespace) ->
         parser.error(f"--state {found.state} is {what}: give the platform a folder of its own, such as .platform/")
 
 
-def _refuse_half_decisions(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+def _refuse_files(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
     if found.action in DECISIONS and not (found.file and found.why):
         parser.error(f"files {found.action} needs a FILE and --why")
     if found.action not in DECISIONS and (found.file or found.why):
         parser.error(f"files {found.action} takes a DATASET alone")
+
+
+def _refuse_cache(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+    if found.action != "prune" and found.dry_run:
+        parser.error("only cache prune takes --dry-run")
+
+
+def _refuse_images(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+    if found.action != "push" and found.registry:
+        parser.error("only images push takes a registry")
+    if found.action == "push" and not (found.registry or found.environment):
+        parser.error("images push needs a registry, or an environment that says one")
+
+
+def _refuse_test(parser: argparse.ArgumentParser, found: argparse.Namespace) -> None:
+    if found.rooms == [DEEP]:
+        return
+    if DEEP in found.rooms:
+        parser.error(f"{DEEP} stands alone; one room of it is: test {DEEP} --room ROOM")
+    if found.part or found.room or found.words or found.since:
+        parser.error(f"--part, --room, -k and --since are for: test {DEEP}")
+    if unknown := [room for room in found.rooms if room not in TEST_ROOMS]:
+        parser.error(f"unknown test rooms: {', '.join(unknown)}; there are {', '.join(TEST_ROOMS)}")
+
+
+#: What argparse cannot refuse: words that do not go together, by verb.
+_REFUSALS = {"files": _refuse_files, "cache": _refuse_cache, "images": _refuse_images, "test": _refuse_test}
 
 
 def parse_arguments(words: list[str]) -> argparse.Namespace:
@@ -226,23 +253,6 @@ def parse_arguments(words: list[str]) -> argparse.Namespace:
         _environments(parser, found.environment)
         return found
     _choose_state(parser, found)
-    if found.verb == "files":
-        _refuse_half_decisions(parser, found)
-    if found.verb == "cache" and found.action != "prune" and found.dry_run:
-        parser.error("only cache prune takes --dry-run")
-    if found.verb == "images" and found.action != "push" and found.registry:
-        parser.error("only images push takes a registry")
-    if found.verb == "images" and found.action == "push" and not (found.registry or found.environment):
-        parser.error("images push needs a registry, or an environment that says one")
-    if found.verb == "test" and found.rooms != [DEEP]:
-        if DEEP in found.rooms:
-            parser.error(f"{DEEP} stands alone; one room of it is: test {DEEP} --room ROOM")
-        if found.part or found.room or found.words or found.since:
-            parser.error(f"--part, --room, -k and --since are for: test {DEEP}")
-    if (
-        found.verb == "test"
-        and found.rooms != [DEEP]
-        and (unknown := [room for room in found.rooms if room not in TEST_ROOMS])
-    ):
-        parser.error(f"unknown test rooms: {', '.join(unknown)}; there are {', '.join(TEST_ROOMS)}")
+    if refuse := _REFUSALS.get(found.verb):
+        refuse(parser, found)
     return found
