@@ -95,7 +95,7 @@ def check(arguments: argparse.Namespace) -> int:
     for name in names:
         results = lifecycle.verify(target, name, "hand", keep=False)
         try:
-            writes.keep_results(target, results, lifecycle.definition(target, name), "hand")
+            writes.keep_results(target, results, lifecycle.definition(target, name), "hand", patience=0)
         except Exception as error:  # noqa: BLE001 - PostgreSQL may be what is broken; the result is shown all the same
             print(f"results of {name} are not kept: {type(error).__name__}", file=sys.stderr)
         for result in results:

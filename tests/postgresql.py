@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +24,19 @@ ADMIN = "a" * 64
 
 
 class Server(NamedTuple):
-    """A running PostgreSQL."""
+    """A running PostgreSQL.
+
+    Attributes:
+        address: where.
+        log: its file.
+        stop: end it as a power cut does.
+        start: start it again, on the same port.
+    """
 
     address: Address
     log: Path
+    stop: Callable[[], None]
+    start: Callable[[], None]
 
 
 @contextmanager
@@ -53,12 +63,15 @@ def running(root: Path, data: Path, initialise: Sequence[str], options: Sequence
     run("initdb", "--username=postgres", "--no-sync", "--no-instructions", *initialise, said=ADMIN)
     settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", *options]
 
+    def start_on(port: int) -> None:
+        given = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
+        run("pg_ctl", "start", "--wait", f"--log={data}/log", f"--options={given}")
+
     def start() -> int:
         """On the first port that is free then: it may be somebody else's by the time that the server asks for it."""
         for port in filter(is_free, PORTS):
-            given = " ".join([f"-p {port}", *(f"-c {setting}" for setting in settings)])
             try:
-                run("pg_ctl", "start", "--wait", f"--log={data}/log", f"--options={given}")
+                start_on(port)
             except subprocess.CalledProcessError:
                 if is_free(port):
                     raise
@@ -66,8 +79,11 @@ def running(root: Path, data: Path, initialise: Sequence[str], options: Sequence
                 return port
         pytest.fail(f"no port of {PORTS} is free")
 
+    def stop() -> None:
+        run("pg_ctl", "stop", "--mode=immediate")
+
     port = start()
     try:
-        yield Server(Address("127.0.0.1", port, "tcp"), data / "log")
+        yield Server(Address("127.0.0.1", port, "tcp"), data / "log", stop, partial(start_on, port))
     finally:
-        run("pg_ctl", "stop", "--mode=immediate")
+        stop()

@@ -26,7 +26,7 @@ def latest_results(target: Target) -> list[KeptResult]:
 def holder(target: Target) -> dict[str, str] | None:
     """Who changes the platform at present, what for, since when and until when unless he goes on; None for nobody."""
     try:
-        lease = leases.current(target)
+        lease = leases.current(target, patience=0)
     except Exception:  # noqa: BLE001 - as above
         return None
     if lease is None:

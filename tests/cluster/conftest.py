@@ -16,10 +16,12 @@ import pytest
 from bootstrap.cluster import binaries
 from bootstrap.cluster.images import own
 from bootstrap.cluster.layout import CONTEXT, Layout
+from data_platform.clients import postgres
 from data_platform.clients.kubernetes import Cluster, connect
 from data_platform.clients.kubernetes_api import kubeconfig_path
 from data_platform.targets.local.cache import cache_folder
-from tests.cluster.given import PLATFORM_SECONDS, UP_SECONDS, Given, Room, bootstrap
+from tests.cluster.given import PLATFORM_SECONDS, UP_SECONDS, Given, Room, bootstrap, of_a_platform
+from tests.cluster.members import NAMESPACE_VARIABLE, PASSWORD, SERVER, Members
 from tests.running import Running
 
 CONTEXT_VARIABLE = "DATA_PLATFORM_TEST_CONTEXT"
@@ -33,6 +35,7 @@ ON_A_PLATFORM = (
     "test_minio",
     "test_nifi",
     "test_postgresql",
+    "test_failover",
 )
 
 
@@ -101,3 +104,25 @@ def room(given: Given, probe_image: str) -> Iterator[Room]:
     given.client.server_side_apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield Room(given.client, name, probe_image)
     given.client.delete("v1", "Namespace", name)
+
+
+@pytest.fixture(scope="module")
+def members(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Members]:
+    """The members of a platform's PostgreSQL, whole, with a database for the drills."""
+    found = of_a_platform(
+        request,
+        lambda: cluster.list_objects("apps/v1", "StatefulSet", os.environ.get(NAMESPACE_VARIABLE, ""), labels=SERVER),
+    )
+    members = Members(cluster, found[0]["metadata"]["namespace"])
+    members.heal()
+    password = members.run(members.primary(), 'printf %s "$POSTGRESQL_PASSWORD"')
+    with (
+        cluster.port_forward("postgresql", members.namespace, 5432) as forward,
+        postgres.connect(forward.host, forward.port, "postgres", password, "postgres") as admin,
+    ):
+        admin.execute("drop database if exists drill with (force)")
+        postgres.ensure_database(admin, "drill", "drill", PASSWORD, "of a test")
+    yield members
+    members.heal()
+    members.ask("drop database drill with (force)")
+    members.ask("drop role drill")

@@ -6,102 +6,29 @@ Reads like a runbook: when … happens to the primary, then … within … secon
 from __future__ import annotations
 
 import json
-import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from data_platform.checks.base import Deadline
-from data_platform.clients import postgres
-from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import ClusterError
-from tests.cluster.given import of_a_platform
+from tests.cluster.members import PASSWORD, POOL, SERVER, Members, NotYetError
 
 pytestmark = pytest.mark.timeout(1800)
 
-#: Where PostgreSQL is, on a cluster that has several.
-NAMESPACE_VARIABLE = "DATA_PLATFORM_TEST_NAMESPACE"
 WRITER = (Path(__file__).parent / "writer.py").read_text(encoding="utf-8")
-SERVER = "app.kubernetes.io/name=postgresql,app.kubernetes.io/component=server"
-POOL = "app.kubernetes.io/name=postgresql,app.kubernetes.io/component=pgbouncer"
-PASSWORD = "drill-3f9c"
 #: Seconds that a writer may be without an acknowledgement.
 GAP_SECONDS = 40
-#: Seconds until all members are there again, and one of them has every row.
-HEALED_SECONDS = 300
 #: Seconds that a writer goes on after a fault.
 WRITING_SECONDS = 55
 #: Seconds of a writer in all; it ends by itself before, also when it is not told.
 WRITING_LIMIT = 1000
 #: Seconds until a row is written, or seen at another member, or another member is the primary.
 SOON = 120
-
-
-class NotYetError(Exception):
-    """It is not so yet."""
-
-
-@dataclass
-class Members:
-    """PostgreSQL's pods in one namespace."""
-
-    cluster: Cluster
-    namespace: str
-
-    def pods(self, labels: str) -> dict[str, dict[str, Any]]:
-        """Pods that are not ending, by name."""
-        found = self.cluster.list_objects("v1", "Pod", self.namespace, labels=labels)
-        return {pod["metadata"]["name"]: pod for pod in found if "deletionTimestamp" not in pod["metadata"]}
-
-    def primary(self) -> str:
-        """Name of the one primary."""
-        (name,) = self.pods(f"{SERVER},role=primary")
-        return name
-
-    def run(self, pod: str, script: str, *arguments: str, seconds: float = 30) -> str:
-        """Output of a shell script in a pod; fails the test when it fails."""
-        done = self.cluster.execute(pod, self.namespace, ["sh", "-ec", script, "sh", *arguments], seconds=seconds)
-        assert done.returncode == 0, (done.stdout + done.stderr).decode()
-        return done.stdout.decode()
-
-    def patronictl(self, *words: str) -> str:
-        """Output of Patroni's tool, from a member."""
-        tool = '"$ARTIFACT_PATRONI/bin/patronictl" -c "$ETC/patroni.yaml" "$@"'
-        return self.run(next(iter(self.pods(SERVER))), tool, *words, seconds=60)
-
-    def state(self) -> list[dict[str, Any]]:
-        """Patroni's view of the members."""
-        found: list[dict[str, Any]] = json.loads(self.patronictl("list", "--format", "json"))
-        return found
-
-    def ask(self, query: str, database: str = "postgres", pod: str = "") -> str:
-        """Answer of a member to a superuser's query; of the primary, unless another is named."""
-        script = (
-            'PGPASSWORD="$POSTGRESQL_PASSWORD" exec "$ARTIFACT_SERVER/bin/psql" -XAtq -v ON_ERROR_STOP=1 '
-            '-h 127.0.0.1 -U postgres -d "$1" -c "$2"'
-        )
-        return self.run(pod or self.primary(), script, database, query).strip()
-
-    def whole(self) -> None:
-        """Raise until all members run, one leads, and one follows in step."""
-        wanted = self.cluster.get("apps/v1", "StatefulSet", "postgresql-server", self.namespace)
-        assert wanted is not None
-        count = wanted["spec"]["replicas"]
-        state = self.state()
-        roles = sorted(member["Role"] for member in state if member["State"] in ("running", "streaming"))
-        if roles != sorted(["Leader", "Sync Standby", *["Replica"] * (count - 2)]):
-            raise NotYetError(str(state))
-        if wanted["status"].get("readyReplicas") != count or len(self.pods(f"{SERVER},role=primary")) != 1:
-            raise NotYetError(str(wanted["status"]))
-
-    def heal(self) -> None:
-        """Wait until they are whole."""
-        Deadline(HEALED_SECONDS).retry(self.whole, on=(NotYetError, AssertionError, ClusterError, StopIteration))
 
 
 class Writing:
@@ -136,28 +63,6 @@ class Writing:
         assert done.returncode == 0, done.stderr.decode()
         found: dict[str, Any] = json.loads(done.stdout)
         return found
-
-
-@pytest.fixture(scope="module")
-def members(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Members]:
-    """The members of a platform's PostgreSQL, whole, with a database for the drills."""
-    found = of_a_platform(
-        request,
-        lambda: cluster.list_objects("apps/v1", "StatefulSet", os.environ.get(NAMESPACE_VARIABLE, ""), labels=SERVER),
-    )
-    members = Members(cluster, found[0]["metadata"]["namespace"])
-    members.heal()
-    password = members.run(members.primary(), 'printf %s "$POSTGRESQL_PASSWORD"')
-    with (
-        cluster.port_forward("postgresql", members.namespace, 5432) as forward,
-        postgres.connect(forward.host, forward.port, "postgres", password, "postgres") as admin,
-    ):
-        admin.execute("drop database if exists drill with (force)")
-        postgres.ensure_database(admin, "drill", "drill", PASSWORD, "of a test")
-    yield members
-    members.heal()
-    members.ask("drop database drill with (force)")
-    members.ask("drop role drill")
 
 
 @pytest.fixture

@@ -170,7 +170,9 @@ class Cluster:
         found: Object = self._api.json(Request("PATCH", path, what, query, body, MERGE))
         return found
 
-    def delete(self, api_version: str, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
+    def delete(
+        self, api_version: str, kind: str, name: str, namespace: str = "", *, uid: str = "", at_once: bool = False
+    ) -> bool:
         """Ask for the end of an object and of what it owns; False when it was not there.
 
         Args:
@@ -179,8 +181,10 @@ class Cluster:
             name: of the object.
             namespace: of the object.
             uid: delete it only if it still is that one.
+            at_once: a pod gets no time to end.
         """
         body: Object = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}
+        body |= {"gracePeriodSeconds": 0} if at_once else {}
         body |= {"preconditions": {"uid": uid}} if uid else {}
         what = f"deleting {_named(kind, name, namespace)}"
         try:

@@ -19,6 +19,19 @@ _POOLER = "pgbouncer"
 _REFUSALS = ("no password supplied", "password authentication failed", "no pg_hba.conf entry", "does not exist")
 
 
+class AwayError(psycopg.OperationalError):
+    """The server is not there, or went away in the middle; one that is there and refuses is another matter."""
+
+
+def refuses(said: str) -> bool:
+    """Whether an error of libpq says that a server which is up does not let somebody in.
+
+    Args:
+        said: the error's text.
+    """
+    return any(words in said for words in _REFUSALS)
+
+
 class Contents(NamedTuple):
     """Names of what a database holds."""
 
@@ -59,18 +72,24 @@ def connect(
     """A connection in autocommit mode, whose statements have a deadline.
 
     Raises:
-        psycopg.OperationalError: nobody listens there, or the login is refused.
+        AwayError: nobody listens there.
+        psycopg.OperationalError: the login is refused.
     """
-    found = Connection.connect(
-        host=host,
-        port=port,
-        user=user,
-        password=password,
-        dbname=database,
-        connect_timeout=CONNECT_SECONDS,
-        autocommit=True,
-        application_name="data-platform",
-    )
+    try:
+        found = Connection.connect(
+            host=host,
+            port=port,
+            user=user,
+            password=password,
+            dbname=database,
+            connect_timeout=CONNECT_SECONDS,
+            autocommit=True,
+            application_name="data-platform",
+        )
+    except psycopg.OperationalError as error:
+        if refuses(str(error)):
+            raise
+        raise AwayError(str(error)) from error
     found.seconds = seconds
     return found
 
@@ -82,8 +101,10 @@ def answers(host: str, port: int) -> bool:
     """
     try:
         connect(host, port, "nobody", "", "postgres").close()
-    except psycopg.OperationalError as error:
-        return any(words in str(error) for words in _REFUSALS)
+    except AwayError:
+        return False
+    except psycopg.OperationalError:
+        pass
     return True
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
+from data_platform.checks.base import Deadline
 from data_platform.clients.connect import postgres
+from data_platform.clients.postgres import AwayError
 from data_platform.stack.capabilities import ORCHESTRATOR
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
 
+T = TypeVar("T")
+
 NAME = "platform"
+#: Seconds in which a server that is away may come back: a failover takes up to 30 (docs/decisions/postgresql-ha.md).
+PATIENCE = 45.0
 #: Whose role owns it: of who stands for this capability.
 OWNER = ORCHESTRATOR
 #: The newest of migrations/versions/. They are numbered, so that newer and older can be told apart without Alembic.
@@ -30,24 +35,42 @@ def connect(target: Target, seconds: float | None = None) -> Connection:
     """A connection in autocommit mode, as the owner; for `seconds` see `clients.connect.postgres`.
 
     Raises:
-        psycopg.OperationalError: PostgreSQL does not answer, the login is refused, or there is no such database yet.
+        AwayError: PostgreSQL does not answer.
+        psycopg.OperationalError: the login is refused, or there is no such database yet.
     """
     return postgres(target, OWNER, NAME, seconds=seconds)
 
 
-@contextmanager
-def reading(target: Target) -> Iterator[Connection]:
-    """A connection in a transaction in which PostgreSQL lets nothing be written.
+def attempt(target: Target, act: Callable[[Connection], T], *, writes: bool = False, patience: float = PATIENCE) -> T:
+    """Act on the database in one transaction, from the beginning where the server goes away meanwhile.
+
+    Args:
+        target: whose database.
+        act: given a connection; may be repeated, for a server that goes away may have taken what it was told.
+        writes: without it PostgreSQL lets nothing be written.
+        patience: seconds in which a server that is away may come back.
 
     Raises:
-        psycopg.OperationalError: see `connect`.
+        AwayError: it did not.
+        psycopg.OperationalError: the login is refused, or there is no such database yet.
         PlatformError: see `require`.
     """
-    with connect(target) as connection:
-        connection.read_only = True
-        with connection.transaction():
-            require(connection)
-            yield connection
+
+    def once() -> T:
+        with connect(target) as connection:
+            try:
+                if not writes:
+                    connection.read_only = True
+                with connection.transaction():
+                    require(connection)
+                    return act(connection)
+            except psycopg.Error as error:
+                # Or it has just become a copy of another one.
+                if connection.closed or (writes and isinstance(error, psycopg.errors.ReadOnlySqlTransaction)):
+                    raise AwayError(str(error)) from error
+                raise
+
+    return Deadline(patience).retry(once, on=AwayError)
 
 
 def revision(connection: Connection) -> str:

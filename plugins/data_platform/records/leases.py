@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from data_platform.records.database import reading
+from data_platform.records.database import PATIENCE, attempt
 from data_platform.stack.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -107,8 +107,13 @@ class HeldError(PlatformError):
         self.lease = lease
 
 
-def current(target: Target, name: str = PLATFORM) -> Lease | None:
+def current(target: Target, name: str = PLATFORM, patience: float = PATIENCE) -> Lease | None:
     """Who holds a lease; None for nobody. One that has expired is nobody's.
+
+    Args:
+        target: whose database.
+        name: of the lease.
+        patience: see `database.attempt`.
 
     Raises:
         psycopg.OperationalError: the database does not answer.
@@ -118,6 +123,5 @@ def current(target: Target, name: str = PLATFORM) -> Lease | None:
         "select name, holder, purpose, acquired_at, renewed_at, expires_at,"
         " extract(epoch from now() - acquired_at)::float8 from leases where name = %s and expires_at > now()"
     )
-    with reading(target) as connection:
-        row = connection.execute(query, (name,)).fetchone()
+    row = attempt(target, lambda connection: connection.execute(query, (name,)).fetchone(), patience=patience)
     return Lease(*row) if row else None  # type: ignore[arg-type]

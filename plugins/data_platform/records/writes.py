@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from data_platform.records import leases
-from data_platform.records.database import Connection, connect, require
+from data_platform.records.database import PATIENCE, Connection, attempt
 from data_platform.records.leases import EXPIRY, PLATFORM, HeldError, Lease
 
 if TYPE_CHECKING:
@@ -42,15 +41,9 @@ where name = %(name)s and holder = %(holder)s
 _RELEASE = "delete from leases where name = %(name)s and holder = %(holder)s"
 
 
-@contextmanager
-def _writing(target: Target) -> Iterator[Connection]:
-    """A connection in autocommit mode, to a database with the schema of this code."""
-    with connect(target) as connection:
-        require(connection)
-        yield connection
-
-
-def keep_results(target: Target, results: Sequence[CheckResult], definition: str, reason: str) -> None:
+def keep_results(
+    target: Target, results: Sequence[CheckResult], definition: str, reason: str, patience: float = PATIENCE
+) -> None:
     """Keep results of checks.
 
     Args:
@@ -58,8 +51,10 @@ def keep_results(target: Target, results: Sequence[CheckResult], definition: str
         results: of one component or dataset.
         definition: digest of what was checked: the component's definition, the dataset's code.
         reason: deploy, health, upgrade, pipeline or hand.
+        patience: see `database.attempt`.
     """
-    with _writing(target) as connection:
+
+    def act(connection: Connection) -> None:
         for r in results:
             connection.execute(
                 "insert into check_results (component, name, status, seconds, evidence, definition, reason)"
@@ -68,6 +63,8 @@ def keep_results(target: Target, results: Sequence[CheckResult], definition: str
                 (r.component, r.name, r.status, r.seconds, r.evidence.replace("\0", ""), definition, reason),
             )
         connection.execute("delete from check_results where at < now() - make_interval(days => %s)", (KEEP_DAYS,))
+
+    attempt(target, act, writes=True, patience=patience)
 
 
 def acquire(
@@ -88,8 +85,7 @@ def acquire(
     """
     wanted = {"name": name, "holder": holder, "purpose": purpose, "dead": dead, "expiry": expiry}
     for _ in range(_TRIES):
-        with _writing(target) as connection:
-            row = connection.execute(_ACQUIRE, wanted).fetchone()
+        row = attempt(target, lambda connection: connection.execute(_ACQUIRE, wanted).fetchone(), writes=True)
         if row:
             return Lease(*row)  # type: ignore[arg-type]
         if other := leases.current(target, name):
@@ -99,11 +95,13 @@ def acquire(
 
 def renew(target: Target, holder: str, name: str = PLATFORM) -> bool:
     """Hold a lease for longer; False when it is not the holder's any more. One that nobody took meanwhile still is."""
-    with _writing(target) as connection:
-        return connection.execute(_RENEW, {"name": name, "holder": holder, "expiry": EXPIRY}).rowcount == 1
+    return _changes_one(target, _RENEW, {"name": name, "holder": holder, "expiry": EXPIRY})
 
 
 def release(target: Target, holder: str, name: str = PLATFORM) -> bool:
     """Give a lease back; False when it was not the holder's: somebody else's is left alone."""
-    with _writing(target) as connection:
-        return connection.execute(_RELEASE, {"name": name, "holder": holder}).rowcount == 1
+    return _changes_one(target, _RELEASE, {"name": name, "holder": holder})
+
+
+def _changes_one(target: Target, statement: LiteralString, parameters: Mapping[str, object]) -> bool:
+    return attempt(target, lambda connection: connection.execute(statement, parameters).rowcount, writes=True) == 1

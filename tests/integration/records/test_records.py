@@ -147,8 +147,43 @@ def test_a_newer_schema_is_left_alone(platform: Target) -> None:
 
 
 def test_postgresql_lets_nothing_be_written_where_one_reads(platform: Target) -> None:
-    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), database.reading(platform) as connection:
-        connection.execute("create table made_by_a_read (x int)")
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        database.attempt(platform, lambda connection: connection.execute("create table made_by_a_read (x int)"))
+
+
+def test_who_loses_the_connection_in_the_middle_begins_anew(platform: Target) -> None:
+    counted = []
+
+    def act(connection: database.Connection) -> object:
+        counted.append(connection.execute("select count(*) from leases").fetchone())
+        connection.execute("insert into leases values ('a', 'me', 'any', now(), now(), now() + interval '1 hour')")
+        if len(counted) == 1:
+            connection.execute("select pg_terminate_backend(pg_backend_pid())")
+        return connection.execute("select count(*) from leases").fetchone()
+
+    assert database.attempt(platform, act, writes=True) == (1,)
+    # Nothing of the first try was left.
+    assert counted == [(0,), (0,)]
+
+
+@pytest.mark.parametrize("patience", [0.0, 1.0])
+def test_a_server_that_stays_away_ends_the_patience(platform: Target, patience: float) -> None:
+    away = cast(
+        "Target", SimpleNamespace(address=lambda *_: Address("127.0.0.1", 9, ""), credentials=platform.credentials)
+    )
+    with pytest.raises(postgres.AwayError, match=r"127\.0\.0\.1"):
+        leases.current(away, patience=patience)
+
+
+def test_who_is_refused_is_told_at_once(platform: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    real = database.connect
+    monkeypatch.setattr(database, "connect", lambda target: asked.append("") or real(target))
+    login = {"database_user": "nobody_of_that_name", "database_password": "any"}
+    other = cast("Target", SimpleNamespace(address=platform.address, credentials=lambda _: login))
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        leases.current(other)
+    assert len(asked) == 1
 
 
 # Results
