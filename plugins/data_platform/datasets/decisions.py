@@ -97,7 +97,7 @@ def read_decisions(store: Minio, dataset: str) -> dict[str, Decision]:
         except ValueError as error:
             raise PlatformError(
                 f"{RAW}/{key} is no decision about a file: {error}",
-                "remove what was put there by hand; `python3 -m bootstrap files` writes them",
+                "remove what was put there by hand: the verb files alone writes decisions",
             ) from None
     return found
 
