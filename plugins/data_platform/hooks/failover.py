@@ -47,6 +47,7 @@ _LIBPQ: Mapping[str, Any] = MappingProxyType(
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
+        "target_session_attrs": "read-write",
     }
 )
 #: By driver; asyncpg's are in https://magicstack.github.io/asyncpg/current/api/index.html#connection.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from socket import gaierror
 from typing import Any
 
+import asyncpg
 import psycopg2
 import pytest
 from airflow import settings
@@ -42,6 +44,23 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_means_that_the_database_is_away(error: Exception, away: bool) -> None:
     assert failover.is_away(error) is away
+
+
+@pytest.mark.parametrize(
+    ("error", "nobody"),
+    [
+        (asyncpg.exceptions.CannotConnectNowError("the database system is starting up"), True),
+        (asyncpg.exceptions.ConnectionDoesNotExistError("connection was closed in the middle of operation"), True),
+        (asyncpg.exceptions.TargetServerAttributeNotMatched("None of the hosts match"), True),
+        (ConnectionRefusedError(111, "Connect call failed"), True),
+        (gaierror(-2, "Name or service not known"), True),
+        (asyncpg.exceptions.InvalidPasswordError("password authentication failed"), False),
+        (asyncpg.exceptions.QueryCanceledError("canceling statement"), False),
+        (PermissionError(13, "Permission denied"), False),
+    ],
+)
+def test_what_means_that_there_is_nobody_to_connect_to(error: Exception, nobody: bool) -> None:
+    assert failover.cannot_connect(error) is nobody
 
 
 def test_airflow_takes_its_engines_from_here() -> None:
