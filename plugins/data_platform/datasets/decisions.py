@@ -97,7 +97,8 @@ def read_decisions(store: Minio, dataset: str) -> dict[str, Decision]:
         except ValueError as error:
             raise PlatformError(
                 f"{RAW}/{key} is no decision about a file: {error}",
-                "remove what was put there by hand: the verb files alone writes decisions",
+                "remove what was put there by hand; decisions are written by:"
+                " python3 -m bootstrap files accept DATASET FILE --why WORDS",
             ) from None
     return found
 
