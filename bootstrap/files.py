@@ -6,9 +6,11 @@ import argparse
 import getpass
 import platform
 from contextlib import closing
+from datetime import UTC, datetime
 
 from bootstrap.arguments import ROOT
 from bootstrap.place import open_target
+from data_platform import times
 from data_platform.datasets import review
 from data_platform.stack.datasets import contract
 from data_platform.targets.base import Target
@@ -45,7 +47,9 @@ def _list(target: Target, dataset: str) -> None:
         return
     # A line a file, however long: for eyes and for grep.
     width = max(len(one.file.source_file) for one in known)
-    print(f"{'digest':{_SHOWN}}  {'received (UTC)':19}  {'file':{width}}  state")
-    for one in known:
-        at = f"{one.file.ingested_at:%Y-%m-%d %H:%M:%S}"
-        print(f"{one.file.sha256[:_SHOWN]}  {at}  {one.file.source_file:{width}}  {one.state}")
+    now = datetime.now(UTC)
+    received = [times.local(one.file.ingested_at, now) for one in known]
+    space = max(len(at) for at in received)
+    print(f"{'digest':{_SHOWN}}  {'received':{space}}  {'file':{width}}  state")
+    for one, at in zip(known, received, strict=True):
+        print(f"{one.file.sha256[:_SHOWN]}  {at:{space}}  {one.file.source_file:{width}}  {one.state}")

@@ -14,6 +14,7 @@ from data_platform.datasets.decisions import AUDIT, Decision, Verdict, decide, r
 from data_platform.datasets.files import Manifest, RawFile, code_digest, published_files, raw_files
 from data_platform.datasets.store import store_of
 from data_platform.stack.errors import PlatformError
+from data_platform.times import local
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -188,7 +189,8 @@ def _find(target: Target, dataset: str, text: str, seconds: float) -> Known:
         found = found or [one for one in known if one.file.sha256.startswith(text.lower())]
     if len(found) == 1:
         return found[0]
-    several = ", ".join(f"{one.file.sha256[:12]} ({one.file.ingested_at:%Y-%m-%d %H:%M})" for one in found)
+    now = datetime.now(UTC)
+    several = ", ".join(f"{one.file.sha256[:12]} of {local(one.file.ingested_at, now)}" for one in found)
     raise PlatformError(
         f"several files of {dataset} are meant by {text!r}: {several}" if found else f"{dataset} has no file {text!r}",
         f"give its name, or at least {_LEAST} characters of its digest: python3 -m bootstrap files list {dataset}",

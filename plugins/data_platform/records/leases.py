@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from data_platform.records.database import PATIENCE, attempt
 from data_platform.stack.errors import PlatformError
+from data_platform.times import local
 
 if TYPE_CHECKING:
     from data_platform.targets.base import Target
@@ -77,7 +78,8 @@ class Lease(NamedTuple):
     seconds: float
 
     def __str__(self) -> str:
-        since, until = (f"{at:%Y-%m-%d %H:%M:%S %Z}" for at in (self.acquired_at, self.expires_at))
+        now = self.acquired_at + timedelta(seconds=self.seconds)
+        since, until = (local(at, now) for at in (self.acquired_at, self.expires_at))
         return f"{self.holder} ({self.purpose}) since {since}, until {until} unless it is renewed"
 
     @property

@@ -15,6 +15,7 @@ from data_platform.datasets.decisions import Decision, Verdict
 from data_platform.datasets.files import RawFile
 from data_platform.datasets.review import Known, Word
 from data_platform.stack.errors import PlatformError
+from tests.unit.zones import shell_in
 
 AT = datetime(2026, 11, 2, 10, tzinfo=UTC)
 FILE = RawFile(object="fx_rates/x.csv", sha256="0f" * 32, source_file="[été].csv", ingested_at=AT, bytes=9)
@@ -57,11 +58,12 @@ def test_a_decision_is_kept_with_who_and_why(
 
 
 def test_files_are_listed_under_the_names_that_they_came_with(
-    done: list[Any], capsys: pytest.CaptureFixture[str]
+    done: list[Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert files(said("list")) == 0
+    with shell_in("Europe/Paris", monkeypatch):
+        assert files(said("list")) == 0
     (line,) = [text for text in capsys.readouterr().out.splitlines() if "0f0f" in text]
-    for words in ("0f0f0f0f0f0f ", "[été].csv", "2026-11-02 10:00:00", "published"):
+    for words in ("0f0f0f0f0f0f ", "[été].csv", "2026-11-02 11:00:00 CET (", "published"):
         assert words in line
     assert done == ["closed"]
 

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from data_platform.operators import lease
 from data_platform.records import leases, writes
 from tests.unit.operators.fake_lease import FakeLease, held_by
+from tests.unit.zones import shell_in
 
 PLACE: Any = "the place"
 RUN: Any = {"ti": SimpleNamespace(dag_id="stack_deploy", run_id="first")}
@@ -36,7 +37,14 @@ LIMIT = leases.TOO_LONG.total_seconds()
 )
 def test_who_holds_it_is_told(monkeypatch: pytest.MonkeyPatch, other: Any, said: str) -> None:
     FakeLease([other]).put(monkeypatch)
-    assert lease.require_not_held_too_long(PLACE, RUN).startswith(said)
+    with shell_in("UTC", monkeypatch):
+        assert lease.require_not_held_too_long(PLACE, RUN).startswith(said)
+
+
+def test_who_waits_in_a_terminal_is_told_in_its_zone_since_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    with shell_in("Europe/Paris", monkeypatch):
+        told = str(held_by("stack_deploy/first", 180))
+    assert "since 2026-03-02 01:00:00 CET (3 min ago), until 2026-03-02 01:00:00 CET" in told
 
 
 def test_a_lease_that_is_held_too_long_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
