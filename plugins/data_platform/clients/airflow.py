@@ -20,6 +20,8 @@ from data_platform.stack.errors import PlatformError
 #: States in which a DAG run or task has come to its end.
 RUN_ENDS = frozenset({"success", "failed"})
 TASK_ENDS = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+#: In the place of a DAG's id: all of them.
+EVERY_DAG = "~"
 #: Entries of a list that are asked for at a time: what the server gives at most by default (maximum_page_limit).
 _PAGE = 100
 #: Its own database, and its own command (of Python's `-m`) that encrypts rows with another key.
@@ -101,9 +103,14 @@ class Airflow:
             if len(found) >= page["total_entries"] or not page[of]:
                 return found
 
+    def dags(self) -> dict[str, dict[str, Any]]:
+        """All active DAGs by id: whether they are paused, their tags, their next times."""
+        found = self._list("/api/v2/dags", "dags", {"order_by": "dag_id"})
+        return {str(dag["dag_id"]): dag for dag in found}
+
     def dag_ids(self) -> list[str]:
         """Ids of all active DAGs."""
-        return [str(dag["dag_id"]) for dag in self._list("/api/v2/dags", "dags", {"order_by": "dag_id"})]
+        return list(self.dags())
 
     def import_errors(self) -> list[str]:
         """Files that could not be parsed, with the reason."""
@@ -118,14 +125,20 @@ class Airflow:
             answer = self._http.get(f"/api/v2/dags/{dag_id}")
         return answer.status_code == httpx.codes.OK
 
-    def active_runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Runs that are queued or running, newest first."""
+    def active_runs(self, dag_id: str = EVERY_DAG) -> list[dict[str, Any]]:
+        """Runs that are queued or running, newest first; of all DAGs where none is named."""
         query = {"state": ["queued", "running"], "order_by": "-run_after"}
         return self._list(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", query)
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """All runs of a DAG, newest first."""
         return self._list(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", {"order_by": "-run_after"})
+
+    def last_ended(self, dag_id: str, *states: str) -> dict[str, Any] | None:
+        """The run that ended last, of those with one of these outcomes (`RUN_ENDS` when none is named)."""
+        query = {"state": sorted(states or RUN_ENDS), "order_by": "-end_date", "limit": 1}
+        found = self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=query)["dag_runs"]
+        return dict(found[0]) if found else None
 
     def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """What the tasks of a run handed to each other, with the values."""

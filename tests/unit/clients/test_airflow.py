@@ -25,6 +25,7 @@ LISTS: dict[str, tuple[str, Callable[[int], dict[str, Any]], Callable[[Airflow],
     ),
     RUNS: ("dag_runs", lambda i: {"dag_run_id": f"r{i}"}, lambda a: a.runs("d")),
     f"{RUNS}?state": ("dag_runs", lambda i: {"dag_run_id": f"r{i}"}, lambda a: a.active_runs("d")),
+    "/api/v2/dags/~/dagRuns": ("dag_runs", lambda i: {"dag_run_id": f"r{i}"}, lambda a: a.active_runs()),
     INSTANCES: ("task_instances", lambda i: {"task_id": f"t{i}"}, lambda a: a.tasks("d", "r")),
     f"{INSTANCES}/~/xcomEntries": (
         "xcom_entries",
@@ -89,3 +90,24 @@ def test_a_list_that_shrinks_while_it_is_read_ends(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(http, "client", lambda url, *_, **__: httpx.Client(base_url=url, transport=transport))
     with Airflow("http://airflow.test", "admin", "p") as airflow:
         assert airflow.dag_ids() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("states", "asked", "there"),
+    [((), ["failed", "success"], True), (("success",), ["success"], True), (("success",), ["success"], False)],
+)
+def test_of_the_runs_that_ended_the_server_is_asked_for_the_last_alone(
+    monkeypatch: pytest.MonkeyPatch, states: tuple[str, ...], asked: list[str], there: bool
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/auth/token":
+            return httpx.Response(201, json={"access_token": "t"})
+        query = request.url.params
+        assert (request.url.path, query.get_list("state")) == (RUNS, asked)
+        assert (query["order_by"], query["limit"]) == ("-end_date", "1")
+        return httpx.Response(200, json={"dag_runs": [{"dag_run_id": "r"}] * there, "total_entries": 7 * there})
+
+    transport = httpx.MockTransport(answer)
+    monkeypatch.setattr(http, "client", lambda url, *_, **__: httpx.Client(base_url=url, transport=transport))
+    with Airflow("http://airflow.test", "admin", "p") as airflow:
+        assert airflow.last_ended("d", *states) == ({"dag_run_id": "r"} if there else None)
