@@ -3,7 +3,8 @@
 Every hour each component's checks do what its users do: run a query, store an object, write a table. Results are kept
 for 90 days; the page *Health* in the menu shows the last day. While somebody holds the platform's lease
 (`stack_deploy`, an upgrade, a rotation) they are skipped; the task `lease` says who, and is red when it has been held
-for too long.
+for too long. The task `pipelines` is red when a dataset's pipeline is late by its contract, or is paused while runs of
+it wait; its log says what to do.
 
 **Owner:** platform team. **When it fails:** the failed task's log has the evidence; `python3 -m bootstrap logs
 <component>` has the server's side. Trigger `stack_deploy` to bring the component back to its definition. When it is

@@ -20,6 +20,7 @@ from data_platform.operators.lifecycle import (
     ReleaseLeaseOperator,
     WaitComponentOperator,
 )
+from data_platform.operators.pipelines import CheckPipelinesOperator
 from data_platform.stack.stack import Stack
 
 #: Arguments of every task of the platform.
@@ -89,8 +90,11 @@ def plan_groups(stack: Stack) -> list[PlanComponentOperator]:
 
 
 def check_tasks(stack: Stack) -> None:
-    """Draw one task for each component that runs its checks, and one that looks how long the lease has been held."""
+    """Draw one task for each component that runs its checks, one that looks how long the lease has been held, and one
+    that looks at the pipelines.
+    """
     CheckLeaseOperator(task_id="lease")
+    CheckPipelinesOperator(task_id="pipelines", doc_md=CheckPipelinesOperator.__doc__)
     for name, item in stack.components.items():
         CheckComponentOperator(
             task_id=name,
