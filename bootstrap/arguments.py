@@ -46,7 +46,9 @@ def make_parser() -> argparse.ArgumentParser:
         "--proven", type=Path, metavar="FILE", help="what the environment before has proven; refuse all else to deploy"
     )
 
-    status = verb("status", "components, addresses, state and last checks")
+    status = verb(
+        "status", "components, addresses, state and last checks; pipelines, and what to do about those that need it"
+    )
     status.add_argument("--json", action="store_true", help="for programs")
     check = verb("check", "run checks now")
     check.add_argument("components", nargs="*", metavar="COMPONENT", help="whose checks (default: all)")

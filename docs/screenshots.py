@@ -22,8 +22,8 @@ _CHROMIUM = [
 PAGES = [
     ("airflow-dags", "/dags", "stack_deploy"),
     ("stack-deploy", "/dags/stack_deploy", "artifacts"),
-    ("platform", "/plugin/platform", "Component"),
-    ("health", "/plugin/platform-health", "Last 24 hours"),
+    ("platform", "/data-platform/", "Component"),
+    ("health", "/data-platform/health", "last 24 hours"),
     ("pipeline", "/dags/pipelines_fx_rates", "validate_marts"),
     ("data", "/data-platform/data", "fx_rates"),
     ("fx-rates", "/data-platform/reports/fx_rates/index.html", "XOF"),
@@ -33,11 +33,10 @@ PAGES = [
 
 
 def take(page: Page, url: str, path: str, text: str, picture: Path) -> None:
-    """Open a page, wait for a text (in a frame of it, too), and save a picture."""
+    """Open a page, wait for a text, and save a picture."""
     page.goto(url + path)
     page.wait_for_load_state("networkidle")
-    frames = [frame for frame in page.frames if frame.url.startswith(f"{url}/data-platform")]
-    (frames[0] if frames else page).get_by_text(text).first.wait_for()
+    page.get_by_text(text).first.wait_for()
     page.screenshot(path=str(picture))
 
 

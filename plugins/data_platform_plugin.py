@@ -25,27 +25,14 @@ class _Pages:
 class DataPlatformPlugin(AirflowPlugin):
     """Found by Airflow because this file lies in its plugins folder."""
 
-    # Airflow reads these lists from the class.
+    # Airflow reads these lists from the class. Without a route (`url_route`) a page opens in a tab of its own: Airflow
+    # shows the others in a frame that lets no link out (sandbox without allow-popups, 3.3.2), and a page of the bucket
+    # `reports` in a frame would follow its own links without the login (see pages/reports.py).
     name = "data_platform"
     fastapi_apps = _Pages()
     external_views = [  # noqa: RUF012
-        {
-            "name": "Platform",
-            "href": f"{PREFIX}/",
-            "url_route": "platform",
-            "destination": "nav",
-            "nav_top_level": True,
-        },
-        {
-            "name": "Health",
-            "href": f"{PREFIX}/health",
-            "url_route": "platform-health",
-            "destination": "nav",
-            "nav_top_level": True,
-        },
-        # Without a route it opens in a tab of its own: Airflow's frames let no link out, and a page of the bucket
-        # `reports` in a frame would follow its own links without the login (see pages/reports.py).
-        {"name": "Data", "href": f"{PREFIX}/data", "destination": "nav", "nav_top_level": True},
+        {"name": name, "href": f"{PREFIX}{path}", "destination": "nav", "nav_top_level": True}
+        for name, path in (("Platform", "/"), ("Health", "/health"), ("Data", "/data"))
     ]
     operator_extra_links = [ComponentLink()]  # noqa: RUF012
     listeners = lineage.listeners()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from data_platform.clients.connect import API
+from data_platform.datasets import pipelines as looked
+from data_platform.datasets.pipeline_state import Pipeline
 from data_platform.records import leases, results
 from data_platform.records.results import KeptResult
 from data_platform.stack.capabilities import ORCHESTRATOR
@@ -35,8 +38,13 @@ def holder(target: Target) -> dict[str, str] | None:
     return {"holder": lease.holder, "purpose": lease.purpose, "since": since, "until": until}
 
 
-def describe(target: Target) -> dict[str, Any]:
-    """Every component with its condition, addresses and newest check results. The contract of `status --json`."""
+def describe(target: Target, pipelines: Sequence[Pipeline] = ()) -> dict[str, Any]:
+    """Every component with its condition, addresses and newest check results. The contract of `status --json`.
+
+    Args:
+        target: whose.
+        pipelines: those of its datasets, where somebody has looked at them.
+    """
     kept = latest_results(target)
     components = []
     for name, item in target.stack.components.items():
@@ -73,11 +81,14 @@ def describe(target: Target) -> dict[str, Any]:
         "airflow": {"url": target.public_url(ORCHESTRATOR, API)},
         "lease": holder(target),
         "components": components,
+        "pipelines": looked.told(target, pipelines),
     }
 
 
 def is_healthy(found: dict[str, Any]) -> bool:
-    """Whether every component is there and no newest check failed."""
+    """Whether every component is there and no newest check failed. Pipelines are not asked: a new platform has none
+    that has run, and one may be paused on purpose.
+    """
     return all(
         c["state"] in GOOD and all(check["status"] != "failed" for check in c["checks"]) for c in found["components"]
     )

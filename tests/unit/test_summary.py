@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from data_platform.checks.base import Address
+from data_platform.datasets.pipeline_state import paused
 from data_platform.records import leases, results
 from data_platform.records.results import KeptResult
 from data_platform.stack.load import load_stack
@@ -19,6 +20,7 @@ from data_platform.summary import describe, is_healthy
 if TYPE_CHECKING:
     from tests.conftest import Tiny
 
+PIPELINES = (paused("pipelines_a", [], "a"),)
 AT = datetime(2026, 3, 2, 14, 37, 12, tzinfo=UTC)
 
 
@@ -72,13 +74,15 @@ def test_a_page_for_operators_is_none_that_people_are_shown(tiny: Tiny, place: A
 
 
 def test_the_contract_names_every_key(place: Any, root: Path) -> None:
-    found = describe(place)
+    found = describe(place, PIPELINES)
     (contract,) = re.findall(
         r"`status --json`: `(.*?)`;", (root / "docs/architecture.md").read_text(encoding="utf-8"), re.DOTALL
     )
     told = set(re.findall(r'"(\w+)"', contract))
     check = {"name", "status", "seconds", "evidence", "at"}
+    (pipeline,) = found["pipelines"]
     keys = {*found, *found["airflow"], *found["components"][0], *check, "credentials_file"}
+    keys |= {*pipeline, *pipeline["next"][0]}
     assert told == keys
 
 
@@ -132,3 +136,11 @@ def test_who_changes_the_platform_is_told(place: Any, monkeypatch: pytest.Monkey
 def test_one_sick_component_makes_the_platform_unhealthy(place: Any, condition: str, healthy: bool) -> None:
     place.condition = lambda name: condition if name == "portal" else "running"
     assert is_healthy(describe(place)) is healthy
+
+
+def test_pipelines_that_need_care_are_told_and_leave_the_platform_healthy(place: Any) -> None:
+    found = describe(place, PIPELINES)
+    assert [(one["dataset"], one["state"]) for one in found["pipelines"]] == [("a", "paused")]
+    assert found["pipelines"][0]["next"][0]["url"] == "https://orchestrator.api.example/dags/pipelines_a"
+    assert is_healthy(found)
+    assert describe(place)["pipelines"] == []

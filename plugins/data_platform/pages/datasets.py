@@ -1,4 +1,4 @@
-"""The datasets at a glance: newest load, size, what was refused, and where to read more."""
+"""The datasets at a glance: pipeline, newest load, size, what was refused, and where to read more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from data_platform.clients import connect, dbt, s3
 from data_platform.clients.trino import Trino
+from data_platform.datasets import pipelines
+from data_platform.datasets.pipeline_state import Pipeline, dag_of
 from data_platform.stack import holders
 from data_platform.stack.capabilities import LINEAGE_CATALOG, OBJECT_STORE, QUERY_ENGINE, TABLE_CATALOG
 from data_platform.stack.lake import CATALOG, REPORTS, table
@@ -56,6 +58,7 @@ class Dataset(NamedTuple):
     """One dataset."""
 
     name: str
+    pipeline: Pipeline
     tables: Tables
     links: tuple[Link, ...]
 
@@ -68,12 +71,13 @@ class Datasets(NamedTuple):
 
 
 def describe(target: Target) -> Datasets:
-    """Every dataset, as far as Trino and the object store answer."""
+    """Every dataset, as far as Airflow, Trino and the object store answer."""
     found = target.stack.datasets
+    looked = {one.dataset: one for one in pipelines.look(target)}
     problems: list[str] = []
     known = _ask_trino(target, found, problems)
     there = _ask_store(target, found, problems)
-    listed = (Dataset(name, known.get(name, Tables()), _links(target, name, there)) for name in found)
+    listed = (Dataset(name, looked[name], known.get(name, Tables()), _links(target, name, there)) for name in found)
     return Datasets(tuple(listed), tuple(problems))
 
 
@@ -133,4 +137,4 @@ def _links(target: Target, name: str, there: set[str]) -> tuple[Link, ...]:
     ]
     urn = f"urn:li:dataset:(urn:li:dataPlatform:iceberg,{table(f'raw.{name}')},PROD)"
     catalog = Link("Lineage", f"{target.public_url(LINEAGE_CATALOG, connect.HTTP)}/entity?{urlencode({'urn': urn})}")
-    return (*published, catalog, Link("Runs in Airflow", f"/dags/pipelines_{name}"))
+    return (*published, catalog, Link("Runs in Airflow", f"/dags/{dag_of(name)}"))

@@ -14,9 +14,9 @@ _ORDER = ("failed", "passed")
 
 
 class Cell(NamedTuple):
-    """One hour of one check; status is empty when it did not run."""
+    """One hour of one check, by its begin; status is empty when it did not run."""
 
-    hour: str
+    hour: datetime
     status: str
     runs: int
 
@@ -34,19 +34,20 @@ class Row(NamedTuple):
 
 
 class Day(NamedTuple):
-    """The grid with its columns and the sentence above it."""
+    """The grid: its columns, its rows, the sentence above it, and what to do next."""
 
-    hours: list[str]
+    hours: list[datetime]
     rows: list[Row]
     verdict: str
     status: str
+    step: str = ""
 
 
 def day_of(declared: Sequence[tuple[str, str]], results: Sequence[KeptResult], now: datetime) -> Day:
     """Arrange a day's results.
 
     Args:
-        declared: (component, check) pairs, in the order in which they are shown.
+        declared: component and check, in the order in which they are shown.
         results: oldest first.
         now: end of the last column's hour.
     """
@@ -59,19 +60,22 @@ def day_of(declared: Sequence[tuple[str, str]], results: Sequence[KeptResult], n
         for start in starts:
             inside = [r.status for r in mine if start <= r.at < start + timedelta(hours=1)]
             worst = next((status for status in _ORDER if status in inside), "")
-            cells.append(Cell(start.strftime("%H:%M"), worst, len(inside)))
+            cells.append(Cell(start, worst, len(inside)))
         passed = sum(result.status == "passed" for result in mine)
         rows.append(Row(component, name, cells, mine[-1] if mine else None, passed, len(mine)))
-    return Day([start.strftime("%H") for start in starts], rows, *_verdict(rows))
+    return Day(starts, rows, *_verdict(rows))
 
 
-def _verdict(rows: Sequence[Row]) -> tuple[str, str]:
+def _verdict(rows: Sequence[Row]) -> tuple[str, str, str]:
+    """Sentence, status and next step."""
     failing = [row for row in rows if row.newest and row.newest.status == "failed"]
     silent = [row for row in rows if row.newest is None]
     if failing:
         names = ", ".join(f"{row.component}: {row.name}" for row in failing)
-        return f"{len(failing)} of {len(rows)} checks failed when they last ran: {names}", "failed"
+        step = "What they found is below; what to do about it: docs/runbooks/something-is-red.md"
+        return f"{len(failing)} of {len(rows)} checks failed when they last ran: {names}", "failed", step
     if silent:
         names = ", ".join(f"{row.component}: {row.name}" for row in silent)
-        return f"{len(silent)} of {len(rows)} checks have not run in the last 24 hours: {names}", "skipped"
-    return f"All {len(rows)} checks passed when they last ran", "passed"
+        step = "Run them now: python3 -m bootstrap run stack_health"
+        return f"{len(silent)} of {len(rows)} checks have not run in the last 24 hours: {names}", "skipped", step
+    return f"All {len(rows)} checks passed when they last ran", "passed", ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -12,12 +12,19 @@ import pytest
 
 from data_platform.checks.base import Address
 from data_platform.clients import s3
+from data_platform.datasets import pipelines
+from data_platform.datasets.pipeline_state import Seen, paused, state_of
 from data_platform.pages import datasets
 from data_platform.pages.render import render
 from data_platform.stack import stack
+from data_platform.stack.datasets import dataset
 
+ROOT = Path(__file__).resolve().parents[3]
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
 AT = datetime(2026, 11, 2, 6, 0)  # noqa: DTZ001 - as Trino gives a timestamp
 LOADED = datetime(2026, 11, 2, 6, 5)  # noqa: DTZ001
+#: Another DAG of the platform is paused, too; it is on the page Health.
+LOOKED = (paused("pipelines_fx_rates", [], "fx_rates"), paused("stack_health", []))
 CHOSEN = {"query-engine": "trino", "table-catalog": "nessie", "s3": "minio"}
 Rows = Callable[[str], list[list[Any]]]
 
@@ -70,6 +77,7 @@ def show(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
     folder.mkdir(parents=True)
     (folder / "contract.odcs.yaml").touch()
     monkeypatch.setattr("data_platform.clients.trino.Trino", FakeTrino)
+    monkeypatch.setattr(pipelines, "look", lambda _: LOOKED)
     target: Any = SimpleNamespace(
         stack=SimpleNamespace(datasets=stack.datasets(tmp_path), resolve=CHOSEN.__getitem__),
         credentials={"pages": {"s3_access_key": "pages", "s3_secret_key": "b"}}.__getitem__,
@@ -92,7 +100,8 @@ def test_a_loaded_dataset_shows_load_size_and_refusals(show: Callable[..., str])
     page = show(published, lambda *_: True)
     for text in (
         "fx_rates",
-        "2026-11-02 06:05",
+        '<time datetime="2026-11-02T06:05:00Z" title="2026-11-02 06:05:00 UTC">2026-11-02 06:05 UTC (',
+        'arrived <time datetime="2026-11-02T06:00:00Z"',
         "221,702",
         "2026-10-30",
         "3 in 1 file<",
@@ -100,6 +109,14 @@ def test_a_loaded_dataset_shows_load_size_and_refusals(show: Callable[..., str])
     ):
         assert text in page, text
     assert "a &lt;b&gt;.csv" in page
+
+
+def test_a_pipeline_says_its_state_and_offers_the_next_step(show: Callable[..., str]) -> None:
+    page = show(published, lambda *_: True)
+    assert '<strong class="skipped">paused</strong><small>no run of it begins, neither by the clock' in page
+    click = '<a href="/dags/pipelines_fx_rates" target="_blank" rel="noreferrer">unpause it and run it</a>'
+    assert f"{click}, or <code>python3 -m bootstrap run pipelines_fx_rates</code>" in page
+    assert "stack_health" not in page
 
 
 def test_published_pages_are_linked_and_others_are_not(show: Callable[..., str]) -> None:
@@ -112,10 +129,15 @@ def test_published_pages_are_linked_and_others_are_not(show: Callable[..., str])
     assert "https://lineage-catalog.data.example/entity?urn=urn%3Ali%3Adataset" in page
 
 
-def test_a_dataset_without_a_load_says_how_to_get_one(show: Callable[..., str]) -> None:
+def test_a_dataset_without_a_load_says_how_to_get_one(
+    show: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never = state_of(dataset(ROOT, "fx_rates"), Seen(), NOW, "airflow")
+    monkeypatch.setattr(pipelines, "look", lambda _: (never,))
     page = show(empty, lambda *_: False)
     assert "none yet" in page
-    assert "trigger pipelines_fx_rates" in page
+    assert "never run" in page
+    assert "<code>python3 -m bootstrap run pipelines_fx_rates</code>" in page
     assert "verdict" not in page.partition("<body>")[2]
 
 
@@ -138,4 +160,4 @@ def test_a_store_that_is_away_is_said_and_the_rest_is_shown(show: Callable[..., 
 
 
 def test_the_projects_own_datasets_are_found() -> None:
-    assert {"currencies", "fx_rates"} <= set(stack.datasets(Path(__file__).resolve().parents[3]))
+    assert {"currencies", "fx_rates"} <= set(stack.datasets(ROOT))

@@ -8,10 +8,11 @@ from data_platform.pages.day import HOURS, Day, day_of
 from data_platform.records.results import KeptResult
 
 NOW = datetime(2026, 3, 2, 14, 37, tzinfo=UTC)
-DECLARED = [("trino", "counts-rows"), ("minio", "stores-an-object")]
+TRINO, MINIO = ("trino", "counts-rows"), ("minio", "stores-an-object")
+DECLARED = [TRINO, MINIO]
 
 
-def result(minutes_ago: float, status: str = "passed", check: tuple[str, str] = DECLARED[0]) -> KeptResult:
+def result(minutes_ago: float, status: str = "passed", check: tuple[str, str] = TRINO) -> KeptResult:
     return KeptResult(NOW - timedelta(minutes=minutes_ago), *check, status, 0.5, f"it {status}", "a1", "health")
 
 
@@ -21,13 +22,14 @@ def grid(*results: KeptResult) -> Day:
 
 def statuses(day: Day, row: int = 0) -> dict[str, str]:
     """The columns of a row that have something, by hour."""
-    return {cell.hour: cell.status for cell in day.rows[row].cells if cell.runs}
+    return {f"{cell.hour:%H:%M}": cell.status for cell in day.rows[row].cells if cell.runs}
 
 
 def test_there_is_a_row_for_each_declared_check_and_a_column_for_each_hour() -> None:
     day = grid()
     assert [(row.component, row.name) for row in day.rows] == DECLARED
-    assert day.hours == [*(f"{hour:02d}" for hour in range(15, 24)), *(f"{hour:02d}" for hour in range(15))]
+    assert [f"{hour:%H}" for hour in day.hours] == [f"{hour % 24:02d}" for hour in range(15, 39)]
+    assert day.hours[-1] == NOW.replace(minute=0)
     assert len(day.hours) == HOURS
     assert {len(row.cells) for row in day.rows} == {HOURS}
 
@@ -61,17 +63,19 @@ def test_results_of_an_undeclared_check_are_left_out() -> None:
 
 
 def test_the_sentence_names_what_failed_last() -> None:
-    day = grid(result(5, "failed"), result(65), result(5, check=DECLARED[1]))
+    day = grid(result(5, "failed"), result(65), result(5, check=MINIO))
     assert day.status == "failed"
     assert day.verdict == "1 of 2 checks failed when they last ran: trino: counts-rows"
+    assert "docs/runbooks/something-is-red.md" in day.step
 
 
 def test_a_failure_that_was_mended_is_no_longer_in_the_sentence() -> None:
-    day = grid(result(65, "failed"), result(5), result(5, check=DECLARED[1]))
-    assert (day.status, day.verdict) == ("passed", "All 2 checks passed when they last ran")
+    day = grid(result(65, "failed"), result(5), result(5, check=MINIO))
+    assert (day.status, day.verdict, day.step) == ("passed", "All 2 checks passed when they last ran", "")
 
 
 def test_a_check_that_is_silent_is_not_called_good() -> None:
     day = grid(result(5))
     assert day.status == "skipped"
     assert "1 of 2 checks have not run in the last 24 hours: minio: stores-an-object" in day.verdict
+    assert day.step == "Run them now: python3 -m bootstrap run stack_health"
