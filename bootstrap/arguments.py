@@ -57,6 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     logs.add_argument("--lines", type=_count, default=100, metavar="N", help="how many of each log (default: 100)")
     forward = verb("forward", "lead ports of this machine to the pages of a platform on Kubernetes, until interrupted")
     forward.add_argument("components", nargs="*", metavar="COMPONENT", help="whose pages (default: all)")
+    _add_support(verb("support", "one archive, without secrets, of what somebody who helps from afar wants to see"))
     verb("doctor", "what is missing on this machine, before anything starts", state)
     ingest = verb("ingest", "put files where a dataset's flow takes them")
     ingest.add_argument("dataset", metavar="DATASET", help="name of the dataset")
@@ -82,9 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     cluster.add_argument(
         "--level", choices=["api", "full"], default="full", help="api: requests only, in seconds; full: pods too"
     )
-    cached = verb("cache", "how large the per-user cache is; prune: remove what no checkout uses any more", state)
-    cached.add_argument("action", choices=["show", "prune"], help="prune: what is being made or runs stays")
-    cached.add_argument("--dry-run", action="store_true", help="prune: only say what would be removed")
+    _add_cache(verb("cache", "how large the per-user cache is; prune: remove what no checkout uses any more", state))
     _add_images(
         verb("images", "the platform's container images, made of packages without a daemon", state, environment)
     )
@@ -121,6 +120,20 @@ def _add_files(files: argparse.ArgumentParser) -> None:
     files.add_argument("dataset", metavar="DATASET", help="name of the dataset")
     files.add_argument("file", nargs="?", default="", metavar="FILE", help="its name, or the beginning of its digest")
     files.add_argument("--why", default="", metavar="TEXT", help="the reason; it is kept with who and when")
+
+
+def _add_cache(cached: argparse.ArgumentParser) -> None:
+    cached.add_argument("action", choices=["show", "prune"], help="prune: what is being made or runs stays")
+    cached.add_argument("--dry-run", action="store_true", help="prune: only say what would be removed")
+
+
+def _add_support(support: argparse.ArgumentParser) -> None:
+    support.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to (default: data-platform-support-TIME.tar.gz in the current folder); it must not be there",
+    )
 
 
 def _add_images(images: argparse.ArgumentParser) -> None:

@@ -39,6 +39,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace], int]] = {
     "check": Verb("bootstrap.report", "check"),
     "forward": Verb("bootstrap.forward", "forward"),
     "logs": Verb("bootstrap.report", "logs"),
+    "support": Verb("bootstrap.support.verb", "support"),
     "doctor": Verb("bootstrap.doctor", "doctor"),
     "ingest": Verb("bootstrap.ingest", "ingest"),
     "files": Verb("bootstrap.files", "files"),

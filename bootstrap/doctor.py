@@ -78,6 +78,13 @@ def orphans(target: LocalTarget) -> set[str]:
     return found
 
 
+def notes(target: LocalTarget) -> list[str]:
+    """What is worth knowing of a machine: what it cannot confine, and what the platform takes of its disk."""
+    sizes = ((size_of(place), place) for place in (target.state.folder, target.cache))
+    on_disk = ", ".join(f"{shown(size)} in {place}" for size, place in sizes)
+    return [*(f"Note: {shortfall}." for shortfall in confine.shortfalls()), f"On the disk: {on_disk}."]
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """Say what is missing on this machine; 0 when nothing is. Makes no state folder."""
     found = preflight.problems(arguments.state, cache_folder(), cached=True)
@@ -95,9 +102,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         )
     target = make_target(state.folder, settings)
     refuse_unfit(target, tuple(target.stack.components))
-    for shortfall in confine.shortfalls():
-        print(f"Note: {shortfall}.")
-    sizes = ((size_of(place), place) for place in (target.state.folder, target.cache))
-    print(f"On the disk: {', '.join(f'{shown(size)} in {place}' for size, place in sizes)}.")
+    for note in notes(target):
+        print(note)
     print(f"This machine is ready: {len(target.stack.components)} components, state in {target.state.folder}.")
     return 0

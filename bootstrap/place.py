@@ -20,7 +20,7 @@ from data_platform.targets.local.state import State, write_private
 from data_platform.targets.local.target import LocalTarget
 
 #: What these verbs say of a platform they read, and write nothing for it.
-_LOOK = ("status", "logs")
+_LOOK = ("status", "logs", "support")
 
 
 def open_target(arguments: argparse.Namespace) -> Target:

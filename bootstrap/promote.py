@@ -32,12 +32,12 @@ def proven(arguments: argparse.Namespace) -> int:
     with closing(open_target(arguments)) as target:
         state = State(arguments.state)
         name, now = str(state.settings().get("environment", "")), datetime.now(UTC).isoformat(timespec="seconds")
-        found = promotion.record(target, name, mark.platform_of(state), _commit(ROOT), now)
+        found = promotion.record(target, name, mark.platform_of(state), commit(ROOT), now)
     print(found.model_dump_json(indent=2))
     return 0
 
 
-def _commit(root: Path) -> str:
+def commit(root: Path) -> str:
     """Which commit a checkout is, and whether it was changed since; empty without git."""
     if not ((root / ".git").exists() and shutil.which("git")):
         return ""

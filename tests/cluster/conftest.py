@@ -36,6 +36,8 @@ ON_A_PLATFORM = (
     "test_nifi",
     "test_postgresql",
     "test_failover",
+    # Writes secrets into a log.
+    "test_support",
 )
 
 

@@ -94,13 +94,23 @@ class Airflow:
         found = self._request("GET", "/api/v2/monitor/health")
         return {part: str(value["status"]) for part, value in found.items() if value}
 
-    def _list(self, path: str, of: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """All entries of a list, page by page: the server may give fewer at a time than it is asked for."""
+    def _list(
+        self, path: str, of: str, query: Mapping[str, Any] | None = None, most: int | None = None
+    ) -> list[dict[str, Any]]:
+        """All entries of a list, page by page: the server may give fewer at a time than it is asked for.
+
+        Args:
+            path: of the list.
+            of: key of its entries.
+            query: what is asked for.
+            most: so many entries are enough.
+        """
         found: list[dict[str, Any]] = []
         while True:
-            page = self._request("GET", path, params={**(query or {}), "limit": _PAGE, "offset": len(found)})
+            limit = _PAGE if most is None else min(_PAGE, most - len(found))
+            page = self._request("GET", path, params={**(query or {}), "limit": limit, "offset": len(found)})
             found += page[of]
-            if len(found) >= page["total_entries"] or not page[of]:
+            if len(found) >= min(page["total_entries"], most or page["total_entries"]) or not page[of]:
                 return found
 
     def dags(self) -> dict[str, dict[str, Any]]:
@@ -130,9 +140,9 @@ class Airflow:
         query = {"state": ["queued", "running"], "order_by": "-run_after"}
         return self._list(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", query)
 
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """All runs of a DAG, newest first."""
-        return self._list(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", {"order_by": "-run_after"})
+    def runs(self, dag_id: str, most: int | None = None) -> list[dict[str, Any]]:
+        """Runs of a DAG, newest first: all of them, or so many at most."""
+        return self._list(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", {"order_by": "-run_after"}, most)
 
     def last_ended(self, dag_id: str, *states: str) -> dict[str, Any] | None:
         """The run that ended last, of those with one of these outcomes (`RUN_ENDS` when none is named)."""

@@ -17,6 +17,7 @@ LEAST = {
     "check": [],
     "logs": ["trino"],
     "forward": [],
+    "support": [],
     "doctor": [],
     "ingest": ["fx_rates", "a.csv"],
     "files": ["list", "fx_rates"],
@@ -33,7 +34,20 @@ LEAST = {
 
 
 #: Verbs that act on a platform, wherever it runs.
-ON_A_PLATFORM = {"up", "status", "check", "forward", "logs", "ingest", "files", "run", "rotate", "down", "proven"}
+ON_A_PLATFORM = {
+    "up",
+    "status",
+    "check",
+    "forward",
+    "logs",
+    "ingest",
+    "files",
+    "run",
+    "rotate",
+    "down",
+    "proven",
+    "support",
+}
 #: Verbs that know no state folder.
 STATELESS = {"diff"}
 

@@ -150,13 +150,13 @@ def test_a_commit_says_whether_it_was_changed_since(tmp_path: Path) -> None:
         own = ["-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "init.defaultBranch=main"]
         return subprocess.run(["git", *own, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
-    assert promote._commit(tmp_path) == ""
+    assert promote.commit(tmp_path) == ""
     (tmp_path / "a").write_text("one")
     git("init")
     git("add", "a")
     git("commit", "-m", "one")
     git("tag", "-m", "x", "v1")
     commit = git("rev-parse", "HEAD").strip()
-    assert promote._commit(tmp_path) == commit
+    assert promote.commit(tmp_path) == commit
     (tmp_path / "a").write_text("two")
-    assert promote._commit(tmp_path) == f"{commit}-dirty"
+    assert promote.commit(tmp_path) == f"{commit}-dirty"

@@ -72,6 +72,13 @@ def test_a_list_is_read_to_its_end_whatever_the_server_gives_at_a_time(path: str
     assert len({str(entry) for entry in found}) == MANY
 
 
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("most", [1, 5, 130])
+def test_no_more_runs_are_asked_for_than_are_wanted(most: int) -> None:
+    with Airflow("http://airflow.test", "admin", "p") as airflow:
+        assert [run["dag_run_id"] for run in airflow.runs("d", most=most)] == [f"r{i}" for i in range(most)]
+
+
 def test_each_value_that_tasks_left_is_asked_for_by_its_key_and_its_mapped_task(server: Server) -> None:
     with Airflow("http://airflow.test", "admin", "p") as airflow:
         airflow.xcoms("d", "r")

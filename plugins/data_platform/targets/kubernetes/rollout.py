@@ -22,7 +22,7 @@ _START_SECONDS = 60.0
 _FAULT_SECONDS = 60.0
 _LINES = 15
 #: What the kubelet says, in the place of a log, of a container that the node has removed.
-_GONE = "unable to retrieve container logs"
+GONE = "unable to retrieve container logs"
 
 
 class _NotReadyError(Exception):
@@ -162,7 +162,7 @@ def _said(cluster: Cluster, namespace: str, pod: str, container: str, again: boo
     for previous in (True, False) if again else (False,):
         with suppress(ClusterError):
             text = cluster.logs(pod, namespace, container=container, lines=_LINES, previous=previous)
-            if text and not text.startswith(_GONE):
+            if text and not text.startswith(GONE):
                 return text
     return ""
 

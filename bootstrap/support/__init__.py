@@ -1,0 +1,1 @@
+"""`support`: one archive of what somebody who helps from afar wants to see, without any secret."""
