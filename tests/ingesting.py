@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import yaml
@@ -54,7 +54,7 @@ class Ingestion:
     target: LocalTarget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.target = self.platform.target
+        self.target = cast("LocalTarget", self.platform.target)
         self.target.stack = replace(self.target.stack, root=self.folder)
 
     def write(self, change: Change | None = None, **parameters: str) -> None:

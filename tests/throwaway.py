@@ -1,4 +1,4 @@
-"""Components that are added to a copy of the checkout for a test: each folder of `tests/throwaway/` is one.
+"""Components that are added to a copy of the checkout for a test: each folder of `tests/throwaway_components/` is one.
 
 Nothing of the engine is changed. What others say of such a component, who call it or hold something of it, they say in
 their own files, as for every component.
@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-COMPONENTS = ROOT / "tests" / "throwaway"
+COMPONENTS = ROOT / "tests" / "throwaway_components"
 SCRAPER, IDENTITY_PROVIDER, BACKUP_STORE = ALL = ("scraper", "identity-provider", "backup-store")
 #: DAG of Airflow that signs on at the identity provider.
 SIGN_ON = "throwaway_sign_on"
@@ -43,7 +43,7 @@ def checkout(folder: Path, *names: str) -> Path:
 def add(component: Path, to: Path) -> Path:
     """Put a component's folder into a checkout, where its own file says; returns its place."""
     namespace = yaml.safe_load((component / "component.yaml").read_text(encoding="utf-8"))["namespace"]
-    place = to / "stack" / "components" / namespace / component.name
+    place = to / "stack" / "components" / str(namespace) / component.name
     shutil.copytree(component, place, ignore=_NOT_COPIED)
     if (place / "chart").is_dir():
         # As in every chart: a link to the library of this very checkout.

@@ -17,7 +17,7 @@ from bootstrap.helm import helm_program
 from bootstrap.on_cluster import _purge_inside, remove
 from bootstrap.progress import Progress
 from data_platform.checks.base import Deadline
-from data_platform.clients.kubernetes import Cluster, connect
+from data_platform.clients.kubernetes import Cluster, Object, connect
 from data_platform.clients.kubernetes_errors import ClusterError
 from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import NEXT
@@ -167,13 +167,13 @@ def test_a_container_beyond_the_limits_is_refused(rails: Rails) -> None:
 
 def test_more_pods_than_the_quota_are_refused_one_by_one(rails: Rails) -> None:
     space = f"{rails.stack.file.name}-datalab"
-    tiny = {"resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"cpu": "10m", "memory": "10Mi"}}}
+    tiny = {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"cpu": "10m", "memory": "10Mi"}}
     for index in range(4):
-        rails.cluster.server_side_apply(restricted_pod(f"p{index}", space, **tiny))
+        rails.cluster.server_side_apply(restricted_pod(f"p{index}", space, resources=tiny))
     with pytest.raises(
         ClusterError, match="exceeded quota: platform, requested: pods=1, used: pods=4, limited: pods=4"
     ):
-        rails.cluster.server_side_apply(restricted_pod("p4", space, **tiny))
+        rails.cluster.server_side_apply(restricted_pod("p4", space, resources=tiny))
 
 
 @pytest.mark.parametrize(("kind", "key"), [("NodePort", "nodeports"), ("LoadBalancer", "loadbalancers")])
@@ -215,7 +215,7 @@ def test_airflow_reads_secrets_of_the_platform_and_of_nobody_else(rails: Rails, 
 
 
 def test_airflow_may_not_make_namespaces_or_touch_those_of_others(rails: Rails, airflow: Cluster) -> None:
-    new = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{rails.stack.file.name}-more"}}
+    new: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"{rails.stack.file.name}-more"}}
     with pytest.raises(ClusterError, match="cannot patch resource"):
         airflow.server_side_apply(new)
     with pytest.raises(ClusterError, match="cannot delete resource"):
@@ -555,7 +555,7 @@ def test_a_kind_without_its_definition_is_told_and_known_once_it_is_there(given:
     with pytest.raises(ClusterError, match=f"no kind Thing of {group}/v1"):
         given.client.list_objects(f"{group}/v1", "Thing")
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    definition = {
+    definition: Object = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"things.{group}"},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -62,7 +61,7 @@ class Talk:
 
 
 @pytest.fixture
-def talk(room: Room) -> Iterator[Talk]:
+def talk(room: Room) -> Talk:
     return Talk(room)
 
 

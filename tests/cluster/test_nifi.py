@@ -28,6 +28,7 @@ from data_platform.clients.kubernetes import Cluster
 from data_platform.clients.kubernetes_errors import ClusterError
 from data_platform.clients.nifi import FlowFile, NiFi, NiFiError
 from data_platform.datasets import flow
+from data_platform.datasets.landing import landing_of
 from data_platform.stack.load import KUBERNETES, load_stack
 from data_platform.targets.kubernetes.releases import Helm
 from data_platform.targets.kubernetes.settings import Settings
@@ -270,7 +271,7 @@ def test_files_that_come_in_while_a_node_crashes_all_arrive(nodes: Nodes, datase
         file.write_text(f"Date,USD,\n2024-01-02,1.{number},\n", encoding="utf-8")
         digests.add(hashlib.sha256(file.read_bytes()).hexdigest())
         # It is put through one of the nodes, which may be the one that has just crashed.
-        Deadline(SECONDS).retry(partial(dataset.target.land, DATASET, file), on=ClusterError)
+        Deadline(SECONDS).retry(partial(landing_of(dataset.target).place, DATASET, file), on=ClusterError)
         if number == FILES // 2:
             crash(nodes, pod)
     await_another(nodes, pod, was)

@@ -238,7 +238,7 @@ def deployed(cluster: Cluster) -> tuple[dict[str, Any], dict[str, bytes]]:
     names = [volume["secret"]["secretName"] for volume in spec["volumes"] if "secret" in volume]
     names += [source["secretRef"]["name"] for each in spec["containers"] for source in each.get("envFrom", [])]
     assert len(names) >= 2
-    content = {}
+    content: dict[str, bytes] = {}
     for name in names:
         secret = cluster.get("v1", "Secret", name, PROCESSING)
         assert secret is not None, f"{name} is gone"
@@ -404,7 +404,7 @@ def test_a_worker_goes_when_another_one_has_come_and_its_query_ends_well(platfor
 
 def test_a_deploy_ends_when_airflow_is_killed_in_the_middle(platform: Running, cluster: Cluster) -> None:
     cluster.delete("v1", "Service", "nessie", PROCESSING)
-    killed = []
+    killed: list[str] = []
     with platform.start("run", "stack_deploy", "--conf", NESSIE) as deploy:
         for line in deploy.lines():
             if "nessie.apply" in line and not killed:

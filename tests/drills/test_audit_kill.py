@@ -16,6 +16,7 @@ from data_platform.clients.supervisor import Supervisor
 from data_platform.clients.trino import UNREACHABLE
 from data_platform.datasets import audit
 from data_platform.datasets.audit import branch_of
+from data_platform.stack.errors import PlatformError
 from data_platform.stack.holders import names_of
 from data_platform.targets.local.state import State
 from tests.lake import SECONDS, Lake
@@ -114,7 +115,7 @@ def test_a_server_that_stays_away_is_named_and_main_stays(platform: Running, lak
     supervisor = Supervisor(State(platform.folder).socket)
     supervisor.stop("nessie.server")
     try:
-        with pytest.raises(audit.PlatformError, match=f"publishing {dataset}: no answer within 3 s"):
+        with pytest.raises(PlatformError, match=f"publishing {dataset}: no answer within 3 s"):
             audit.publish(lake.target, dataset, Deadline(3))
     finally:
         supervisor.start("nessie.server")

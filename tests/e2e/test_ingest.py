@@ -129,6 +129,8 @@ ACCEPTED: dict[str, tuple[str, bytes]] = {
     "no line end": ("noend.csv", GOOD.rstrip(b"\n") + b"#"),
     "header only, for the load to judge": ("header.csv", b"Date,USD,\n"),
 }
+#: Names and contents of all of them.
+LANDED = [*((name, content) for name, content, _ in REFUSED.values()), *ACCEPTED.values()]
 ZIPPED = GOOD + b"2024-01-08,1,1,\n"
 #: Zips that hold one file for who made them, by their name: the members, and what the file is then called.
 ONE_FILE: dict[str, tuple[dict[str, bytes], str]] = {
@@ -160,7 +162,7 @@ def ingestion(platform: Running, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture(scope="module")
 def all_landed(ingestion: Ingestion) -> Ingestion:
     """All small cases put into the landing folder at once, and taken in."""
-    for name, content, *_ in [*REFUSED.values(), *ACCEPTED.values()]:
+    for name, content in LANDED:
         ingestion.land(name, content)
     ingestion.land("Été 2024.zip", zipped({"données.csv": ZIPPED}))
     for name, (members, _) in ONE_FILE.items():
@@ -205,7 +207,7 @@ def test_what_was_packed_unasked_beside_a_file_does_not_count(all_landed: Ingest
 
 
 def test_every_file_leaves_an_arrival_with_its_time_and_digest(all_landed: Ingestion) -> None:
-    contents = [ZIPPED, *(content for _, content, *_ in [*REFUSED.values(), *ACCEPTED.values()])]
+    contents = [ZIPPED, *(content for _, content in LANDED)]
     found = [name.partition("-") for name in all_landed.arrivals()]
     assert {sha256(content)[:16] for content in contents} <= {digest for *_, digest in found}
     for at, *_ in found:

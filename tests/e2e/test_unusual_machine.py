@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ def test_a_database_starts_whose_record_names_somebody_elses_process(unusual: Ru
     record = unusual.folder / "data" / "postgresql" / "db" / "postmaster.pid"
     # As a power cut leaves it: the number was given to another program since.
     owner = record.parent.stat()
-    as_owner = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
+    as_owner: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid} if os.geteuid() == 0 else {}
     with subprocess.Popen(["sleep", "3600"], **as_owner) as stranger:  # noqa: TID251 - it is to live meanwhile
         try:
             record.write_text(f"{stranger.pid}\n{record.parent}\n1700000000\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import pytest
 from bootstrap.proof import record
 from bootstrap.proof.inputs import Graph, tracked
 from bootstrap.proof.record import Outcome
+from tests.conftest import ROOT
 from tests.unit.bootstrap.proof.conftest import commit
 
 READER, ALL = "tests/e2e/test_reader.py", "tests/e2e/test_all.py"
@@ -48,6 +49,23 @@ def test_a_report_is_read_by_the_module_that_ran_a_test(tmp_path: Path) -> None:
         "tests/e2e/test_broken.py": Outcome(failed=1),
     }
     assert sum(outcome.seconds for outcome in record.outcomes(report).values()) > 0
+
+
+def test_a_test_may_record_what_it_has_measured(tmp_path: Path) -> None:
+    # By the project's own settings, for which a warning is an error.
+    (tmp_path / "test_gap.py").write_text("def test_gap(record_property): record_property('seconds', 2.4)")
+    report = tmp_path / "report.xml"
+    words = ["-p", "no:cacheprovider", f"--confcutdir={tmp_path}", f"--junit-xml={report}", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), *words],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout
+    assert '<property name="seconds" value="2.4"' in report.read_text(encoding="utf-8")
 
 
 def test_there_is_a_record_for_each_room_and_component(graph: Graph) -> None:
