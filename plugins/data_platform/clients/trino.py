@@ -18,6 +18,9 @@ _NOT_YET = frozenset({"SERVER_STARTING_UP", "NO_NODES_AVAILABLE"})
 #: What a query of a table that nobody has made yet is answered with.
 _NOT_THERE = frozenset({"TABLE_NOT_FOUND", "SCHEMA_NOT_FOUND"})
 _USER = "data-platform"
+#: Deadline of one request; a statement is many of them. Trino answers each within a second, also when it has nothing to
+#: say yet. Its client asks three times, and once more to end the statement: a server that is silent is an error then.
+_REQUEST_SECONDS = 20.0
 #: Raised when nobody answers, or the server went away in the middle of a statement; asking again may help.
 UNREACHABLE = (trino.exceptions.TrinoConnectionError, trino.exceptions.HttpError, requests.RequestException)
 
@@ -55,7 +58,7 @@ class Trino:
 
         Args:
             url: Trino's address without path.
-            seconds: deadline of one statement, kept by the server too.
+            seconds: deadline of one statement, kept by the server.
             catalog: where names without a catalog are looked up.
             settings: of this session, such as lakehouse.expire_snapshots_min_retention.
             user: in whose name; the platform's queries have a share of their own (resource-groups.json).
@@ -75,7 +78,7 @@ class Trino:
             catalog=catalog,
             http_scheme=parts.scheme,
             http_session=self._http,
-            request_timeout=seconds,
+            request_timeout=min(seconds, _REQUEST_SECONDS),
             session_properties={"query_max_run_time": f"{max(1, round(seconds))}s", **(settings or {})},
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from typing import Any
 
 import pytest
@@ -85,3 +87,19 @@ def test_settings_of_a_session_are_told_beside_its_deadline() -> None:
 def test_catalogs_are_a_set_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
     trino_session, _ = session(monkeypatch, [[("lakehouse",), ("system",)]])
     assert trino_session.catalogs() == {"lakehouse", "system"}
+
+
+@pytest.mark.enable_socket
+def test_a_server_that_takes_a_statement_and_says_nothing_is_an_error_long_before_its_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "_REQUEST_SECONDS", 0.2)
+    # Connections to it are made, and nobody answers them.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started = time.monotonic()
+        with (
+            client.Trino(f"http://127.0.0.1:{silent.getsockname()[1]}", 60.0) as trino_session,
+            pytest.raises(client.UNREACHABLE, match="timed out"),
+        ):
+            trino_session.rows("select 1")
+        assert time.monotonic() - started < 30

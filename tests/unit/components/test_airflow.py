@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import inspect
 import json
 import os
 import re
@@ -10,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
+import psycopg.conninfo
 import pytest
 
 from data_platform.stack.bindings import Places, bindings
@@ -149,3 +152,32 @@ def test_pods_of_tasks_have_every_name_that_the_configuration_fills_in() -> None
     assert {"AIRFLOW_API_PUBLIC_URL", "AIRFLOW_API_URL", "DATA"} <= named
     here = parse(Kubernetes, FOLDER / "kubernetes.yaml")
     assert sorted(named - here.task_environment.keys()) == []
+
+
+def test_a_database_server_that_vanishes_is_noticed_within_a_minute(etc: Path) -> None:
+    """As Airflow reads it, with arguments that its drivers take."""
+    script = """
+import json
+from airflow import settings
+print(json.dumps([dict(settings._get_connect_args(mode)) for mode in ("sync", "async")]))
+"""
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(etc),
+        "AIRFLOW_CONFIG": str(etc / "airflow.cfg"),
+        "ETC": str(etc),
+        "PYTHONPATH": str(ROOT / "plugins"),
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(etc),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=100
+    )
+    synchronous, asynchronous = json.loads(done.stdout.splitlines()[-1])
+    given = " ".join(f"{key}={value}" for key, value in synchronous.items())
+    # libpq refuses what it does not know.
+    psycopg.conninfo.conninfo_to_dict(given)
+    idle = [synchronous[f"keepalives_{what}"] for what in ("idle", "interval", "count")]
+    assert 0 < idle[0] + idle[1] * idle[2] <= 60
+    assert 0 < synchronous["tcp_user_timeout"] <= 60_000
+    assert 0 < synchronous["connect_timeout"] <= 10
+    assert asynchronous.keys() == {"timeout", "command_timeout"} <= inspect.signature(asyncpg.connect).parameters.keys()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from analysis.lake import Lake
 from analysis.retention import superseded
 from analysis.suites import SEVERITIES, SuiteError, load
 from analysis.verdict import judge, lines
@@ -247,3 +248,13 @@ def test_the_day_after_a_typo_is_not_blamed_for_it() -> None:
         asked = query.replace("{batch}", "rates").replace("as double", "as real")
         blamed = {row[-1] for row in database.execute(asked)}
     assert blamed == {"typo.csv", "level.csv", "back.csv"}
+
+
+def test_a_request_of_a_statement_has_a_deadline_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trino's client makes each three times: a Trino that says nothing would be waited for as often as long."""
+    monkeypatch.setenv("TRINO_HTTP_HOST", "trino.test")
+    monkeypatch.setenv("TRINO_HTTP_PORT", "8440")
+    with Lake("lakehouse") as lake:
+        connection = lake._connection
+        (statement,) = connection._client_session.properties.values()
+        assert 3 * connection.request_timeout <= int(statement.removesuffix("s"))

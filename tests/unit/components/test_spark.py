@@ -50,6 +50,18 @@ def test_both_catalogs_are_the_same_until_a_run_moves_one_to_a_branch(settings: 
     assert catalogs["lakehouse"] == catalogs["published"]
 
 
+@pytest.mark.parametrize("catalog", ["lakehouse", "published"])
+def test_a_store_that_says_nothing_is_an_error_within_a_minute_and_a_half(
+    settings: dict[str, str], catalog: str
+) -> None:
+    prefix = f"spark.sql.catalog.{catalog}."
+    waits = [int(settings[f"{prefix}http-client.apache.{what}-timeout-ms"]) for what in ("connection", "socket")]
+    retries = int(settings[f"{prefix}s3.retry.num-retries"])
+    assert 0 < max(waits) * (1 + retries) <= 90_000
+    # Pauses of 0.1, 0.2, 0.4 … seconds: a store that is being restarted is back within ten.
+    assert 0.1 * (2**retries - 1) >= 10
+
+
 def test_keys_of_the_object_store_are_in_the_environment_only(settings: dict[str, str], tool: Tool) -> None:
     assert {"the-key", "the-secret"}.isdisjoint(" ".join(settings.values()).split())
     assert tool.environment["AWS_ACCESS_KEY_ID"] == "{{ S3_ACCESS_KEY }}"

@@ -101,3 +101,26 @@ def test_what_trino_reads_in_its_working_folder_is_put_there_on_both_targets(roo
         for name, process in load_stack(root, target=target).components["trino"].definition.processes.items():
             linked = 'ln -sf "$ETC/resource-groups.properties" "$DATA/etc/"'
             assert linked in "\n".join(process.command), f"{target}: {name}"
+
+
+def test_a_database_that_says_nothing_is_an_error_in_the_end(folder: Path) -> None:
+    """The driver itself waits for ever."""
+    (url,) = (
+        value
+        for key, value in properties((folder / "etc" / "catalog" / "postgresql.properties").read_bytes()).items()
+        if key == "connection-url"
+    )
+    given = {key: value for key, _, value in (pair.partition("=") for pair in url.partition("?")[2].split("&"))}
+    assert given["tcpKeepAlive"] == "true"
+    assert 0 < int(given["connectTimeout"]) <= 10
+    # Long enough for a slow query whose first row comes late.
+    assert 120 <= int(given["socketTimeout"]) <= 600
+
+
+def test_a_store_that_says_nothing_is_an_error_before_its_readers_give_up(folder: Path) -> None:
+    found = properties(rendered_files(folder / "etc", VALUES)["catalog/lakehouse.properties"])
+    seconds = [int(found[f"s3.socket-{what}-timeout"].removesuffix("s")) for what in ("connect", "read")]
+    retries = int(found["s3.max-error-retries"])
+    assert 0 < max(seconds) * (1 + retries) <= 90
+    # Pauses of 0.1, 0.2, 0.4 … seconds: a store that is being restarted is back within ten.
+    assert 0.1 * (2**retries - 1) >= 10

@@ -10,7 +10,8 @@ from typing import Any, Self
 import trino
 
 _USER = "analysis"
-_SECONDS = 120
+#: Of a statement, kept by the server; of one of its requests, each of which the client makes three times at most.
+_SECONDS, _REQUEST_SECONDS = 120, 20
 
 
 def sqlalchemy_url(catalog: str) -> str:
@@ -29,7 +30,7 @@ class Lake:
             user=_USER,
             source=_USER,
             catalog=catalog,
-            request_timeout=_SECONDS,
+            request_timeout=_REQUEST_SECONDS,
             session_properties={"query_max_run_time": f"{_SECONDS}s"},
         )
 
