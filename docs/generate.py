@@ -43,6 +43,7 @@ def files() -> dict[str, str]:
         "dags.md": _dags(),
         "datasets.md": _datasets(),
         "guard-rails.md": _guard_rails(),
+        "networks.md": _networks(),
         "secrets.md": _secrets(),
     }
 
@@ -298,6 +299,12 @@ def _guard_rails() -> str:
     from docs import guard_rails
 
     return guard_rails.page(ROOT)
+
+
+def _networks() -> str:
+    from docs import networks
+
+    return networks.page(ROOT)
 
 
 def _secrets() -> str:

@@ -19,8 +19,10 @@ import pytest
 
 from bootstrap.place import connect, open_target
 from data_platform.clients.airflow import Airflow
+from data_platform.stack.load import DEFAULT_PROFILE, LOCAL, load_stack
 from data_platform.targets.base import Target
 from data_platform.targets.local.state import State
+from data_platform.targets.local.target import LocalTarget
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,8 +108,13 @@ class Running:
 
     @property
     def target(self) -> Target:
-        """The target, read anew."""
-        return open_target(argparse.Namespace(state=self.folder))
+        """The target, read anew, with what the checkout says whose commands are run."""
+        state = State(self.folder)
+        settings = state.settings()
+        if self.root == ROOT or settings.get("target", LOCAL) != LOCAL:
+            return open_target(argparse.Namespace(state=self.folder))
+        stack = load_stack(self.root, settings.get("profile", DEFAULT_PROFILE), LOCAL, settings.get("capabilities"))
+        return LocalTarget(stack, state, settings)
 
     def status(self) -> dict[str, Any]:
         """What `status --json` says."""

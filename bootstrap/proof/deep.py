@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from bootstrap.proof import record
+from bootstrap.proof import record, verdicts
 from bootstrap.proof.inputs import PLATFORM_ROOMS, Graph, tracked
 from bootstrap.proof.parts import parts
 from data_platform.stack.errors import PlatformError
@@ -100,5 +100,7 @@ def _run(graph: Graph, modules: Sequence[str], words: str) -> bool:
             # A run that was interrupted, or could not collect, has left tests out.
             whole = not words and done.returncode in _RAN_ALL
             written = record.write(graph, record.outcomes(report), complete=whole)
+            # Each stands for itself, whatever else was left out.
+            verdicts.write(graph, report)
             print(f"{len(modules)} modules in {time.monotonic() - started:.0f} s; {len(written)} records written")
     return done.returncode == 0

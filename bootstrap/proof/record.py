@@ -89,7 +89,7 @@ def outcomes(report: Path) -> dict[str, Outcome]:
     found: dict[str, Outcome] = {}
     for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it
         # A module that could not be imported has a name alone.
-        outcome = found.setdefault(_module(case.attrib["classname"] or case.attrib["name"]), Outcome())
+        outcome = found.setdefault(module_of(case.attrib["classname"] or case.attrib["name"]), Outcome())
         outcome.seconds += float(case.attrib["time"])
         said = {child.tag for child in case}
         if said & {"failure", "error"}:
@@ -101,7 +101,8 @@ def outcomes(report: Path) -> dict[str, Outcome]:
     return found
 
 
-def _module(dotted: str) -> str:
+def module_of(dotted: str) -> str:
+    """Path of the module of a test, which pytest's reports name with points."""
     parts = dotted.split(".")
     # Classes of tests come after the module.
     length = next(number for number, part in enumerate(parts, 1) if part.startswith("test_"))
@@ -118,7 +119,7 @@ def write(graph: Graph, found: Mapping[str, Outcome], complete: bool = True) -> 
     """
     if not complete:
         return []
-    written, commit, when = [], _commit(graph.root), datetime.now(UTC).date().isoformat()
+    written, commit, when = [], commit_of(graph.root), datetime.now(UTC).date().isoformat()
     kept = {(one.room, one.component): one for one in read(graph.root)}
     for room, component in sorted({pair for module in found for pair in _about(graph, module)}):
         there = modules(graph, room, component)
@@ -182,7 +183,9 @@ def _about(graph: Graph, module: str) -> list[tuple[str, str]]:
     return [(room, component) for component in graph.concerned(module)]
 
 
-def _commit(root: Path) -> str:
+def commit_of(root: Path) -> str:
+    """The checkout's commit; with `+` where it has changes beside the record."""
+
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True, timeout=60)
         return done.stdout.strip()

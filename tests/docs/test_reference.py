@@ -47,7 +47,7 @@ def test_a_second_generation_is_the_same(files: dict[str, str]) -> None:
 
 
 def test_nothing_of_this_machine_is_in_it(files: dict[str, str]) -> None:
-    assert len(files) == 14
+    assert len(files) == 15
     for name, content in files.items():
         assert str(ROOT) not in content, name
         assert str(Path.home()) not in content, name
