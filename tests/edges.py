@@ -1,7 +1,7 @@
 """Who calls whom, and how a copy of the checkout is made in which each of these calls goes by a way of its own.
 
 A drill breaks such a way, and with it one caller's calls to one server, and nothing else. The ways are endpoints of the
-component `network` (tests/throwaway/network/, toxiproxy). What a caller's files say of the server's address
+component `network` (tests/throwaway_components/network/, toxiproxy). What a caller's files say of the server's address
 (`NESSIE_HTTP_URL`) is replaced by the way's (`NETWORK_TRINO_NESSIE_URL`). Tasks, checks and commands find servers by
 their endpoints and not by files; for them the server itself moves to another endpoint (`direct`), and its own address
 becomes the beginning of a way. So no line of the engine knows of it.

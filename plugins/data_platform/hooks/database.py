@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+#: One that has just become a copy is not taken for the server that writes.
+_WRITES = "read-write"
 #: Of psycopg2, by the names of libpq (https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS), in
 #: seconds; the last one in milliseconds. A server that is there and works on a long statement answers probes.
-SYNCHRONOUS: Mapping[str, int] = {
-    "connect_timeout": 10,
+#: Below the 30 that a failover takes, after which another server is there (docs/decisions/postgresql-ha.md).
+SYNCHRONOUS: Mapping[str, int | str] = {
+    "connect_timeout": 5,
     "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
     "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
+    "tcp_user_timeout": 15_000,
+    "target_session_attrs": _WRITES,
 }
 #: Of asyncpg (https://magicstack.github.io/asyncpg/current/api/index.html#connection), in seconds: for a connection and
 #: for each statement. Only the API server has such connections, and its statements are short.
-ASYNCHRONOUS: Mapping[str, int] = {"timeout": 10, "command_timeout": 60}
+ASYNCHRONOUS: Mapping[str, int | str] = {"timeout": 5, "command_timeout": 60, "target_session_attrs": _WRITES}

@@ -13,13 +13,11 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from socket import gaierror
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.util import await_only
 
@@ -38,22 +36,6 @@ if TYPE_CHECKING:
 PATIENCE = 45.0
 #: Seconds between two tries.
 _PAUSE = 0.5
-#: Of libpq (https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-PARAMKEYWORDS): a server that vanished with its
-#: machine is noticed, and one that has just become a copy is not taken for the one that writes.
-_LIBPQ: Mapping[str, Any] = MappingProxyType(
-    {
-        "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 15_000,
-        "target_session_attrs": "read-write",
-    }
-)
-#: By driver; asyncpg's are in https://magicstack.github.io/asyncpg/current/api/index.html#connection.
-_ARGUMENTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"psycopg2": _LIBPQ, "psycopg": _LIBPQ, "asyncpg": {"timeout": 5, "target_session_attrs": "read-write"}}
-)
 #: SQLSTATE of a write to a server that has become a copy (read_only_sql_transaction).
 _READ_ONLY = "25006"
 _LOG = logging.getLogger(__name__)
@@ -125,15 +107,11 @@ def prepare(engine: Engine) -> None:
     event.listen(engine, "handle_error", forget_copies)
 
 
-def _arguments(url: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    return {**_ARGUMENTS.get(make_url(url).get_driver_name(), {}), **given}
-
-
 def create_metadata_engine(
     sql_alchemy_conn: str, *, engine_args: dict[str, Any], connect_args: dict[str, Any]
 ) -> Engine:
     """Airflow's hook of this name, for `airflow_local_settings`."""
-    made = create_engine(sql_alchemy_conn, connect_args=_arguments(sql_alchemy_conn, connect_args), **engine_args)
+    made = create_engine(sql_alchemy_conn, connect_args=connect_args, **engine_args)
     prepare(made)
     return made
 
@@ -144,8 +122,7 @@ def create_async_metadata_engine(
     """Airflow's hook of this name, for `airflow_local_settings`."""
     from sqlalchemy.ext.asyncio import create_async_engine
 
-    arguments = _arguments(sql_alchemy_conn_async, connect_args)
-    made = create_async_engine(sql_alchemy_conn_async, connect_args=arguments, **(engine_args or {}))
+    made = create_async_engine(sql_alchemy_conn_async, connect_args=connect_args, **(engine_args or {}))
     prepare(made.sync_engine)
     return made
 

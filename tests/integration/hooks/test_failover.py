@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import greenlet_spawn
 
 from data_platform.hooks import failover
+from data_platform.hooks.database import ASYNCHRONOUS, SYNCHRONOUS
 from tests.postgresql import Server, running
 
 #: Until somebody has noticed, or has come back.
@@ -43,7 +44,7 @@ def url(server: Server, driver: str, user: str = "postgres") -> str:
 def engine(server: Server) -> Iterator[Engine]:
     """As Airflow makes it."""
     made = failover.create_metadata_engine(
-        url(server, "psycopg2"), engine_args={"pool_pre_ping": True}, connect_args={}
+        url(server, "psycopg2"), engine_args={"pool_pre_ping": True}, connect_args=dict(SYNCHRONOUS)
     )
     yield made
     made.dispose()
@@ -56,7 +57,7 @@ def one(engine: Engine) -> object:
 
 def one_of_asyncpg(server: Server) -> object:
     async def ask() -> object:
-        made = failover.create_async_metadata_engine(url(server, "asyncpg"), connect_args={})
+        made = failover.create_async_metadata_engine(url(server, "asyncpg"), connect_args=dict(ASYNCHRONOUS))
         async with made.connect() as connection:
             found = (await connection.execute(text("select 1"))).scalar()
         await made.dispose()
@@ -84,13 +85,17 @@ def test_a_connection_is_waited_for_until_the_server_is_back(
 
 
 def of_psycopg2(server: Server, user: str) -> object:
-    made = failover.create_metadata_engine(url(server, "psycopg2", user), engine_args={}, connect_args={})
+    made = failover.create_metadata_engine(
+        url(server, "psycopg2", user), engine_args={}, connect_args=dict(SYNCHRONOUS)
+    )
     arguments, named = made.dialect.create_connect_args(made.url)
     return failover.connect(made.dialect, cast("Any", None), arguments, named)
 
 
 def of_asyncpg(server: Server, user: str) -> object:
-    made = failover.create_async_metadata_engine(url(server, "asyncpg", user), connect_args={}).sync_engine
+    made = failover.create_async_metadata_engine(
+        url(server, "asyncpg", user), connect_args=dict(ASYNCHRONOUS)
+    ).sync_engine
     arguments, named = made.dialect.create_connect_args(made.url)
     return asyncio.run(greenlet_spawn(failover.connect, made.dialect, None, arguments, named))
 
@@ -114,7 +119,9 @@ def test_a_server_that_only_reads_is_not_taken(server: Server, engine: Engine, w
     with engine.begin() as connection:
         connection.execute(text("create role reader login"))
     read_only("on")
-    other = failover.create_metadata_engine(url(server, "psycopg2", "reader"), engine_args={}, connect_args={})
+    other = failover.create_metadata_engine(
+        url(server, "psycopg2", "reader"), engine_args={}, connect_args=dict(SYNCHRONOUS)
+    )
     with ThreadPoolExecutor(1) as pool:
         try:
             asked = pool.submit(one, other)
