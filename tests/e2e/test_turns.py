@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,17 @@ def clear(airflow: Airflow, run: str, task: str, **more: Any) -> None:
     airflow._request("POST", f"/api/v2/dags/{DAG}/clearTaskInstances", json=body | more)
 
 
-def publish_one(platform: Running, airflow: Airflow, folder: Path, rate: str) -> str:
-    """A run that has published; its id."""
-    file = folder / f"{rate}.csv"
-    file.write_text(f"Date,USD\n{SATURDAY},{rate}\n", encoding="utf-8")
+def publish_one(platform: Running, airflow: Airflow, folder: Path) -> str:
+    """The run that came for a new file and has published it; its id."""
+    # Another one in each session: a platform that is kept has the one of before.
+    file = folder / "saturday.csv"
+    file.write_text(f"Date,USD\n{SATURDAY},0.91{secrets.randbelow(10**6):06}\n", encoding="utf-8")
     before = {r["dag_run_id"] for r in airflow.runs(DAG)}
     platform.bootstrap("ingest", "fx_rates", str(file))
-    platform.bootstrap("run", DAG)
-    runs = [r["dag_run_id"] for r in airflow.runs(DAG) if r["dag_run_id"] not in before]
-    (published,) = (run for run in runs if states(airflow, run).get("publish") == "success")
-    return str(published)
+    published = soon(begun(airflow, before))
+    assert ended(airflow, published) == "success"
+    assert states(airflow, published)["publish"] == "success"
+    return published
 
 
 def test_a_run_waits_for_a_backfill_and_says_so_without_keeping_a_worker(platform: Running, airflow: Airflow) -> None:
@@ -80,7 +82,7 @@ def test_a_run_waits_for_a_backfill_and_says_so_without_keeping_a_worker(platfor
 
 
 def test_a_cleared_task_waits_too_and_works_anew(platform: Running, airflow: Airflow, tmp_path: Path) -> None:
-    published = publish_one(platform, airflow, tmp_path, "0.911")
+    published = publish_one(platform, airflow, tmp_path)
     with Holds(platform, DAG, ["discover"]) as holds:
         first = backfill(airflow)
         soon(holds.held)
@@ -99,7 +101,7 @@ def said_again(airflow: Airflow, run: str) -> str:
 
 
 def test_a_task_that_was_cleared_alone_says_what_to_clear(platform: Running, airflow: Airflow, tmp_path: Path) -> None:
-    published = publish_one(platform, airflow, tmp_path, "0.912")
+    published = publish_one(platform, airflow, tmp_path)
     clear(airflow, published, "load")
     assert ended(airflow, published) == "failed"
     (load,) = (task for task in airflow.tasks(DAG, published) if task["task_id"] == "load")
