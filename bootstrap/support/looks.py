@@ -63,7 +63,9 @@ def open_leases(scene: Scene) -> Iterator[Entry]:
     """
     with scene.target() as target:
         names = [leases.PLATFORM, *map(leases.of_dataset, target.stack.datasets)]
-        found = {name: lease._asdict() if (lease := leases.current(target, name)) else None for name in names}
+        found = {
+            name: lease._asdict() if (lease := leases.current(target, name, patience=0)) else None for name in names
+        }
         yield Entry("leases.json", "who holds the platform and each dataset; null for nobody", as_json(found))
 
 

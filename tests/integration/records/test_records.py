@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -173,6 +173,24 @@ def test_a_server_that_stays_away_ends_the_patience(platform: Target, patience: 
     )
     with pytest.raises(postgres.AwayError, match=r"127\.0\.0\.1"):
         leases.current(away, patience=patience)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        results.latest,
+        lambda target: results.since(target, 24),
+        lambda target: results.is_proven(target, "reader", ["answers"], "d1", 60),
+    ],
+    ids=["latest", "since", "is_proven"],
+)
+def test_who_looks_does_not_wait_for_a_server_that_is_away(
+    platform: Target, monkeypatch: pytest.MonkeyPatch, look: Callable[[Target], object]
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(database, "Deadline", lambda seconds: asked.append(seconds) or Deadline(seconds))
+    look(platform)
+    assert asked == [0]
 
 
 def test_who_is_refused_is_told_at_once(platform: Target, monkeypatch: pytest.MonkeyPatch) -> None:
