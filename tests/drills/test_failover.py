@@ -6,9 +6,11 @@ Reads like a runbook: when PostgreSQL is killed while … runs, then the same ru
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ import pytest
 from data_platform.checks.base import Deadline
 from data_platform.clients.airflow import Airflow
 from data_platform.clients.connect import postgres_answers
+from data_platform.datasets.landing import landing_of
 from data_platform.records import leases, writes
 from tests.holding import Holds, running, soon
 from tests.running import Running
@@ -78,8 +81,16 @@ def tried_again(airflow: Airflow, run: str) -> dict[str, tuple[str, int]]:
     }
 
 
+def feed(platform: Running, folder: Path) -> None:
+    """A file for the run, of a Saturday, on which the ECB publishes nothing."""
+    file = folder / "saturday.csv"
+    # Another one in each session: a platform that is kept has the one of before.
+    file.write_text(f"Date,USD\n2002-04-06,0.88{secrets.randbelow(10**6):06}\n", encoding="utf-8")
+    landing_of(platform.target).place("fx_rates", file)
+
+
 def test_a_run_goes_on_while_its_database_is_killed_again_and_again(
-    platform: Running, record_property: Callable[[str, object], None]
+    platform: Running, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     database, before = Database(platform), servers(platform)
     turn = leases.of_dataset("fx_rates")
@@ -95,8 +106,11 @@ def test_a_run_goes_on_while_its_database_is_killed_again_and_again(
                 database.kill()
                 assert states(airflow, ours)["turn"] == "deferred"
                 assert writes.release(platform.target, owner, turn)
-                met = []
+                met: list[str] = []
                 while held := holds.next(ended):
+                    if not met:
+                        # Now, when the runs that come for it wait for ours.
+                        feed(platform, tmp_path)
                     met.append(held[0])
                     database.kill()
                     holds.end(held[0])
