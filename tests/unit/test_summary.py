@@ -39,7 +39,7 @@ def place(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Any:
         return f"https://{component}.{endpoint}.example"
 
     monkeypatch.setattr(results, "latest", lambda _: [])
-    monkeypatch.setattr(leases, "current", lambda _: None)
+    monkeypatch.setattr(leases, "current", lambda *_, **__: None)
     return SimpleNamespace(
         name="local", stack=stack, internal_address=internal, public_url=public, condition=lambda _: "running"
     )
@@ -110,7 +110,7 @@ def test_results_of_checks_that_are_no_longer_declared_are_left_out(
 def test_without_the_database_the_platform_is_described_all_the_same(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_: object) -> list[KeptResult]:
+    def refuse(*_: object, **__: object) -> list[KeptResult]:
         raise ConnectionRefusedError
 
     monkeypatch.setattr(results, "latest", refuse)
@@ -123,7 +123,7 @@ def test_without_the_database_the_platform_is_described_all_the_same(
 def test_who_changes_the_platform_is_told(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     until = AT + timedelta(minutes=5)
     lease = leases.Lease("platform", "stack_deploy/first", "deploy", AT, AT, until, 3.0)
-    monkeypatch.setattr(leases, "current", lambda _: lease)
+    monkeypatch.setattr(leases, "current", lambda _, patience: None if patience else lease)
     assert describe(place)["lease"] == {
         "holder": "stack_deploy/first",
         "purpose": "deploy",
