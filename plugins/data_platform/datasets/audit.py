@@ -77,21 +77,30 @@ def open_audit(target: Target, dataset: str, deadline: Deadline) -> str:
     return _patiently(target, f"opening {branch}", deadline, act)
 
 
+def find_head(target: Target, dataset: str, deadline: Deadline) -> str | None:
+    """Newest commit of the branch; None where there is no branch.
+
+    Raises:
+        PlatformError: Nessie does not answer until the deadline.
+    """
+    branch = branch_of(dataset)
+
+    def act() -> str | None:
+        with connect.nessie(target, deadline.remaining) as nessie:
+            return nessie.head(branch)
+
+    return _patiently(target, f"reading {branch}", deadline, act)
+
+
 def head(target: Target, dataset: str, deadline: Deadline) -> str:
     """Newest commit of the branch: what an audit has seen when nobody writes any more.
 
     Raises:
         PlatformError: there is no branch, or Nessie does not answer until the deadline.
     """
-    branch = branch_of(dataset)
-
-    def act() -> str:
-        with connect.nessie(target, deadline.remaining) as nessie:
-            if (found := nessie.head(branch)) is None:
-                raise _no_branch(branch, dataset)
-            return found
-
-    return _patiently(target, f"reading {branch}", deadline, act)
+    if (found := find_head(target, dataset, deadline)) is None:
+        raise _no_branch(branch_of(dataset), dataset)
+    return found
 
 
 def publish(target: Target, dataset: str, deadline: Deadline, audited: str | None = None) -> str:

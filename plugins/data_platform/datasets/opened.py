@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from data_platform.clients import connect
 from data_platform.datasets import audit
 from data_platform.datasets.files import read_manifest
 from data_platform.datasets.store import put, read_json, store_of
@@ -78,9 +77,7 @@ def resume(target: Target, dataset: str, run: str, deadline: Deadline) -> Opened
     """
     there = look(target, dataset, deadline)
     branch = audit.branch_of(dataset)
-    with connect.nessie(target, deadline.remaining) as nessie:
-        head = nessie.head(branch)
-    if there and there.run == run and there.commit == head:
+    if there and there.run == run and there.commit == audit.find_head(target, dataset, deadline):
         return there
     _LOG.info("%s is not as this run's audit began: it begins anew at what readers see", branch)
     return begin(target, dataset, run, deadline)

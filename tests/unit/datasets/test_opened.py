@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from data_platform.checks.base import Deadline
-from data_platform.datasets import opened, store
+from data_platform.clients.nessie import NessieUnavailableError
+from data_platform.datasets import audit, opened, store
 from data_platform.datasets.opened import Opened, begin, look, require_own, resume
 from data_platform.stack.errors import PlatformError
 from tests.unit.datasets.fake_store import Store
@@ -24,9 +25,13 @@ class Place:
     def __init__(self) -> None:
         self.store = Store()
         self.main, self.code = "m1", "c1"
+        #: What the catalog answers first.
+        self.away: list[Exception] = []
         self.heads = {BRANCH: "m0"}
 
     def head(self, branch: str) -> str | None:
+        if self.away:
+            raise self.away.pop()
         return self.heads.get(branch)
 
     def open_audit(self, *_: object) -> str:
@@ -44,7 +49,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(opened, "store_of", lambda target, _: target.store)
     monkeypatch.setattr(store.s3, "read", lambda store, bucket, key: store.get(bucket, key))
-    monkeypatch.setattr(opened.connect, "nessie", session)
+    monkeypatch.setattr(audit.connect, "nessie", session)
     monkeypatch.setattr(opened.audit, "open_audit", made.open_audit)
     monkeypatch.setattr(opened, "read_manifest", lambda target, *_: SimpleNamespace(code=target.code))
     return made
@@ -67,6 +72,13 @@ def test_a_load_goes_on_with_the_audit_that_its_run_has_just_begun(place: Any) -
     place.main = "m2"
     assert resume(place, "rates", "first", soon()) == began
     assert place.heads[BRANCH] == "m1"
+
+
+def test_a_load_outlives_a_catalog_whose_database_is_away_for_a_moment(place: Any) -> None:
+    began = begin(place, "rates", "first", soon())
+    place.away = [NessieUnavailableError("GET answers 500: Unhandled SQL exception")]
+    assert resume(place, "rates", "first", soon()) == began
+    assert place.away == []
 
 
 @pytest.mark.parametrize(
