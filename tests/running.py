@@ -153,6 +153,15 @@ class Running:
         return found
 
 
+def tried_again(airflow: Airflow, dag: str, run: str) -> dict[str, tuple[str, int]]:
+    """Tasks of a run that failed, have not ended or were tried more than once."""
+    return {
+        task["task_id"]: (task["state"], task["try_number"])
+        for task in airflow.tasks(dag, run)
+        if task["try_number"] > 1 or task["state"] not in ("success", "skipped")
+    }
+
+
 def end(running: Running) -> None:
     """Stop and remove a platform; nothing of it may be left."""
     before = running.processes()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from data_platform.clients.airflow import Airflow
 from data_platform.clients.kubernetes import Cluster
 from tests.cluster.members import Members, NotYetError
 from tests.holding import running, soon
-from tests.running import Running
+from tests.running import Running, tried_again
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -51,14 +50,6 @@ def newest(airflow: Airflow) -> str | None:
     return str(runs[0]["dag_run_id"]) if runs else None
 
 
-def tried_again(airflow: Airflow, run: str) -> dict[str, tuple[Any, int]]:
-    return {
-        task["task_id"]: (task["state"], task["try_number"])
-        for task in airflow.tasks(DAG, run)
-        if task["try_number"] > 1 or task["state"] not in ("success", "skipped")
-    }
-
-
 def test_a_run_goes_on_through_failovers(
     platform: Running, cluster: Cluster, members: Members, record_property: Callable[[str, object], None]
 ) -> None:
@@ -70,7 +61,7 @@ def test_a_run_goes_on_through_failovers(
             while not ended():
                 gaps.append(remove_by_force(cluster, members))
                 members.heal()
-        again = tried_again(airflow, ours)
+        again = tried_again(airflow, DAG, ours)
     record_property("gaps_seconds", gaps)
     print("nobody wrote for", gaps)
     # The first one at least was in the middle of it.

@@ -21,7 +21,7 @@ from data_platform.clients.connect import postgres_answers
 from data_platform.datasets.landing import landing_of
 from data_platform.records import leases, writes
 from tests.holding import Holds, running, soon
-from tests.running import Running
+from tests.running import Running, tried_again
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.deep]
 
@@ -72,15 +72,6 @@ def states(airflow: Airflow, run: str) -> dict[str, Any]:
     return {task["task_id"]: task["state"] for task in airflow.tasks(DAG, run)}
 
 
-def tried_again(airflow: Airflow, run: str) -> dict[str, tuple[str, int]]:
-    """Tasks of a run that failed or were tried more than once."""
-    return {
-        task["task_id"]: (task["state"], task["try_number"])
-        for task in airflow.tasks(DAG, run)
-        if task["try_number"] > 1 or task["state"] not in ("success", "skipped")
-    }
-
-
 def feed(platform: Running, folder: Path) -> None:
     """A file for the run, of a Saturday, on which the ECB publishes nothing."""
     file = folder / "saturday.csv"
@@ -115,7 +106,7 @@ def test_a_run_goes_on_while_its_database_is_killed_again_and_again(
                     database.kill()
                     holds.end(held[0])
             other.end("land")
-        again = tried_again(airflow, ours)
+        again = tried_again(airflow, DAG, ours)
     record_property("gaps_seconds", database.gaps)
     print("PostgreSQL was away for", database.gaps)
     assert met == TASKS

@@ -38,6 +38,8 @@ PATIENCE = 45.0
 _PAUSE = 0.5
 #: SQLSTATE of a write to a server that has become a copy (read_only_sql_transaction).
 _READ_ONLY = "25006"
+#: SQLAlchemy's name of that (https://docs.sqlalchemy.org/en/21/errors.html#error-8s2b).
+_NOT_ROLLED_BACK = "8s2b"
 _LOG = logging.getLogger(__name__)
 
 
@@ -48,8 +50,8 @@ def is_away(error: Exception) -> bool:
         error: of what uses SQLAlchemy.
     """
     if isinstance(error, PendingRollbackError):
-        # What follows a lost connection where somebody has caught that error.
-        return True
+        # What follows a lost connection where somebody has caught that error; a flush that failed is another matter.
+        return error.code == _NOT_ROLLED_BACK
     return isinstance(error, DBAPIError) and (error.connection_invalidated or cannot_connect(error.orig))
 
 

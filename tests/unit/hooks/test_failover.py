@@ -35,7 +35,8 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (LOST, True),
         (REFUSED, True),
-        (PendingRollbackError("Can't reconnect until invalid transaction is rolled back"), True),
+        (PendingRollbackError("Can't reconnect until invalid transaction is rolled back", code="8s2b"), True),
+        (PendingRollbackError("rolled back due to a previous exception during flush", code="7s2a"), False),
         (PASSWORD, False),
         (InvalidRequestError("any"), False),
         (ConnectionRefusedError("of the API of Kubernetes, perhaps"), False),
