@@ -44,7 +44,7 @@ def plainly(text: str) -> list[str]:
     """A text, and what is in it of base64, as its bytes would be read."""
     found = [text]
     for before in range(4):
-        letters = "".join(each for each in text if each.isalnum() or each in "+/-_").translate(
+        letters = "".join(each for each in text if each.isascii() and (each.isalnum() or each in "+/-_")).translate(
             str.maketrans("-_", "+/")
         )
         part = letters[before:]
