@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bootstrap.helm import helm_program
 from bootstrap.support.archive import Entry, as_json
 from bootstrap.support.known import CLUSTER, Known
 from bootstrap.support.scene import Scene, ended
-from data_platform.clients.commands import run
 from data_platform.stack.errors import PlatformError
 from data_platform.targets.kubernetes import evidence, inventory, places, preflight, releases
 from data_platform.targets.kubernetes.permissions import namespaces
@@ -18,7 +16,6 @@ from data_platform.targets.local.tails import from_line
 #: Lines, and then bytes, of the end of each container's log.
 _LINES, _BYTES = 2000, 256 << 10
 _REMEDY = "give this user the permission (docs/kubernetes/guard-rails.md), or look at the API server"
-_HELM_SECONDS = 20.0
 
 
 def _on(target: object) -> KubernetesTarget:
@@ -36,9 +33,8 @@ def cluster(scene: Scene) -> Iterator[Entry]:
     with scene.target() as opened:
         target = _on(opened)
         major, minor = target.cluster.version()
-        helm = helm_program()
-        said = run([helm, "version"], doing="helm version", remedy="install helm", seconds=_HELM_SECONDS).strip()
-        found = {"kubernetes": f"{major}.{minor}", "helm": said, "settings": target.settings.model_dump()}
+        helm = target.helm.version()
+        found = {"kubernetes": f"{major}.{minor}", "helm": helm, "settings": target.settings.model_dump()}
         yield Entry("cluster/versions.json", "versions of Kubernetes and helm, and the platform's size", as_json(found))
         nodes = evidence.nodes(target.cluster)
         yield Entry("cluster/nodes.json", "nodes with their conditions and versions", as_json(nodes))

@@ -1,4 +1,4 @@
-"""Unit tests have no sockets, the user's cache is out of reach, and a forgotten deadline does not wait."""
+"""Unit tests have no sockets and fetch nothing, and the user's cache is out of reach."""
 
 from __future__ import annotations
 
@@ -24,3 +24,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("DATA_PLATFORM_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Package clients that a test starts, unknowingly perhaps, fail at once: none builds a server's program."""
+    for name, value in {"GOPROXY": "off", "UV_OFFLINE": "1", "npm_config_offline": "true"}.items():
+        monkeypatch.setenv(name, value)

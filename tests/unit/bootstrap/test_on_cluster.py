@@ -38,6 +38,9 @@ class FakeHelm(releases.Helm):
         self.removed: list[str] = []
         self.installed: list[releases.Release] = []
 
+    def version(self) -> str:
+        return "v4.0.0"
+
     def template(self, _release: releases.Release) -> list[dict[str, Any]]:
         return []
 

@@ -27,6 +27,8 @@ DIGEST_LABEL = "data-platform-digest"
 PLATFORM_LABEL = "data-platform-platform"
 _DIGEST_LENGTH = 40
 _HISTORY = "5"
+#: What helm does without a cluster.
+_ON_PAPER = ("template", "version")
 _PENDING = ("pending-install", "pending-upgrade", "pending-rollback", "uninstalling")
 #: What the API server writes into every object, and no definition says.
 _SERVER_KEYS = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
@@ -209,6 +211,14 @@ class Helm:
         self._access = access
         self._seconds = seconds
 
+    def version(self) -> str:
+        """What it calls itself.
+
+        Raises:
+            PlatformError: it does not run.
+        """
+        return self._run(["version"], "asking helm for its version").strip()
+
     def upgrade(self, release: Release) -> None:
         """Install or upgrade a release; fields that others took over are taken back.
 
@@ -267,7 +277,7 @@ class Helm:
                 "HELM_MAX_HISTORY": _HISTORY,
             }
             return run(
-                [self._program, *words, *(self._access if words[0] != "template" else ())],
+                [self._program, *words, *(self._access if words[0] not in _ON_PAPER else ())],
                 doing=doing,
                 remedy="the message above names the object; when it is mended, run it again",
                 seconds=self._seconds + 30,

@@ -206,6 +206,7 @@ def test_no_secret_of_a_platform_on_kubernetes_is_in_its_archive(state: State, s
     name = "logs/data-platform-processing/trino-0/server.log"
     assert files[name].startswith("server: ")
     assert shown(secrets, files) == {}
+    assert json.loads(files["cluster/versions.json"])["helm"] == "v4.0.0"
     assert "«secret: nessie/database_password»" in manifest(files)["redacted"]
     assert "by-hand" not in files["cluster/data-platform-processing/Pod.json"]
     assert json.loads(files["cluster/data-platform-processing/Pod.json"])[0]["metadata"]["name"] == "trino-0"
