@@ -15,7 +15,7 @@ from bootstrap.place import make_target
 from data_platform.lifecycle import observe
 from data_platform.targets.local.cache import cache_folder
 
-_CLUSTER, _PLATFORM = {"render", "cluster"}, {"e2e", "drills"}
+_CLUSTER, _PLATFORM = {"docs", "render", "cluster"}, {"e2e", "drills"}
 
 
 def prepare(rooms: set[str]) -> None:

@@ -29,6 +29,15 @@ ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any_machine")
 
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have helm before the first test that renders charts: its compiler takes longer than any test may."""
+    if not session.config.option.collectonly and any(item.get_closest_marker("helm") for item in session.items):
+        from bootstrap.helm import helm_program
+
+        helm_program()
+
+
 _STACK = """
 name: tiny
 namespaces: {core: the heart, storage: what is kept, processing: what is computed}

@@ -15,6 +15,8 @@ import yaml
 from data_platform.stack.load import KUBERNETES, LOCAL, load_stack
 from docs import generate
 
+pytestmark = pytest.mark.helm
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPONENTS = sorted((ROOT / "stack" / "components").glob("*/*/component.yaml"))
 ENVIRONMENTS = sorted((ROOT / "environments").glob("*.yaml"))

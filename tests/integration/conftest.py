@@ -71,6 +71,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
             item.add_marker(pytest.mark.filterwarnings("ignore:Exception ignored in. <socket"))
-            if "spark" in getattr(item, "fixturenames", ()):
-                # On a busy machine one took more than two minutes; a longer one has said so itself.
-                item.add_marker(pytest.mark.timeout(900), append=True)
+            # The first run fetches or builds servers, and on a busy machine a test of Spark took more than two minutes.
+            # A longer one has said so itself.
+            item.add_marker(pytest.mark.timeout(900), append=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 import yaml
 
 from data_platform.clients.kubernetes import Cluster
@@ -32,6 +33,14 @@ MONITORING = "monitoring.coreos.com/v1"
 ALL_DEPLOYED: dict[str, Provided] = {"openebs": "deployed"}
 #: Is in every generated credential.
 CANARY = "canary"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each test of this room renders charts."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.helm)
 
 
 @functools.cache

@@ -19,8 +19,7 @@ from tests.postgresql import running
 from tests.toxics import FAULTS, Fault
 from tests.verdicts import State, Verdict, decide
 
-# The first run builds toxiproxy.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 
 #: Seconds that the client gives the server for a statement, here.
 STATEMENT = 2.0

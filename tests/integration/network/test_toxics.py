@@ -14,8 +14,7 @@ import pytest
 from tests.integration.network.conftest import HOST, Begun
 from tests.toxics import FAULTS, Toxiproxy
 
-# The first run builds it.
-pytestmark = [pytest.mark.timeout(900), pytest.mark.enable_socket]
+pytestmark = pytest.mark.enable_socket
 
 WAY = "reader-server"
 FAULT = {fault.name: fault for fault in FAULTS}
