@@ -12,7 +12,7 @@ from tests.holding import paused
 from tests.running import Running
 from tests.written_secrets import content_of
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.timeout(1800), pytest.mark.deep]
 
 #: Seconds until what has waited for the database must serve again.
 HEALED_SECONDS = 600
