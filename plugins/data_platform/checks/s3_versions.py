@@ -1,4 +1,4 @@
-"""An object that is overwritten keeps its old version, and the old version can be read."""
+"""An object that is overwritten keeps its old version, which can be read, and which nobody can put over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Params(KindParams):
 
 
 def check(params: Params, platform: Platform, deadline: Deadline) -> str:
-    """Put an object twice and read the first version back by its id."""
+    """Put an object twice, try to put over the first version by its id, and read that back."""
     from minio.deleteobjects import DeleteObject
 
     store = connect.s3(platform, CHECKS, deadline.remaining, params.of)
@@ -41,7 +41,16 @@ def check(params: Params, platform: Platform, deadline: Deadline) -> str:
             versions.append(written.version_id)
             if not written.version_id:
                 raise CheckFailed(f"bucket {params.bucket} keeps no versions")
+        # As MinIO lets whoever may put, unless his policy forbids it; another store may make a version of it.
+        url = store.get_presigned_url("PUT", params.bucket, name, version_id=versions[0])
+        with connect.http(platform, deadline.remaining, params.of) as web:
+            over = web.put(url, content=b"over")
+        if (made := over.headers.get("x-amz-version-id")) not in versions:
+            versions.append(made)
         with store.get_object(params.bucket, name, version_id=versions[0]) as answer:
             if (found := answer.read()) != b"first":
                 raise CheckFailed(f"the first version holds {found!r}")
-    return f"2 versions in {params.bucket}, the first one read back after it was overwritten"
+    return (
+        f"2 versions in {params.bucket}, the first one read back after it was overwritten,"
+        f" and after somebody tried to put over it ({over.status_code})"
+    )

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from minio.commonconfig import ENABLED, Filter
 from minio.deleteobjects import DeleteObject
@@ -52,6 +53,7 @@ class Buckets:
         anybody: code of the refusal of those without a key.
         reads: makes of a content what a reader gets.
         refuses: codes of refusals, by verb (`look`, `put`, `get`, `list`, `remove`).
+        over: what becomes of a version over which somebody puts: `refused`, `added` or `replaced`.
     """
 
     def __init__(self, *names: str) -> None:
@@ -59,6 +61,7 @@ class Buckets:
         self.public = False
         self.anybody = "AccessDenied"
         self.refuses: dict[str, str] = {}
+        self.over = "refused"
         self._numbers = itertools.count(1)
 
     def reads(self, content: bytes) -> bytes:
@@ -69,6 +72,18 @@ class Buckets:
         assert url == URL
         assert (access_key, secret_key) in (("checks", KEY), ("", ""))
         return Session(self, access_key)
+
+    def put(self, request: httpx.Request) -> httpx.Response:
+        """A request that a signed URL is for."""
+        bucket, _, key = request.url.path.removeprefix("/").partition("/")
+        here, named = self.buckets[bucket], request.url.params["versionId"]
+        if self.over == "refused":
+            return httpx.Response(403)
+        if self.over == "replaced":
+            content = request.read()
+            here.objects[key] = [(v, content if v == named else old) for v, old in here.objects[key]]
+            return httpx.Response(200, headers={"x-amz-version-id": named})
+        return httpx.Response(200, headers={"x-amz-version-id": str(self.stored(here, key, request.read()))})
 
     def left(self) -> dict[str, list[str]]:
         """Keys of all objects, by bucket."""
@@ -120,6 +135,10 @@ class Session:
         if not found:
             raise refusal("NoSuchVersion" if versions else "NoSuchKey")
         return io.BytesIO(self.store.reads(found[-1]))
+
+    def get_presigned_url(self, method: str, bucket: str, key: str, version_id: str) -> str:
+        assert method == "PUT"
+        return f"{URL}/{bucket}/{key}?versionId={version_id}"
 
     def stat_object(self, bucket: str, key: str) -> None:
         if key not in self._bucket("get", bucket).objects:
@@ -173,4 +192,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *names: str) -> Buckets:
     """A store with buckets of these names, for the checks to find."""
     made = Buckets(*names)
     monkeypatch.setattr("data_platform.clients.s3.client", made.open)
+    monkeypatch.setattr(
+        "data_platform.clients.http.client", lambda *_: httpx.Client(transport=httpx.MockTransport(made.put))
+    )
     return made

@@ -30,7 +30,23 @@ def only_of_others(store: Buckets) -> bool:
 
 
 def test_a_store_that_keeps_the_old_version_passes_and_nothing_is_left(store: Buckets) -> None:
-    assert run() == "2 versions in raw, the first one read back after it was overwritten"
+    assert run() == (
+        "2 versions in raw, the first one read back after it was overwritten,"
+        " and after somebody tried to put over it (403)"
+    )
+    assert only_of_others(store)
+
+
+def test_a_store_that_makes_another_version_of_it_passes_and_nothing_is_left(store: Buckets) -> None:
+    store.over = "added"
+    assert run().endswith("(200)")
+    assert only_of_others(store)
+
+
+def test_a_store_that_puts_over_a_version_by_its_id_fails_and_nothing_is_left(store: Buckets) -> None:
+    store.over = "replaced"
+    with pytest.raises(CheckFailed, match=r"^the first version holds b'over'$"):
+        run()
     assert only_of_others(store)
 
 
