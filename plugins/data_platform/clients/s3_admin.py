@@ -48,15 +48,15 @@ def policy_of(buckets: Mapping[str, Verbs]) -> Policy:
 
     Nobody may put over a version that is there.
     """
-    statements = []
+    statements: list[Policy] = []
     for bucket, verbs in sorted(buckets.items()):
         statements += [
             {"Effect": "Allow", "Action": sorted(_READ_BUCKET), "Resource": [f"arn:aws:s3:::{bucket}"]},
             {"Effect": "Allow", "Action": sorted(_VERBS[verbs]), "Resource": [f"arn:aws:s3:::{bucket}/*"]},
         ]
         if verbs != "read":
-            refused = {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"arn:aws:s3:::{bucket}/*"]}
-            statements.append({**refused, "Condition": _NO_OVERWRITING})
+            put: Policy = {"Effect": "Deny", "Action": ["s3:PutObject"], "Resource": [f"arn:aws:s3:::{bucket}/*"]}
+            statements.append(put | {"Condition": _NO_OVERWRITING})
     return {"Version": "2012-10-17", "Statement": statements}
 
 
