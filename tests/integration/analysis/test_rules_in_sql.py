@@ -19,14 +19,15 @@ _JUDGE = """
 import json, sqlite3, sys, tempfile
 from pathlib import Path
 import sqlalchemy
-from analysis import gx
+from analysis import gx, verdict
 from analysis.suites import Suite
 
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "rates.db"
     with sqlite3.connect(file) as database:
-        database.execute("create table rates (currency text, rate real)")
-        database.executemany("insert into rates values (?, ?)", [("USD", 1.1), ("JPY", -2.0), ("NOK", -3.0)])
+        database.execute("create table rates (currency text, rate real, day date)")
+        rates = [("USD", 1.1, "2001-01-01"), ("JPY", -2.0, "1926-03-03"), ("NOK", -3.0, "2001-01-02")]
+        database.executemany("insert into rates values (?, ?, ?)", rates)
     gx.sqlalchemy_url = lambda catalog: f"sqlite:///{file}"
     asked = []
     sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
@@ -37,10 +38,14 @@ with tempfile.TemporaryDirectory() as folder:
              "kwargs": {"unexpected_rows_query": f"select currency from {{batch}} where {condition}"}}
             for word, condition in suite.items()
         ]
+        if not number:
+            rules.append({"type": "expect_column_values_to_be_between", "severity": "critical", "meta": {},
+                          "description": "lately", "kwargs": {"column": "day", "min_value": "1999-01-04"}})
         home = Path(folder) / str(number)
         home.mkdir()
         results += gx.Project(home).run(Suite("rates", "raw", {"main.rates": rules}), "lakehouse")["main.rates"]
-print(json.dumps({"results": results, "asked": asked}))
+queries = [verdict._rows_query("main.rates", result) for result in results]
+print(json.dumps({"results": results, "asked": asked, "queries": queries}))
 """
 RULES = {"above 0": "rate <= 0", "capitals": "upper(currency) <> currency"}
 #: In a suite of its own: Great Expectations asks others again too when one cannot be asked.
@@ -80,6 +85,14 @@ def test_a_rule_is_asked_once(judged: dict[str, Any], rule: str) -> None:
 def test_a_rule_that_is_broken_counts_its_rows(judged: dict[str, Any]) -> None:
     found = result(judged, "above 0")
     assert (found["success"], found["result"]["observed_value"]) == (False, 2)
+
+
+def test_a_day_is_asked_for_as_trino_writes_it(judged: dict[str, Any]) -> None:
+    """As Great Expectations shows it, no database takes it: datetime.date(1999, 1, 4)."""
+    (query,) = (text for text in judged["queries"] if "day" in text)
+    assert "datetime" in json.dumps(result(judged, "lately")["result"]["unexpected_index_query"])
+    assert "date '1999-01-04'" in query
+    assert "datetime" not in query
 
 
 def test_a_rule_that_is_kept_has_no_rows(judged: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from analysis.lake import Lake
 from analysis.retention import superseded
 from analysis.suites import SEVERITIES, SuiteError, load
-from analysis.verdict import judge, lines
+from analysis.verdict import UnaskableError, judge, lines
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -139,6 +139,41 @@ def test_a_broken_rule_names_rule_rows_files_and_next_step() -> None:
     assert "FAILED  raw.rates: Every row has a rate (2 of 100 rows)" in text
     assert "file: b é.csv" in text
     assert "1 of 2 expectations are met" in text
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "shown", "asked"),
+    [
+        ({"min_value": "1999-01-04"}, "day < datetime.date(1999, 1, 4)", "day < date '1999-01-04'"),
+        ({}, "at > datetime.datetime(2026, 1, 2, 3, 4)", "at > timestamp '2026-01-02 03:04:00.000000'"),
+        (
+            {},
+            "at > datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.timezone.utc)",
+            "at > timestamp '2026-01-02 03:04:05.000006 UTC'",
+        ),
+        ({}, "rate > Decimal('1.50')", "rate > decimal '1.50'"),
+        ({"value_set": ["it's", "x"]}, """name in ("it's", 'x')""", "name in ('it''s', 'x')"),
+        ({"regex": r"^\d+$"}, r"regexp_like(n, '^\\d+$')", r"regexp_like(n, '^\d+$')"),
+    ],
+)
+def test_values_of_a_rule_are_asked_for_as_trino_writes_them(kwargs: dict[str, Any], shown: str, asked: str) -> None:
+    trino = Trino()
+    broken = result()
+    broken["expectation_config"]["kwargs"] |= kwargs
+    broken["result"]["unexpected_index_query"] = f"SELECT rate \nFROM raw.rates \nWHERE {shown};"
+    judge({"raw.rates": [broken]}, trino, "")
+    assert trino.asked[0].startswith(f"select * from (select * from raw.rates \nWHERE {asked})")
+
+
+def test_a_rule_whose_rows_cannot_be_asked_for_is_broken_all_the_same_and_nobody_is_blamed() -> None:
+    def ask(sql: str) -> list[dict[str, Any]]:
+        raise UnaskableError(f"no such function in {sql[:6]}")
+
+    verdict = judge({"raw.rates": [result()]}, ask, "", ["a.csv"])
+    assert verdict["success"] is False
+    (entry,) = verdict["failed"]
+    assert (entry["observed"], entry["sample"], entry["files"]) == ("2 of 100 rows", [], [])
+    assert "    rows: not to be asked for: no such function in select" in lines(verdict)
 
 
 def test_a_rule_in_sql_is_asked_about_its_table() -> None:

@@ -12,10 +12,13 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from trino.exceptions import TrinoUserError
 
 from analysis.lake import Lake
 from analysis.suites import SuiteError, load
-from analysis.verdict import judge, lines
+from analysis.verdict import UnaskableError, judge, lines
 
 _NOT_JUDGED = 2
 
@@ -59,7 +62,14 @@ def main(words: Sequence[str] | None = None) -> int:
         if history:
             history.fetch()
         results = project.run(suite, arguments.catalog)
-        verdict = judge(results, lake.records, docs.index_key(suite.dataset), arguments.accepted)
+
+        def ask(sql: str) -> list[dict[str, Any]]:
+            try:
+                return lake.records(sql)
+            except TrinoUserError as error:
+                raise UnaskableError(error.message) from error
+
+        verdict = judge(results, ask, docs.index_key(suite.dataset), arguments.accepted)
         if history:
             history.publish(verdict)
     print(*lines(verdict), sep="\n")

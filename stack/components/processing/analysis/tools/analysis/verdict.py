@@ -5,13 +5,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 #: Rows that a report shows of a broken rule, and files that it names.
 SAMPLE, FILES = 5, 20
 _FILE = "source_file"
 Ask = Callable[[str], Sequence[Mapping[str, Any]]]
+#: Values of a query as Python writes them, which is how Great Expectations shows them.
+_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
+_TIME = re.compile(r"datetime\.datetime\((\d+(?:, \d+)*)(, tzinfo=datetime\.timezone\.utc)?\)")
+_DECIMAL = re.compile(r"Decimal\('([^']+)'\)")
+
+
+class UnaskableError(Exception):
+    """The rows that break a rule cannot be asked for; that it is broken is known all the same."""
 
 
 def judge(
@@ -21,7 +29,7 @@ def judge(
 
     Args:
         results: for each table (schema.table), results as Great Expectations writes them as JSON.
-        ask: runs a query and returns its rows; asked about broken rules only.
+        ask: runs a query and returns its rows, or raises UnaskableError; asked about broken rules only.
         docs: key of the Data Docs in the bucket `reports`.
         accepted: names of files that somebody has accepted: a rule that only rows of theirs break is a warning.
 
@@ -54,7 +62,12 @@ def _entry(table: str, result: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
     config = result["expectation_config"]
     error = _error(result)
     query = "" if error else _rows_query(table, result)
-    sample = [_plain(row) for row in ask(f"select * from ({query}) limit {SAMPLE}")] if query else []
+    sample, files, unasked = list[dict[str, Any]](), list[str](), ""
+    try:
+        sample = [_plain(row) for row in ask(f"select * from ({query}) limit {SAMPLE}")] if query else []
+        files = _files(query, ask) if sample and _FILE in sample[0] else []
+    except UnaskableError as refused:
+        unasked = str(refused)
     return {
         "expectation": f"{table}: {config['description']}",
         "table": table,
@@ -64,7 +77,8 @@ def _entry(table: str, result: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
         "column": config["kwargs"].get("column"),
         "observed": error or _observed(config["kwargs"], result.get("result") or {}),
         "sample": sample,
-        "files": _files(query, ask) if sample and _FILE in sample[0] else [],
+        "unasked": unasked,
+        "files": files,
         "next_step": config["meta"]["next_step"],
     }
 
@@ -76,7 +90,35 @@ def _rows_query(table: str, result: Mapping[str, Any]) -> str:
         return str(kwargs["unexpected_rows_query"]).replace("{batch}", table)
     # Great Expectations selects the judged column; the whole row says more.
     query = str((result.get("result") or {}).get("unexpected_index_query") or "").rstrip().rstrip(";")
-    return re.sub(r"\Aselect\b.*?\bfrom\b", "select * from", query, count=1, flags=re.IGNORECASE | re.DOTALL)
+    return _in_sql(
+        re.sub(r"\Aselect\b.*?\bfrom\b", "select * from", query, count=1, flags=re.IGNORECASE | re.DOTALL), kwargs
+    )
+
+
+def _in_sql(query: str, kwargs: Mapping[str, Any]) -> str:
+    """A query that Great Expectations shows, with the values of the rule as Trino writes them."""
+    for text in _texts(kwargs):
+        query = query.replace(repr(text), "'" + text.replace("'", "''") + "'")
+    query = _DATE.sub(lambda found: "date '{:0>4}-{:0>2}-{:0>2}'".format(*found.groups()), query)
+    query = _TIME.sub(_time_in_sql, query)
+    return _DECIMAL.sub(r"decimal '\1'", query)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in what a rule is told."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts(list(value.values()))
+    elif isinstance(value, Sequence):
+        for each in value:
+            yield from _texts(each)
+
+
+def _time_in_sql(found: re.Match[str]) -> str:
+    year, month, day, hour, minute, second, micros = (*map(int, found[1].split(", ")), 0, 0, 0, 0)[:7]
+    zone = " UTC" if found[2] else ""
+    return f"timestamp '{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}{zone}'"
 
 
 def _files(query: str, ask: Ask) -> list[str]:
@@ -124,6 +166,7 @@ def lines(verdict: Mapping[str, Any]) -> list[str]:
         for entry in entries:
             found.append(f"{title}  {entry['expectation']} ({entry['observed']})")
             found += [f"    file: {name}" for name in entry["files"]]
+            found += [f"    rows: not to be asked for: {entry['unasked']}"] if entry["unasked"] else []
             found += [f"    row: {', '.join(f'{k}={v}' for k, v in row.items())}" for row in entry["sample"]]
             found.append(f"    next: {entry['next_step']}")
     kept = verdict["evaluated"] - len(verdict["failed"]) - len(verdict["warnings"])
