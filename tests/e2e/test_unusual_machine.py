@@ -61,7 +61,7 @@ class Unusual(Running):
 @pytest.fixture(scope="module")
 def unusual() -> Iterator[Running]:
     """The whole platform, its reference pipeline too; not below /tmp, for that lets nothing run."""
-    folder = Path(tempfile.mkdtemp(prefix="R&D é! <x> ", dir="/var/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="R&D ! <x> ", dir="/var/tmp"))
     made = Unusual(folder / "a state")
     try:
         made.bootstrap("up", seconds=UP_SECONDS)
