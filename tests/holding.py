@@ -17,6 +17,7 @@ import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from data_platform.clients import postgres
+from data_platform.clients.airflow import RUN_ENDS, Airflow
 from data_platform.dagkit.holds import folder_of
 from tests.running import Running, Started
 
@@ -38,6 +39,11 @@ def soon(look: Callable[[], T | None], seconds: float = SECONDS) -> T:
     found = again(look)
     assert found is not None
     return found
+
+
+def rest(airflow: Airflow, dag: str) -> None:
+    """Return when no run of a DAG is left: a file that comes begins one by itself, beside those that people begin."""
+    soon(lambda: all(run["state"] in RUN_ENDS for run in airflow.runs(dag, most=100)), 900)
 
 
 class Holds:

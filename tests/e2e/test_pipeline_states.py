@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from data_platform.clients.airflow import RUN_ENDS, Airflow
-from tests.holding import soon
+from data_platform.clients.airflow import Airflow
+from tests.holding import Holds, rest, soon
 from tests.running import Running
 
 pytestmark = [pytest.mark.timeout(1800), pytest.mark.deep]
@@ -26,7 +26,7 @@ def told(platform: Running) -> dict[str, Any]:
 def run_to_rest(platform: Running, airflow: Airflow) -> None:
     """Run it until no run is left: a file that waited to be delivered begins another one by itself."""
     platform.bootstrap("run", DAG)
-    soon(lambda: all(run["state"] in RUN_ENDS for run in airflow.runs(DAG)))
+    rest(airflow, DAG)
 
 
 def page(platform: Running, path: str) -> httpx.Response:
@@ -63,9 +63,11 @@ def test_a_paused_pipeline_is_told_everywhere_and_the_next_step_heals_it(platfor
 
 def test_a_failed_run_is_told_with_its_task_and_the_address_of_its_log(platform: Running, airflow: Airflow) -> None:
     run_to_rest(platform, airflow)
-    run = airflow.trigger(DAG, {})
-    # By hand, as somebody who gives a run up.
-    airflow._request("PATCH", f"/api/v2/dags/{DAG}/dagRuns/{run}", json={"state": "failed"})
+    with Holds(platform, DAG, ["discover"]) as holds:
+        run = airflow.trigger(DAG, {})
+        soon(holds.held)
+        # By hand, as somebody who gives a run up.
+        airflow._request("PATCH", f"/api/v2/dags/{DAG}/dagRuns/{run}", json={"state": "failed"})
     try:
         found = told(platform)
         assert found["state"] == "failed"
