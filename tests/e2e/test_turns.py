@@ -13,7 +13,6 @@ import pytest
 
 from data_platform.clients import connect
 from data_platform.clients.airflow import METADATA, RUN_ENDS, Airflow
-from data_platform.operators.turn import RELEASE
 from tests.holding import Holds, rest, soon
 from tests.running import Running
 
@@ -118,7 +117,7 @@ def test_a_task_that_is_cleared_alone_has_the_turn_again_and_gives_it_back(
     published = publish_one(platform, airflow, tmp_path)
     clear(airflow, published, "load")
     # Airflow clears setup and teardown with it.
-    again = ("turn", "load", RELEASE)
+    again = ("turn", "load", "release")
     soon(lambda: len(ended_again(airflow, published)) == len(again))
     assert ended(airflow, published) == "success"
     found = ended_again(airflow, published)
