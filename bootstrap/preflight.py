@@ -45,6 +45,8 @@ _WRITTEN = 1_767_225_600
 _APT_SECONDS = 900.0
 #: Supervisor, class paths and PYTHONPATH give these a meaning of their own, wherever in a path they are.
 _REFUSED = frozenset("%:;*?[]{}$#\"'\\`")
+#: Of the checkout what is started by its path (dagkit/dbt.py).
+_PROGRAM = "dbt_project/bin/dbt"
 #: PostgreSQL's longest path is 1023 bytes (MAXPGPATH); what servers add below a folder of ours has about 300.
 _LONGEST = 600
 
@@ -133,6 +135,9 @@ def _checkout() -> list[Problem]:
     if changed := [str(path.relative_to(ROOT)) for path in scripts if b"\r\n" in path.read_bytes()]:
         what = f"the checkout has the line ends of Windows ({changed[0]}), which no shell reads"
         found.append(Problem(what, "check it out again: git config core.autocrlf input && git checkout-index -f -a"))
+    if not os.access(ROOT / _PROGRAM, os.X_OK):
+        what = f"{ROOT / _PROGRAM} cannot be run: the checkout lost its mode, or its file system is mounted noexec"
+        found.append(Problem(what, "check it out with git, which keeps modes, where programs may run"))
     return found
 
 

@@ -39,14 +39,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
         disk_gib: float = 100,
         memory_gib: float = 32,
     ) -> None:
-        find_spec = importlib.util.find_spec
+        find_spec, access = importlib.util.find_spec, os.access
         monkeypatch.setattr(platform, "system", lambda: system)
         monkeypatch.setattr(platform, "machine", lambda: processor)
         monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if maven or name != "mvn" else None)
         monkeypatch.setattr(
             importlib.util, "find_spec", lambda name: find_spec(name) if venv or name != "ensurepip" else None
         )
-        monkeypatch.setattr(os, "access", lambda *_: writable)
+        monkeypatch.setattr(os, "access", lambda path, mode: access(path, mode) if mode == os.X_OK else writable)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=disk_gib * (1 << 30)))
         monkeypatch.setattr(preflight, "available_memory_gib", lambda: memory_gib)
         # Of this machine nothing is to be seen.
@@ -194,6 +194,22 @@ def test_nowhere_to_put_temporary_files_and_no_loopback_are_named(
     assert "lo is down" in whats(tmp_path)
 
 
+def test_a_checkout_whose_program_cannot_be_run_is_named(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine()
+    program = tmp_path / "checkout" / preflight._PROGRAM
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n", encoding="ascii")
+    monkeypatch.setattr(preflight, "ROOT", tmp_path / "checkout")
+    (tmp_path / "checkout" / "locks").mkdir()
+    (tmp_path / "checkout" / "locks" / "uv.txt").write_text("", encoding="ascii")
+    (problem,) = found(tmp_path)
+    assert f"{program} cannot be run: the checkout lost its mode, or its file system is mounted noexec" in problem.what
+    program.chmod(0o755)
+    assert found(tmp_path) == []
+
+
 def test_a_checkout_with_line_ends_of_windows_is_named(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +220,8 @@ def test_a_checkout_with_line_ends_of_windows_is_named(
     script.parent.mkdir(parents=True)
     script.write_bytes(b"#!/bin/sh\n")
     (checkout / "locks" / "uv.txt").write_bytes(b"uv==1\n")
+    (checkout / preflight._PROGRAM).parent.mkdir(parents=True)
+    (checkout / preflight._PROGRAM).touch(0o755)
     monkeypatch.setattr(preflight, "ROOT", checkout)
     assert found(tmp_path) == []
     script.write_bytes(b"#!/bin/sh\r\n")
