@@ -52,6 +52,13 @@ def _refuse_lacks(target: LocalTarget, selected: Sequence[str]) -> None:
     files = max((item.component.resources.open_files for item in items), default=0)
     if lacks := preflight.too_few_open_files(files):
         raise PlatformError(lacks[0].what, lacks[0].remedy)
+    signs = sorted({sign for sign in str(target.state.folder) if not sign.isascii()})
+    if signs and (strict := [item.name for item in items if item.component.resources.ascii_path]):
+        raise PlatformError(
+            f"the path of the state folder ({target.state.folder}) holds {' '.join(map(repr, signs))}, and"
+            f" {', '.join(strict)} does not start from there",
+            "choose a place without accents: --state DIR",
+        )
     for item in items:
         programs: dict[str, Job | Process] = {**item.definition.jobs, **item.definition.processes}
         for name, spec in programs.items():

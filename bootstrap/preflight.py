@@ -74,7 +74,6 @@ def problems(state: Path, cache: Path, cached: bool) -> list[Problem]:
         *_checkout(),
         *_settings(),
         *_limits(),
-        *_plain(state),
         *_folder(state, "the state folder", STATE_GIB),
         *_folder(cache, "the cache", 1.0 if cached else CACHE_GIB),
         *([] if _is_running(state) else [*_memory(), *_tasks()]),
@@ -218,16 +217,6 @@ def _path(path: Path, what: str) -> list[Problem]:
         what = f"the path of {what} has {len(raw)} bytes, and servers take {_LONGEST} at most: {path}"
         return [Problem(what, "choose a place with a shorter path")]
     return []
-
-
-def _plain(state: Path) -> list[Problem]:
-    """Letters that a server does not find its own files by: NiFi's (Jetty 12) looks for them by URLs."""
-    text = os.fsencode(state).decode("utf-8", "ignore")
-    if text.isascii():
-        return []
-    named = " ".join(repr(sign) for sign in sorted(set(text)) if not sign.isascii())
-    what = f"the path of the state folder ({text}) holds {named}, and NiFi does not start from there"
-    return [Problem(what, "choose a place without accents: --state DIR")]
 
 
 def _folder(path: Path, what: str, gib: float) -> list[Problem]:

@@ -41,6 +41,7 @@ class Resources(Strict):
     memory_mib: int = Field(gt=0, description="Resident memory in MiB.")
     storage_mib: int = Field(0, ge=0, description="Disk for its data in MiB.")
     open_files: int = Field(1024, gt=0, description="Files that one of its processes has open, at most (on `local`).")
+    ascii_path: bool = Field(False, description="It starts from a path without accents alone (on `local`).")
 
 
 class Rotation(Strict):

@@ -99,6 +99,19 @@ def test_a_component_that_needs_more_open_files_than_it_can_have_is_refused(
     assert "ulimit -Hn" in caught.value.remedy
 
 
+def test_a_component_that_does_not_start_from_a_path_with_accents_is_refused_there(
+    place: LocalTarget, tiny: Tiny
+) -> None:
+    tiny.edit(tiny.component("reader"), lambda c: c["resources"].update(ascii_path=True))
+    stack = load_stack(tiny.root)
+    accents = LocalTarget(stack, State(place.state.folder.with_name("Données")))
+    with pytest.raises(PlatformError, match=r"Données\) holds 'é', and reader does not start from there") as refused:
+        refuse_unfit(accents, tuple(stack.components))
+    assert "--state" in refused.value.remedy
+    refuse_unfit(accents, ("minio", "postgresql"))
+    refuse_unfit(LocalTarget(stack, place.state), tuple(stack.components))
+
+
 def test_a_folder_of_the_machine_that_a_component_writes_to_must_be_there(place: LocalTarget, tiny: Tiny) -> None:
     tiny.edit(tiny.local("reader"), lambda c: c["processes"]["server"].update(writes=["/dev/none"]))
     target = LocalTarget(load_stack(tiny.root), place.state)
